@@ -1,0 +1,644 @@
+//! The step graph: what a runbook compiles to and the only thing that the engine executes.
+//!
+//! A graph is immutable, refers to everything by index, knows nothing of YAML, and is stored with the runs that use it,
+//! so its encoding is a contract: fields are added as optional, never renamed, never reused.
+//! [`Graph::hash`] names it by content.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::source::Location;
+use crate::value::{Millis, Value};
+
+/// The version of the encoding of [`Graph`].
+pub const FORMAT: u16 = 1;
+
+/// An index into [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+/// An index into [`Graph::blocks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BlockId(pub u32);
+
+/// An index into [`Graph::exprs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ExprId(pub u32);
+
+/// A runbook, checked and lowered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Graph {
+    /// [`FORMAT`] of the program that made it.
+    pub format: u16,
+    /// The runbook's name, such as `storage/disk-cleanup`.
+    pub runbook: String,
+    /// The file it came from, as the user wrote the path; only ever printed.
+    pub file: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Labels as written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Declared parameters in file order.
+    pub params: Vec<Param>,
+    /// Names that some `set` step sets, sorted.
+    pub vars: Vec<String>,
+    /// Environment of all commands.
+    pub env: Vec<(String, Field)>,
+    /// Rhai modules: `std/*` by name, others with their text.
+    pub modules: Vec<Module>,
+    /// Files that travel with the run.
+    pub files: Vec<PinnedFile>,
+    /// Every step, blocks' children after their block.
+    pub nodes: Vec<Node>,
+    /// Every list of steps.
+    pub blocks: Vec<Block>,
+    /// Every expression.
+    pub exprs: Vec<Expr>,
+    /// The runbook's own steps.
+    pub main: BlockId,
+    /// Steps for a run that failed or timed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<BlockId>,
+    /// Steps that always come last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally: Option<BlockId>,
+    /// The run's outputs by name.
+    pub outputs: Vec<(String, ExprId)>,
+    /// Time for the whole run, from `running`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Millis>,
+}
+
+/// A list of steps that run in order or by what they need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Block {
+    /// The step this block belongs to; `None` for the runbook's own three.
+    pub owner: Option<NodeId>,
+    /// What the block is to its owner.
+    pub role: Role,
+    /// The steps in file order.
+    pub steps: Vec<NodeId>,
+}
+
+/// What a block is to its owner, and with that what stands in paths.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// The runbook's `steps`.
+    Main,
+    /// The runbook's `on_failure`.
+    OnFailure,
+    /// The runbook's `finally`.
+    Finally,
+    /// The steps of a `do`.
+    Do,
+    /// A branch of a `parallel`, by name.
+    Branch(String),
+    /// The steps of the owner's `catch` entry with this index.
+    Catch(u32),
+    /// The owner's own `finally`.
+    StepFinally,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Node {
+    /// The id, where the step has one.
+    pub id: Option<String>,
+    /// The last part of its path: its id, or `shell#3` by kind and position in its block.
+    pub name: String,
+    /// The whole path in the file: block, branch and step names joined by `/`. Catch and finally blocks stand in it as
+    /// `catch` and `finally`, the runbook's own as `on_failure` and `finally`.
+    pub path: String,
+    /// What people read instead of the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Field>,
+    /// The block it stands in.
+    pub block: BlockId,
+    /// What it does.
+    pub kind: Kind,
+    /// The steps of the same block that it needs.
+    pub needs: Vec<NodeId>,
+    /// Asked once, when the step is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<ExprId>,
+    /// Why the step is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<String>,
+    /// What may happen after an unknown outcome.
+    pub effect: Effect,
+    /// When and how often to try again; empty for never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retry: Vec<Retry>,
+    /// Limits of time.
+    pub timeout: Timeout,
+    /// What a failure that nothing caught does.
+    pub on_error: OnError,
+    /// Handlers in order; the first that matches handles the failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub catch: Vec<Catch>,
+    /// Steps that run when this one ends, however.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally: Option<BlockId>,
+    /// Declared outputs, computed over the result on success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<(String, ExprId)>,
+    /// Environment of the commands in and below this step, outermost first, the runbook's own excluded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, Field)>,
+    /// Repeat until true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// Where the step stands in the file.
+    pub at: Location,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Kind {
+    /// `shell`: a script that runs exactly as written.
+    Shell(Shell),
+    /// `exec`: a program with arguments; no shell sees them.
+    Exec(Exec),
+    /// `script`: Rhai.
+    Script(ExprId),
+    /// `http`: one request.
+    Http(Box<Http>),
+    /// `set`: variables, in file order.
+    Set(Vec<(String, Field)>),
+    /// `assert`: a condition, and what to say when it does not hold.
+    Assert {
+        /// The condition.
+        that: ExprId,
+        /// The error's message; without it the condition's own text.
+        message: Option<Field>,
+    },
+    /// `wait`: for a length of time.
+    WaitFor(Field),
+    /// `wait: { at }`: until a point in time.
+    WaitUntil(Field),
+    /// `do`: nested steps.
+    Do(BlockId),
+    /// `parallel`: branches.
+    Parallel(Parallel),
+    /// `fail`: raises an error.
+    Fail {
+        /// Its message.
+        message: Field,
+        /// Its kind; `failed` where none is named.
+        kind: Option<Field>,
+        /// Its data.
+        data: Option<Field>,
+    },
+    /// `finish`: ends the run well, with these outputs.
+    Finish {
+        /// In place of the runbook's outputs; `None` keeps those.
+        outputs: Option<Vec<(String, ExprId)>>,
+    },
+}
+
+impl Kind {
+    /// The key that makes a step this kind.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Shell(_) => "shell",
+            Self::Exec(_) => "exec",
+            Self::Script(_) => "script",
+            Self::Http(_) => "http",
+            Self::Set(_) => "set",
+            Self::Assert { .. } => "assert",
+            Self::WaitFor(_) | Self::WaitUntil(_) => "wait",
+            Self::Do(_) => "do",
+            Self::Parallel(_) => "parallel",
+            Self::Fail { .. } => "fail",
+            Self::Finish { .. } => "finish",
+        }
+    }
+
+    /// Whether the step acts on the world, so that an attempt of it is given to a worker.
+    pub const fn is_acting(&self) -> bool {
+        matches!(self, Self::Shell(_) | Self::Exec(_) | Self::Http(_))
+    }
+
+    /// The blocks directly inside, in file order; not those of `catch` and `finally`.
+    pub fn blocks(&self) -> Vec<BlockId> {
+        match self {
+            Self::Do(block) => vec![*block],
+            Self::Parallel(parallel) => parallel.branches.iter().map(|branch| branch.1).collect(),
+            Self::Shell(_)
+            | Self::Exec(_)
+            | Self::Script(_)
+            | Self::Http(_)
+            | Self::Set(_)
+            | Self::Assert { .. }
+            | Self::WaitFor(_)
+            | Self::WaitUntil(_)
+            | Self::Fail { .. }
+            | Self::Finish { .. } => Vec::new(),
+        }
+    }
+}
+
+/// `shell`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shell {
+    /// The script's text, or the pinned file that holds it.
+    pub script: Script,
+    /// The interpreter and its arguments, such as `["bash"]`; `None` for `/bin/sh -eu`.
+    pub interpreter: Option<Vec<String>>,
+    /// What `shell` and `exec` share.
+    pub command: Command,
+}
+
+/// Where a shell's script is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Script {
+    /// In the runbook.
+    Inline(String),
+    /// In a file beside it, pinned in [`Graph::files`] under this name.
+    File(String),
+}
+
+/// `exec`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exec {
+    /// A list of fields, one an argument, or one expression that gives the whole list.
+    pub argv: Field,
+    /// What `shell` and `exec` share.
+    pub command: Command,
+}
+
+/// What `shell` and `exec` share.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// Working directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<Field>,
+    /// Standard input: any value, lists and maps as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<Field>,
+    /// Exit codes that are a success; empty means just 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<i32>,
+}
+
+/// `http`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Http {
+    /// Upper-case method.
+    pub method: String,
+    /// The URL.
+    pub url: Field,
+    /// Header fields in file order.
+    pub headers: Vec<(String, Field)>,
+    /// Query parameters in file order.
+    pub query: Vec<(String, Field)>,
+    /// The body, and how it is encoded.
+    pub body: Option<(BodyKind, Field)>,
+    /// Status codes that are a success, as closed ranges.
+    pub expect: Vec<(u16, u16)>,
+    /// Credentials.
+    pub auth: Option<Auth>,
+}
+
+/// How a request body is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BodyKind {
+    /// As its text, bytes as they are.
+    Text,
+    /// As JSON.
+    Json,
+    /// As `application/x-www-form-urlencoded`; the field is a map.
+    Form,
+}
+
+/// Credentials of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Auth {
+    /// `Authorization: Bearer`.
+    Bearer(Field),
+    /// `Authorization: Basic`.
+    Basic {
+        /// User name.
+        user: Field,
+        /// Password.
+        password: Field,
+    },
+}
+
+/// `parallel`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parallel {
+    /// Branches by name, in file order.
+    pub branches: Vec<(String, BlockId)>,
+    /// What the first failure does to the others.
+    pub on_fail: OnFail,
+    /// So many branches must end well, the rest is then cancelled; `None` for all.
+    pub wins: Option<u32>,
+}
+
+/// What the first failure in a fan-out does to the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnFail {
+    /// Nothing new starts, running attempts end.
+    Stop,
+    /// What runs is cancelled.
+    Cancel,
+    /// All go on; the failure counts at the end.
+    Late,
+}
+
+/// What an unknown outcome allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// Nothing in the world changes.
+    Pure,
+    /// May be repeated after an unknown outcome.
+    Idempotent,
+    /// Never repeated unless somebody knows that it did not happen.
+    Once,
+}
+
+impl Effect {
+    /// As runbooks spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Idempotent => "idempotent",
+            Self::Once => "once",
+        }
+    }
+}
+
+/// When and how often to try again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Tries in all, the first among them.
+    pub attempts: u32,
+    /// Before the second try.
+    pub delay: Millis,
+    /// What each further delay is multiplied by.
+    pub factor: f64,
+    /// No delay is longer.
+    pub max_delay: Millis,
+    /// Full jitter: a random delay between 0 and the computed one.
+    pub jitter: bool,
+    /// Only for errors for which this holds.
+    pub when: Option<ExprId>,
+}
+
+/// Limits of time of a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeout {
+    /// For one attempt, or for a block each time it runs; `None` for no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Millis>,
+    /// From the first attempt on, delays included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Millis>,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Millis,
+}
+
+/// What a failure that nothing caught does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnError {
+    /// The block fails.
+    Fail,
+    /// Handled: the block goes on.
+    Continue,
+    /// The block goes on and fails after its last step.
+    Late,
+}
+
+/// One entry of `catch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Catch {
+    /// Only for errors for which this holds.
+    pub when: Option<ExprId>,
+    /// What handles it; may be empty.
+    pub block: BlockId,
+}
+
+/// `until` and `every`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Until {
+    /// The condition, asked after every try.
+    pub until: ExprId,
+    /// Time between tries.
+    pub every: Millis,
+}
+
+/// A value that may hold expressions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Field {
+    /// Holds none.
+    Const(Value),
+    /// Is exactly one, and keeps its type.
+    Expr(ExprId),
+    /// Text around expressions.
+    Text(Vec<Piece>),
+    /// A list with expressions inside.
+    List(Vec<Field>),
+    /// A map with expressions inside, in file order.
+    Map(Vec<(String, Field)>),
+}
+
+/// A piece of a [`Field::Text`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Piece {
+    /// As it is.
+    Text(String),
+    /// The text of a value.
+    Expr(ExprId),
+}
+
+/// One Rhai expression, or a script's statements.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expr {
+    /// Rhai.
+    pub source: String,
+    /// Whether statements are allowed.
+    pub statements: bool,
+    /// Where each line of [`Expr::source`] begins in the runbook's file.
+    pub lines: Vec<Location>,
+    /// Whether the result must be a bool.
+    pub condition: bool,
+    /// The steps that names under `steps.` mean here: the name as written, and the step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<(String, NodeId)>,
+    /// The other names of the scope that the source uses: `params`, `vars`, `run`, `error`, ...
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+}
+
+/// A Rhai module that expressions may call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// The name before `::`, the last part of the import's path.
+    pub name: String,
+    /// The import as written: `std/text`, `./helpers.rhai`.
+    pub import: String,
+    /// Its text; `None` for `std/*`, which ship with the program.
+    pub text: Option<String>,
+}
+
+/// A file that travels with a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedFile {
+    /// Its name in `$LOCKSTEP_FILES`: the path as written without the leading `./`.
+    pub name: String,
+    /// BLAKE3 of its bytes, in hexadecimal.
+    pub hash: String,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+    /// Its bytes.
+    #[serde(with = "bytes")]
+    pub content: Vec<u8>,
+}
+
+/// A declared parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: ParamType,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Its value when none is given; templates see `run` and earlier parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Field>,
+    /// `()` when absent.
+    #[serde(default)]
+    pub optional: bool,
+    /// Allowed values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choices: Option<Vec<Value>>,
+    /// A regular expression that matches the whole value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Least number, or least length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Value>,
+    /// Greatest number, or greatest length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Value>,
+    /// A condition on `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<ExprId>,
+}
+
+/// The type of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParamType {
+    /// Text.
+    String,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// `true` or `false`.
+    Bool,
+    /// `1h30m`.
+    Duration,
+    /// RFC 3339.
+    Time,
+    /// `10MiB`; a count of bytes.
+    Size,
+    /// A list of values, of one type where `items` is given.
+    List(Option<Box<ParamType>>),
+    /// A map.
+    Map,
+    /// A reference to a secret.
+    Secret,
+    /// Anything JSON can say.
+    Any,
+}
+
+impl ParamType {
+    /// As runbooks spell it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Bool => "bool",
+            Self::Duration => "duration",
+            Self::Time => "time",
+            Self::Size => "size",
+            Self::List(_) => "list",
+            Self::Map => "map",
+            Self::Secret => "secret",
+            Self::Any => "any",
+        }
+    }
+}
+
+impl Graph {
+    /// The step with this index.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The block with this index.
+    pub fn block(&self, id: BlockId) -> &Block {
+        &self.blocks[id.0 as usize]
+    }
+
+    /// The expression with this index.
+    pub fn expr(&self, id: ExprId) -> &Expr {
+        &self.exprs[id.0 as usize]
+    }
+
+    /// The graph's content hash: BLAKE3 of its JSON, in hexadecimal. The file's path is not part of it.
+    pub fn hash(&self) -> String {
+        let unnamed = Self { file: String::new(), ..self.clone() };
+        let json = serde_json::to_vec(&unnamed).expect("a graph holds nothing that JSON cannot say");
+        blake3::hash(&json).to_hex().to_string()
+    }
+}
+
+/// Bytes as one string of bytes, where the format has such a thing.
+mod bytes {
+    use serde::{Deserializer, Serializer, de};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
+                Ok(bytes.to_vec())
+            }
+            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
+                Ok(bytes)
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut bytes = Vec::new();
+                while let Some(byte) = seq.next_element::<u8>()? {
+                    bytes.push(byte);
+                }
+                Ok(bytes)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}

@@ -1,0 +1,2 @@
+//! Decides what happens next. Never touches the disk, the clock or a task: callers pass inputs in and carry effects
+//! out.

@@ -1,0 +1,9 @@
+//! The durable engine: a pure core, the driver that turns it, the store and the workers.
+//!
+//! Data flows one way: inputs → [`core`] → one frame → the journal → effects. `core` does no I/O.
+
+pub mod clock;
+pub mod core;
+pub mod id;
+pub mod store;
+pub mod worker;

@@ -1,0 +1,151 @@
+//! Workers run attempts. They know nothing of graphs, retries or what comes next.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lockstep_dsl::value::{Map, Millis, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{RunId, Token};
+
+/// One attempt of one step, granted once, to one worker.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The run.
+    pub run: RunId,
+    /// The runbook's name.
+    pub runbook: String,
+    /// The step's path in the run, such as `roll/web/restart~2`.
+    pub step: String,
+    /// The action: `shell`, `exec`, `http`, later `slack/post`.
+    pub action: String,
+    /// Rendered input, as the action documents it. Secrets are references still.
+    pub input: Map,
+    /// `LOCKSTEP_KEY` and `Idempotency-Key`: the same for all attempts of one visit.
+    pub key: String,
+    /// `LOCKSTEP_TOKEN` and `Lockstep-Token`.
+    pub token: Token,
+    /// `LOCKSTEP_ATTEMPT`, from 1.
+    pub number: u32,
+    /// Whether an unknown outcome may be repeated; decides for `http` what is definite.
+    pub once: bool,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Millis,
+    /// A folder of this attempt's own, made by the worker and removed when the outcome is durable.
+    pub folder: PathBuf,
+    /// The log file of this attempt, made by the worker.
+    pub log: PathBuf,
+    /// The folder of the run's pinned files, read-only; `None` when it has none.
+    pub files: Option<PathBuf>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It did what it should.
+    Succeeded {
+        /// What the kind produces.
+        outputs: Map,
+    },
+    /// It certainly ended, and not well.
+    Failed {
+        /// Why.
+        error: Failure,
+        /// What it produced all the same.
+        outputs: Map,
+    },
+    /// Nobody knows whether its effect took place.
+    Unknown {
+        /// What is known: `the connection broke after the request was sent`.
+        why: String,
+    },
+}
+
+/// What went wrong, in the words of the language: the `error` that runbooks see is made of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `failed`, `timeout`, `lost`, `rejected`, `invalid`, `assertion`, `cancelled`, `limit`, or what `fail` names.
+    pub kind: String,
+    /// One sentence, lower case.
+    pub message: String,
+    /// What the kind knows: for commands `exit_code`, `signal`, `stderr`.
+    #[serde(default)]
+    pub data: Value,
+}
+
+/// What a worker says while an attempt runs.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// A line of output, for people who watch; masked; may be lost.
+    Line {
+        /// Which stream.
+        stream: Stream,
+        /// The text, without the line's end; invalid UTF-8 replaced.
+        text: String,
+    },
+}
+
+/// A stream of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Hears what an attempt says.
+pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// A request to stop: `wait` ends when it is asked for. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct StopSignal(tokio::sync::watch::Receiver<bool>);
+
+/// The other end of a [`StopSignal`].
+#[derive(Debug)]
+pub struct Stopper(tokio::sync::watch::Sender<bool>);
+
+impl Stopper {
+    /// A stopper and its signal.
+    pub fn new() -> (Self, StopSignal) {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        (Self(sender), StopSignal(receiver))
+    }
+
+    /// Asks to stop. Asking again changes nothing.
+    pub fn stop(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl StopSignal {
+    /// Ends when stopping is asked for; never when the stopper is gone without having asked.
+    pub async fn wait(&mut self) {
+        if self.0.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether stopping was asked for.
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+}
+
+/// Something that steps can do. One value serves all attempts of its kind.
+///
+/// An action must come to its end soon after `stop` is asked for: a command is sent SIGTERM, and SIGKILL after
+/// [`Attempt::grace`]. The outcome then still says what happened: the engine knows that it asked.
+pub trait Action: Send + Sync {
+    /// The name steps call it by.
+    fn name(&self) -> &'static str;
+
+    /// Runs one attempt to its end.
+    fn run<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        stop: StopSignal,
+        progress: OnProgress,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+}
