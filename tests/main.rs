@@ -1,0 +1,4 @@
+//! Every test of the program as its users meet it, in one binary: a new file costs no further link.
+
+#[cfg(test)]
+mod house;
