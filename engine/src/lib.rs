@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: inputs → [`core`] → one frame → the journal → effects. `core` does no I/O.
 
+pub mod api;
 pub mod clock;
 pub mod core;
 pub mod id;

@@ -1,0 +1,332 @@
+//! What the command line and the engine say to each other, in one process or over the folder's socket.
+//!
+//! Everything here is plain data that serde can carry as JSON. Runs are named by any unique prefix of their id, or
+//! `last`.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::graph::Graph;
+use lockstep_dsl::value::{Map, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::core::run::{Resolution, RunError, StepStatus};
+use crate::id::RunId;
+use crate::worker::Stream;
+
+/// A request to the engine that holds a data folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Start a run. Answered by [`Reply::Started`] once it is durable.
+    Start(Box<Start>),
+    /// Send [`Event`]s of this run, all from its beginning, then live ones, until it has ended or can go no further by
+    /// itself. Answered by events only.
+    Watch {
+        /// The run.
+        run: String,
+    },
+    /// List runs, newest first.
+    Runs {
+        /// At most so many.
+        limit: usize,
+        /// Only those in this state (`running`, `failed`, ...).
+        status: Option<String>,
+        /// Only those of this runbook.
+        runbook: Option<String>,
+    },
+    /// One run, whole.
+    Show {
+        /// The run.
+        run: String,
+    },
+    /// Everything that was journaled of a run.
+    History {
+        /// The run.
+        run: String,
+    },
+    /// Cancel; a second time cuts `finally` short.
+    Cancel {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Go on with a failed or cancelled run, keeping what succeeded.
+    Retry {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Say how a step in doubt goes on.
+    Resolve {
+        /// The run.
+        run: String,
+        /// The step's path.
+        step: String,
+        /// How.
+        how: Resolution,
+        /// Who says so.
+        by: String,
+    },
+}
+
+/// What a run starts from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The compiled runbook.
+    pub graph: Graph,
+    /// Given parameters, typed but without defaults.
+    pub params: Map,
+    /// Who asks: `user:ana`.
+    pub by: String,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The run is durable and will go on whatever happens to the caller.
+    Started {
+        /// Its id.
+        run: RunId,
+    },
+    /// What was asked for is durable.
+    Done,
+    /// Answer to [`Request::Runs`].
+    Runs(Vec<RunRow>),
+    /// Answer to [`Request::Show`].
+    Run(Box<RunView>),
+    /// Answer to [`Request::History`].
+    History(Vec<HistoryRow>),
+    /// It cannot be done; nothing has changed.
+    Refused(Refusal),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Whose fault it is, and with that the exit code.
+    pub kind: RefusalKind,
+    /// One sentence, lower case.
+    pub message: String,
+    /// What to do instead.
+    #[serde(default)]
+    pub help: Vec<String>,
+}
+
+/// Whose fault a refusal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalKind {
+    /// The caller's: unknown run, wrong parameter, a step that is not in doubt. Exit code 2.
+    Invalid,
+    /// The store's: full, damaged, gone. Exit code 5.
+    Store,
+}
+
+/// One line of `lockstep runs`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The runbook.
+    pub runbook: String,
+    /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `cancelled`.
+    pub status: String,
+    /// Open while no engine holds its folder.
+    pub interrupted: bool,
+    /// A step of it is in doubt.
+    pub in_doubt: bool,
+    /// When it came to be.
+    pub created: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Who asked for it.
+    pub by: String,
+}
+
+/// One run, whole: `lockstep show --json`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunView {
+    /// Its id.
+    pub id: RunId,
+    /// The runbook's name.
+    pub runbook: String,
+    /// As in [`RunRow::status`].
+    pub status: String,
+    /// Open while no engine holds its folder.
+    pub interrupted: bool,
+    /// Parameters; secrets as their references.
+    pub params: BTreeMap<String, Json>,
+    /// Outputs; empty while the run is open.
+    pub outputs: BTreeMap<String, Json>,
+    /// Why it did not end well.
+    pub error: Option<ErrorView>,
+    /// Every step that has come to be, in order of the file and of visits.
+    pub steps: Vec<StepView>,
+    /// Who asked for it.
+    pub by: String,
+    /// Content hash of the definition.
+    pub definition: String,
+    /// When it came to be, RFC 3339.
+    pub created: String,
+    /// When its first step could start.
+    pub started: Option<String>,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// Who asked for it to be cancelled.
+    pub cancelled_by: Option<String>,
+}
+
+/// One visit of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Block, branch and step names joined by `/`.
+    pub path: String,
+    /// `shell`, `exec`, ...
+    pub kind: String,
+    /// Its title, where it has one.
+    pub title: Option<String>,
+    /// `pending`, `ready`, `running`, `waiting`, `in_doubt`, `succeeded`, `failed`, `skipped`, `cancelled`.
+    pub status: StepStatus,
+    /// Why it was skipped: `when`, `disabled`, `unreached`; why it is in doubt; what it waits for.
+    pub reason: Option<String>,
+    /// Definite attempts.
+    pub attempts: u32,
+    /// Whether its failure was handled.
+    pub handled: bool,
+    /// Its outputs.
+    pub outputs: BTreeMap<String, Json>,
+    /// Why it failed.
+    pub error: Option<ErrorView>,
+    /// When it began, RFC 3339.
+    pub started: Option<String>,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// When its wait is over, where it waits for time.
+    pub until: Option<String>,
+    /// The log files of its attempts in order, as paths.
+    pub logs: Vec<String>,
+}
+
+/// An error as JSON shows it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// Its kind.
+    pub kind: String,
+    /// One sentence.
+    pub message: String,
+    /// The step it arose in.
+    pub step: String,
+    /// The attempt it arose in.
+    pub attempt: u32,
+    /// What the kind knows.
+    pub data: Json,
+    /// What it came on top of.
+    pub cause: Option<Box<ErrorView>>,
+}
+
+impl From<&RunError> for ErrorView {
+    fn from(error: &RunError) -> Self {
+        Self {
+            kind: error.kind.clone(),
+            message: error.message.clone(),
+            step: error.step.clone(),
+            attempt: error.attempt,
+            data: error.data.to_json(),
+            cause: error.cause.as_deref().map(|cause| Box::new(Self::from(cause))),
+        }
+    }
+}
+
+/// One journaled record of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// Its position in the journal.
+    pub lsn: u64,
+    /// When it was decided, RFC 3339.
+    pub at: String,
+    /// The record's name: `created`, `begun`, `starting`, ...
+    pub what: String,
+    /// The step's path, where it is about one.
+    pub step: Option<String>,
+    /// The rest of the record.
+    pub detail: Json,
+}
+
+/// What a run does, as it does it: one JSON object a line under `--json`. All but `output` are sent only when they are
+/// durable.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run came to be, or is being watched from here on; what its steps are.
+    Started {
+        /// The run.
+        id: RunId,
+        /// The runbook.
+        runbook: String,
+        /// When.
+        at: String,
+        /// The plan: path, kind and title of every step of the file, in order, indented by depth.
+        plan: Vec<PlanRow>,
+    },
+    /// A step changed: it is now as given.
+    Step {
+        /// The run.
+        id: RunId,
+        /// When.
+        at: String,
+        /// The step.
+        #[serde(flatten)]
+        step: Box<StepView>,
+    },
+    /// A line of output. May be lost; the log has all.
+    Output {
+        /// The run.
+        id: RunId,
+        /// The step's path.
+        path: String,
+        /// Which stream.
+        stream: Stream,
+        /// The line.
+        line: String,
+    },
+    /// The run changed its status without having ended, or was asked to cancel.
+    Status {
+        /// The run.
+        id: RunId,
+        /// When.
+        at: String,
+        /// As in [`RunRow::status`].
+        status: String,
+        /// Why: `cancel requested by user:ana`.
+        reason: Option<String>,
+    },
+    /// The last line: the run ended, or can go no further by itself (`waiting` with a step in doubt).
+    Run {
+        /// The run.
+        id: RunId,
+        /// As in [`RunRow::status`].
+        status: String,
+        /// Its outputs.
+        outputs: BTreeMap<String, Json>,
+        /// Why it did not end well.
+        error: Option<ErrorView>,
+    },
+}
+
+/// A step of the plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PlanRow {
+    /// Its path in the file.
+    pub path: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its title, where it is plain text.
+    pub title: Option<String>,
+    /// How deep it is nested, from 0.
+    pub depth: usize,
+}

@@ -1,0 +1,47 @@
+//! Paths of steps in a run.
+
+use lockstep_dsl::graph::Role;
+
+use super::state::Run;
+use crate::id::StepNo;
+
+impl Run {
+    /// The step's path in the run: names of blocks, branches and steps joined by `/`; a revisit has `~2` behind its
+    /// name, steps of handlers stand below `catch` and `finally`, the runbook's own below `on_failure` and `finally`.
+    pub fn path(&self, no: StepNo) -> String {
+        let step = self.step(no);
+        let activation = &self.activations[step.activation as usize];
+        let mut path = activation.owner.map(|owner| self.path(owner)).unwrap_or_default();
+        let mut push = |part: &str| {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(part);
+        };
+        match &self.graph.block(activation.block).role {
+            Role::Main | Role::Do => {}
+            Role::Branch(name) => push(name),
+            Role::Catch(_) => push("catch"),
+            Role::OnFailure => push("on_failure"),
+            Role::Finally | Role::StepFinally => push("finally"),
+        }
+        push(&self.graph.node(step.node).name);
+        if activation.visit > 1 {
+            path.push('~');
+            path.push_str(&activation.visit.to_string());
+        }
+        path
+    }
+
+    /// The step with this path; also by its bare name where only one step of the run has that name.
+    pub fn step_by_path(&self, path: &str) -> Option<StepNo> {
+        let numbers = || (0..u32::try_from(self.steps.len()).unwrap_or(u32::MAX)).map(StepNo);
+        numbers().find(|no| self.path(*no) == path).or_else(|| {
+            let mut named = numbers().filter(|no| self.node_of(*no).name == path);
+            match (named.next(), named.next()) {
+                (Some(only), None) => Some(only),
+                _ => None,
+            }
+        })
+    }
+}

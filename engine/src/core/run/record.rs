@@ -1,0 +1,477 @@
+//! What is written to the journal: every change of the engine's state, and nothing else.
+//!
+//! Records are `MessagePack` with named fields. Add fields as optional; never rename or reuse one: old journals are read
+//! for ever.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::graph::{BlockId, Graph};
+use lockstep_dsl::value::{Map, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Lsn, RunId, StepNo, Token};
+use crate::worker::{Failure, Outcome};
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Record {
+    /// A definition that runs refer to by its hash. Written before the first run that uses it.
+    #[serde(rename = "def")]
+    Defined {
+        /// [`Graph::hash`].
+        hash: String,
+        /// The graph.
+        graph: Box<Graph>,
+    },
+    /// A run came to be. The answer to whoever asked for it is given when this is durable.
+    #[serde(rename = "new")]
+    Created {
+        /// The run.
+        run: RunId,
+        /// Its definition's hash.
+        definition: String,
+        /// Resolved parameters; secrets are references.
+        params: Map,
+        /// Who asked: `user:ana`.
+        by: String,
+    },
+    /// A run changed.
+    #[serde(rename = "run")]
+    Changed {
+        /// The run.
+        run: RunId,
+        /// How.
+        change: Change,
+    },
+    /// The open state up to `lsn` is in the image.
+    #[serde(rename = "ckpt")]
+    Checkpointed {
+        /// The image holds the state after this record.
+        lsn: Lsn,
+        /// The image's generation.
+        generation: u64,
+        /// Digest over all entries.
+        digest: [u8; 32],
+    },
+}
+
+/// How a run changed. All are written by [`super::decide`]; where it matters, the comment says what a crash right after
+/// one leaves behind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Queued → running. After a crash the run goes on from here.
+    #[serde(rename = "start")]
+    Started,
+    /// A block's steps came to be, all pending.
+    #[serde(rename = "act")]
+    Activated {
+        /// The block.
+        block: BlockId,
+        /// The step it runs for; `None` for the runbook's own blocks.
+        owner: Option<StepNo>,
+    },
+    /// The evaluator owes an answer. After a crash it is asked again.
+    #[serde(rename = "ask")]
+    Asked {
+        /// For this step; `None` for the run itself.
+        step: Option<StepNo>,
+        /// What.
+        question: Question,
+    },
+    /// A step will not run.
+    #[serde(rename = "skip")]
+    Skipped {
+        /// The step.
+        step: StepNo,
+        /// Why.
+        why: Skip,
+    },
+    /// A step's `when` held, or it has none: it runs from here on.
+    #[serde(rename = "begin")]
+    Begun {
+        /// The step.
+        step: StepNo,
+    },
+    /// An attempt is granted to a worker, who hears of it only when this is durable. After a crash its outcome is
+    /// unknown unless the worker knows better.
+    #[serde(rename = "go")]
+    Starting {
+        /// The step.
+        step: StepNo,
+        /// The attempt's fencing token.
+        token: Token,
+        /// Rendered input; `None` when it is the same as for the attempt before.
+        input: Option<Map>,
+    },
+    /// An attempt was asked to stop. After a crash it is asked again.
+    #[serde(rename = "stop")]
+    Stopping {
+        /// The step.
+        step: StepNo,
+        /// Why.
+        cause: StopCause,
+    },
+    /// An attempt ended. Accepted only with the step's current token.
+    #[serde(rename = "end")]
+    Reported {
+        /// The step.
+        step: StepNo,
+        /// The attempt's token.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A step that needs no worker, or a block, came to a result; what follows from it is decided next.
+    #[serde(rename = "res")]
+    Settled {
+        /// The step.
+        step: StepNo,
+        /// Its result.
+        result: Settlement,
+    },
+    /// A step waits for a point in engine time.
+    #[serde(rename = "wait")]
+    Delayed {
+        /// The step.
+        step: StepNo,
+        /// Engine time in milliseconds.
+        until: u64,
+        /// What for.
+        why: Delay,
+    },
+    /// Nobody knows whether the attempt's effect took place, and it must not be repeated by itself. A person, or the
+    /// attempt's own late report, says how to go on.
+    #[serde(rename = "doubt")]
+    Doubted {
+        /// The step.
+        step: StepNo,
+        /// What is known.
+        why: String,
+    },
+    /// A person said how a step in doubt goes on.
+    #[serde(rename = "solve")]
+    Resolved {
+        /// The step.
+        step: StepNo,
+        /// How.
+        how: Resolution,
+        /// Who.
+        by: String,
+    },
+    /// A block starts nothing any more.
+    #[serde(rename = "halt")]
+    Halted {
+        /// Its activation.
+        activation: u32,
+        /// Whether what runs in it is cancelled too.
+        cancel: bool,
+        /// Why.
+        cause: StopCause,
+    },
+    /// A step came to its end; nothing changes it any more but a `retry` of the run.
+    #[serde(rename = "done")]
+    Ended {
+        /// The step.
+        step: StepNo,
+        /// How.
+        status: StepStatus,
+        /// Whether a failure was handled.
+        handled: bool,
+        /// Why it failed or was cancelled.
+        error: Option<Box<RunError>>,
+        /// What is added to its outputs: those that it declares.
+        outputs: Map,
+    },
+    /// Somebody asked for the run to be cancelled; the second time cuts `finally` short.
+    #[serde(rename = "cancel")]
+    CancelRequested {
+        /// Who.
+        by: String,
+    },
+    /// A `finish` step ended the run well.
+    #[serde(rename = "finish")]
+    Finishing {
+        /// In place of the runbook's outputs.
+        outputs: Option<Map>,
+    },
+    /// How the run will end is known; `on_failure` and `finally` are still to come.
+    #[serde(rename = "concl")]
+    Concluded {
+        /// How.
+        outcome: RunOutcome,
+        /// Why.
+        error: Option<Box<RunError>>,
+        /// Its outputs.
+        outputs: Map,
+    },
+    /// The run came to its end.
+    #[serde(rename = "over")]
+    Finished {
+        /// How.
+        outcome: RunOutcome,
+        /// Why it did not end well.
+        error: Option<Box<RunError>>,
+    },
+    /// A person asked for a failed or cancelled run to go on, keeping what succeeded.
+    #[serde(rename = "retry")]
+    Retried {
+        /// Who.
+        by: String,
+    },
+    /// A decision about the run panicked: nothing is decided for it any more.
+    #[serde(rename = "quar")]
+    Quarantined {
+        /// The panic's message.
+        why: String,
+    },
+}
+
+/// What the evaluator is asked. The answer is a value of the shape given here, or a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Question {
+    /// Whether the step runs: a bool.
+    #[serde(rename = "when")]
+    When,
+    /// The step's rendered input. Acting kinds: the map that their action documents. `wait`: a duration or a time.
+    /// `script`: its value. `set`: a map. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
+    /// map or `()`.
+    #[serde(rename = "input")]
+    Input,
+    /// The declared outputs: a map.
+    #[serde(rename = "outputs")]
+    Outputs,
+    /// Whether `until` holds: a bool.
+    #[serde(rename = "until")]
+    Until,
+    /// Whether the retry entry with this index is for the step's error: a bool.
+    #[serde(rename = "retry")]
+    Retry(u32),
+    /// Whether the catch entry with this index is for the step's error: a bool.
+    #[serde(rename = "catch")]
+    Catch(u32),
+    /// The run's outputs: a map.
+    #[serde(rename = "run")]
+    RunOutputs,
+}
+
+/// Why a step did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Skip {
+    /// Its `when` was false.
+    #[serde(rename = "when")]
+    When,
+    /// It is disabled.
+    #[serde(rename = "disabled")]
+    Disabled,
+    /// Its block ended before it could start.
+    #[serde(rename = "unreached")]
+    Unreached,
+}
+
+/// Why something is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StopCause {
+    /// Somebody cancelled the run.
+    #[serde(rename = "cancel")]
+    Cancel,
+    /// The attempt's or block's own limit of time.
+    #[serde(rename = "timeout")]
+    Timeout,
+    /// The step's limit over all attempts.
+    #[serde(rename = "total")]
+    Total,
+    /// The run's limit of time.
+    #[serde(rename = "run_timeout")]
+    RunTimeout,
+    /// Another step failed.
+    #[serde(rename = "failure")]
+    Failure,
+    /// Enough branches won.
+    #[serde(rename = "won")]
+    Won,
+    /// A `finish` step ended the run.
+    #[serde(rename = "finish")]
+    Finish,
+}
+
+/// The result of a step that needs no worker, or of a block.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Settlement {
+    /// Well.
+    #[serde(rename = "ok")]
+    Done {
+        /// What it produced.
+        outputs: Map,
+    },
+    /// Not well.
+    #[serde(rename = "err")]
+    Failed {
+        /// Why.
+        error: Box<RunError>,
+    },
+    /// It was stopped before it came to a result.
+    #[serde(rename = "stopped")]
+    Stopped {
+        /// Why.
+        cause: StopCause,
+    },
+}
+
+/// What a delayed step waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delay {
+    /// The time that a `wait` step names.
+    #[serde(rename = "wait")]
+    Wait,
+    /// The next try after a failure.
+    #[serde(rename = "retry")]
+    Retry,
+    /// The next try of `until`.
+    #[serde(rename = "until")]
+    Until,
+}
+
+/// How a step in doubt goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Resolution {
+    /// Its effect took place.
+    #[serde(rename = "done")]
+    Done {
+        /// The outputs that later steps use.
+        outputs: Map,
+    },
+    /// It did not, and the step has failed.
+    #[serde(rename = "failed")]
+    Failed,
+    /// It is to be run again.
+    #[serde(rename = "rerun")]
+    Rerun,
+}
+
+/// Where a step is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// What it needs has not ended yet.
+    Pending,
+    /// Nothing stands in its way.
+    Ready,
+    /// It runs.
+    Running,
+    /// It waits for time.
+    Waiting,
+    /// Its outcome is unknown and a person is asked.
+    InDoubt,
+    /// It ended well.
+    Succeeded,
+    /// It failed; perhaps that was handled.
+    Failed,
+    /// It did not run.
+    Skipped,
+    /// It was stopped.
+    Cancelled,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// Well.
+    Succeeded,
+    /// Not well.
+    Failed,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+/// `error` as runbooks see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunError {
+    /// `failed`, `timeout`, `lost`, `invalid`, `assertion`, `cancelled`, `limit`, or what `fail` names.
+    pub kind: String,
+    /// One sentence.
+    pub message: String,
+    /// The path of the step it arose in; empty for the run itself.
+    #[serde(default)]
+    pub step: String,
+    /// The attempt it arose in; 0 where there was none.
+    #[serde(default)]
+    pub attempt: u32,
+    /// What the kind knows.
+    #[serde(default)]
+    pub data: Value,
+    /// What this error came on top of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Box<RunError>>,
+}
+
+impl RunError {
+    /// An error without attempt, data and cause.
+    pub fn new(kind: &str, message: impl Into<String>, step: impl Into<String>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            message: message.into(),
+            step: step.into(),
+            attempt: 0,
+            data: Value::Null,
+            cause: None,
+        }
+    }
+
+    /// A worker's or evaluator's failure, in a step.
+    pub fn of(failure: &Failure, step: impl Into<String>, attempt: u32) -> Self {
+        Self {
+            kind: failure.kind.clone(),
+            message: failure.message.clone(),
+            step: step.into(),
+            attempt,
+            data: failure.data.clone(),
+            cause: None,
+        }
+    }
+
+    /// The value that expressions see.
+    pub fn to_value(&self) -> Value {
+        Value::Map(BTreeMap::from([
+            ("kind".to_owned(), Value::from(self.kind.as_str())),
+            ("message".to_owned(), Value::from(self.message.as_str())),
+            ("step".to_owned(), Value::from(self.step.as_str())),
+            ("attempt".to_owned(), Value::Int(i64::from(self.attempt))),
+            ("data".to_owned(), self.data.clone()),
+            ("cause".to_owned(), self.cause.as_ref().map_or(Value::Null, |cause| cause.to_value())),
+        ]))
+    }
+}
+
+impl StepStatus {
+    /// As people and JSON read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::InDoubt => "in_doubt",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more happens to a step in this status.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled)
+    }
+}
+
+impl RunOutcome {
+    /// As people and JSON read it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! The state of a run.
+//!
+//! Every step of a block comes to be when the block is *activated*, so a block that runs again (a retry, a round of
+//! `until`) has new steps and the old ones stay as history. Steps are numbered in the order in which they come to be;
+//! those of one activation stand side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lockstep_dsl::graph::{BlockId, Graph, NodeId};
+use lockstep_dsl::value::{Map, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
+use crate::id::{RunId, StepNo, Token};
+
+/// An index into [`Run::activations`].
+pub type ActivationNo = u32;
+
+/// One run of a runbook.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// [`Graph::hash`] of its definition.
+    pub definition: String,
+    /// The definition itself; not part of the encoding.
+    #[serde(skip, default = "no_graph")]
+    pub graph: Arc<Graph>,
+    /// Resolved parameters.
+    pub params: Map,
+    /// Who asked for it.
+    pub by: String,
+    /// When it came to be.
+    pub created: Timestamp,
+    /// When it started.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Where it is in its life.
+    pub status: RunStatus,
+    /// Every visit of every step so far.
+    pub steps: Vec<Step>,
+    /// Every activation of a block so far.
+    pub activations: Vec<Activation>,
+    /// The last activation of a block for an owner.
+    #[serde(with = "pairs")]
+    pub latest: BTreeMap<(Option<StepNo>, BlockId), ActivationNo>,
+    /// The last token given out.
+    pub token: Token,
+    /// What the evaluator owes.
+    pub questions: BTreeSet<(Option<StepNo>, Question)>,
+    /// What is due when, in engine time.
+    pub timers: BTreeSet<(u64, Timer)>,
+    /// Who asked for it to be cancelled, and how often: the second time cuts `finally` short.
+    pub cancel: Option<(String, u32)>,
+    /// A `finish` step took effect: its outputs, where it names any.
+    pub finishing: Option<Option<Map>>,
+    /// How it will end, once the steps have ended.
+    pub outcome: Option<RunOutcome>,
+    /// Why it does not end well.
+    pub error: Option<Box<RunError>>,
+    /// Its outputs.
+    pub outputs: Map,
+    /// Why nothing is decided about it any more.
+    pub quarantined: Option<String>,
+}
+
+/// Where a run is in its life. Whether it *waits* is seen from its steps: [`Run::is_waiting`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RunStatus {
+    /// Nothing has started.
+    Queued,
+    /// Its steps run.
+    Running,
+    /// Its outputs are being computed.
+    Outputs,
+    /// Its `on_failure` runs.
+    OnFailure,
+    /// Its `finally` runs.
+    Finally,
+    /// It ended.
+    Ended,
+}
+
+/// A block that runs, or has run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activation {
+    /// The block.
+    pub block: BlockId,
+    /// The step it runs for.
+    pub owner: Option<StepNo>,
+    /// Its first step; the others follow in the order of the block.
+    pub first: StepNo,
+    /// How many of its steps have not ended.
+    pub open: u32,
+    /// From 1: how often this block has run for this owner.
+    pub visit: u32,
+    /// Whether it still starts steps.
+    pub halt: Option<Halt>,
+    /// Its first unhandled failure in time.
+    pub error: Option<Box<RunError>>,
+    /// Variables set in it, where it has variables of its own (branches; the runbook's steps).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: Map,
+}
+
+/// An activation that starts nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// Whether what runs in it is cancelled too.
+    pub cancel: bool,
+    /// Why.
+    pub cause: StopCause,
+}
+
+/// One visit of a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it is a visit of.
+    pub node: NodeId,
+    /// The activation it belongs to.
+    pub activation: ActivationNo,
+    /// What is happening to it.
+    pub phase: Phase,
+    /// How many of the steps it needs have not ended.
+    pub missing: u32,
+    /// Tries that came to a definite end.
+    pub attempts: u32,
+    /// Of these, those before the last `retry` of the run: they do not count against the step's `retry`.
+    pub forgiven: u32,
+    /// Unknown outcomes in a row.
+    pub lost: u32,
+    /// Rounds of `until` so far.
+    pub rounds: u32,
+    /// The rendered input of the current attempts.
+    pub input: Map,
+    /// Attempts granted so far, with their tokens, in order.
+    pub grants: Vec<Grant>,
+    /// What it has produced.
+    pub outputs: Map,
+    /// Its result, while what follows from it is worked out: retry, catch, finally.
+    pub result: Option<Settlement>,
+    /// Its last error.
+    pub error: Option<Box<RunError>>,
+    /// Whether its failure was handled.
+    pub handled: bool,
+    /// Whether its `finally` has run or runs.
+    pub finalised: bool,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// An attempt given to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Its token.
+    pub token: Token,
+    /// Its number: `LOCKSTEP_ATTEMPT`.
+    pub number: u32,
+}
+
+/// What is happening to a step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Phase {
+    /// It waits for what it needs.
+    Pending,
+    /// The evaluator owes an answer.
+    Asking(Question),
+    /// It has begun and the next thing is decided in the same frame.
+    Deciding,
+    /// An attempt is with a worker.
+    Running {
+        /// Its token.
+        token: Token,
+        /// Why it was asked to stop.
+        stopping: Option<StopCause>,
+    },
+    /// It waits for time.
+    Delayed {
+        /// Engine time in milliseconds.
+        until: u64,
+        /// The same as wall clock, for people.
+        wall: Timestamp,
+        /// What for.
+        why: Delay,
+    },
+    /// A block of its own runs: its steps, a handler, or its `finally`.
+    Inside,
+    /// The outcome of its last attempt is unknown.
+    InDoubt {
+        /// The attempt.
+        token: Token,
+        /// What is known.
+        why: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It ended.
+    Ended {
+        /// How.
+        status: StepStatus,
+        /// Why it was skipped.
+        skip: Option<Skip>,
+    },
+}
+
+/// What is due at a point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Timer {
+    /// The step's [`Phase::Delayed`] is over.
+    Delay(StepNo),
+    /// The limit of the step's attempt, or of its block's activation.
+    Attempt(StepNo),
+    /// The limit over all the step's attempts.
+    Total(StepNo),
+    /// The run's limit.
+    Run,
+    /// The limit of `on_failure` and `finally` together.
+    Tail,
+}
+
+impl Run {
+    /// The step with this number.
+    pub fn step(&self, no: StepNo) -> &Step {
+        &self.steps[no.0 as usize]
+    }
+
+    /// The graph's node of a step.
+    pub fn node_of(&self, no: StepNo) -> &lockstep_dsl::graph::Node {
+        self.graph.node(self.step(no).node)
+    }
+
+    /// Whether the run has ended.
+    pub fn is_ended(&self) -> bool {
+        self.status == RunStatus::Ended
+    }
+
+    /// Whether the run is open and nothing in it runs: it waits for time or for a person.
+    pub fn is_waiting(&self) -> bool {
+        let mut waits = false;
+        for step in &self.steps {
+            match step.phase {
+                Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => return false,
+                Phase::Delayed { .. } | Phase::InDoubt { .. } => waits = true,
+                Phase::Pending | Phase::Inside | Phase::Ended { .. } => {}
+            }
+        }
+        waits && !self.is_ended()
+    }
+
+    /// Whether the run is open and cannot go on until a person resolves a step in doubt: nothing runs and no time is
+    /// waited for.
+    pub fn is_stuck_in_doubt(&self) -> bool {
+        !self.is_ended()
+            && self.questions.is_empty()
+            && self.steps.iter().any(|step| matches!(step.phase, Phase::InDoubt { .. }))
+            && !self.steps.iter().any(|step| {
+                matches!(step.phase, Phase::Running { .. } | Phase::Delayed { .. } | Phase::Asking(_) | Phase::Deciding)
+            })
+    }
+
+    /// The status as people and JSON read it.
+    pub fn status_name(&self) -> &'static str {
+        match (self.status, self.outcome) {
+            (RunStatus::Queued, _) => "queued",
+            (RunStatus::Ended, Some(outcome)) => outcome.name(),
+            _ if self.is_waiting() => "waiting",
+            _ => "running",
+        }
+    }
+
+    /// The steps whose attempt is with a worker, with the attempt's token.
+    pub fn running(&self) -> impl Iterator<Item = (StepNo, Token)> + '_ {
+        self.steps.iter().enumerate().filter_map(|(index, step)| match step.phase {
+            Phase::Running { token, .. } => Some((StepNo(u32::try_from(index).unwrap_or(u32::MAX)), token)),
+            _ => None,
+        })
+    }
+
+    /// The steps of an activation.
+    pub fn steps_of(&self, activation: ActivationNo) -> impl Iterator<Item = StepNo> + use<> {
+        let activation = &self.activations[activation as usize];
+        let count = self.graph.block(activation.block).steps.len();
+        let first = activation.first.0;
+        (first..first + u32::try_from(count).unwrap_or(0)).map(StepNo)
+    }
+
+    /// The activations that stand around a step, innermost first: its own, that of its owner, and so on.
+    pub fn enclosing(&self, from: ActivationNo) -> impl Iterator<Item = ActivationNo> + '_ {
+        std::iter::successors(Some(from), |no| {
+            self.activations[*no as usize].owner.map(|owner| self.step(owner).activation)
+        })
+    }
+
+    /// The last visit of a node as seen from a place: the one in an enclosing activation, or the last one inside it.
+    /// `None` when the node's block has not come to be there.
+    pub fn find(&self, node: NodeId, from: Option<ActivationNo>) -> Option<StepNo> {
+        let block = self.graph.node(node).block;
+        let around =
+            from.and_then(|from| self.enclosing(from).find(|no| self.activations[*no as usize].block == block));
+        let activation = if let Some(activation) = around {
+            activation
+        } else {
+            let owner = match self.graph.block(block).owner {
+                Some(owner) => Some(self.find(owner, from)?),
+                None => None,
+            };
+            *self.latest.get(&(owner, block))?
+        };
+        let place = self.graph.block(block).steps.iter().position(|step| *step == node)?;
+        let first = self.activations[activation as usize].first.0;
+        Some(StepNo(first + u32::try_from(place).ok()?))
+    }
+
+    /// The variables seen from a place, those set nearest to it first.
+    pub fn vars(&self, from: Option<ActivationNo>) -> Map {
+        let mut vars = Map::new();
+        let main = self.latest.get(&(None, self.graph.main)).copied();
+        for no in from.into_iter().flat_map(|from| self.enclosing(from)).chain(main) {
+            for (name, value) in &self.activations[no as usize].vars {
+                vars.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        vars
+    }
+
+    /// The error that `error` means in a place: that of the step whose handler this is, else the run's.
+    pub fn error_at(&self, from: Option<ActivationNo>) -> Option<&RunError> {
+        from.into_iter()
+            .flat_map(|from| self.enclosing(from))
+            .find_map(|no| {
+                let activation = &self.activations[no as usize];
+                match (activation.owner, &self.graph.block(activation.block).role) {
+                    (Some(owner), lockstep_dsl::graph::Role::Catch(_) | lockstep_dsl::graph::Role::StepFinally) => {
+                        self.step(owner).error.as_deref()
+                    }
+                    _ => None,
+                }
+            })
+            .or(self.error.as_deref())
+    }
+}
+
+impl Step {
+    /// Where the step is in its life.
+    pub fn status(&self) -> StepStatus {
+        match &self.phase {
+            Phase::Pending => StepStatus::Pending,
+            Phase::Asking(Question::When) => StepStatus::Ready,
+            Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => StepStatus::Running,
+            Phase::Delayed { .. } => StepStatus::Waiting,
+            Phase::InDoubt { .. } => StepStatus::InDoubt,
+            Phase::Ended { status, .. } => *status,
+        }
+    }
+
+    /// Whether what needs this step may start.
+    pub fn ended_well(&self, on_error_late: bool) -> bool {
+        match self.status() {
+            StepStatus::Succeeded | StepStatus::Skipped => true,
+            StepStatus::Failed => self.handled || on_error_late,
+            StepStatus::Pending
+            | StepStatus::Ready
+            | StepStatus::Running
+            | StepStatus::Waiting
+            | StepStatus::InDoubt
+            | StepStatus::Cancelled => false,
+        }
+    }
+}
+
+/// A stand-in until the definition is put in after decoding.
+fn no_graph() -> Arc<Graph> {
+    Arc::new(Graph {
+        format: 0,
+        runbook: String::new(),
+        file: String::new(),
+        description: None,
+        owner: None,
+        labels: BTreeMap::new(),
+        params: Vec::new(),
+        vars: Vec::new(),
+        env: Vec::new(),
+        modules: Vec::new(),
+        files: Vec::new(),
+        nodes: Vec::new(),
+        blocks: Vec::new(),
+        exprs: Vec::new(),
+        main: BlockId(0),
+        on_failure: None,
+        finally: None,
+        outputs: Vec::new(),
+        timeout: None,
+    })
+}
+
+/// Maps whose keys are not text, as lists of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<K: Serialize, V: Serialize, S: Serializer>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, K: Deserialize<'de> + Ord, V: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
