@@ -9,6 +9,8 @@ pub mod compile;
 pub mod diagnostic;
 pub mod expr;
 pub mod graph;
+pub mod limits;
+pub mod scalar;
 pub mod source;
 pub mod value;
 pub mod yaml;

@@ -46,6 +46,28 @@ macro_rules! codes {
 codes! {
     // 1-99: the text, YAML, plain values, parameters
     YAML_SYNTAX = 1, "the file is not valid YAML";
+    NEEDS_QUOTES = 2, "a value that needs quotes";
+    TAB = 3, "a tab in the indentation";
+    NOT_UTF8 = 4, "the file is not UTF-8";
+    CONTROL_CHARACTER = 5, "a control character in the file";
+    DIRECTION_CHARACTER = 6, "a character that reverses the direction of text";
+    LONE_CARRIAGE_RETURN = 7, "a carriage return without a line feed";
+    EMPTY_FILE = 10, "the file holds no runbook";
+    NOT_A_MAP = 11, "the file does not hold a map";
+    SECOND_DOCUMENT = 12, "a second document in the file";
+    DIRECTIVE = 13, "a YAML directive";
+    DUPLICATE_KEY = 14, "a key that is set twice";
+    EMPTY_VALUE = 15, "a key or list element without a value";
+    KEY_NOT_TEXT = 16, "a key that is not text";
+    MERGE_KEY = 17, "a merge key";
+    TAG = 18, "a tag";
+    UNKNOWN_ALIAS = 19, "an alias of an anchor that does not exist";
+    ALIAS_CYCLE = 20, "an alias inside what it repeats";
+    TOO_LARGE = 30, "the file is too large";
+    TOO_DEEP = 31, "maps and lists are nested too deeply";
+    TOO_MANY_NODES = 32, "the file holds too many keys and values";
+    ALIAS_BUDGET = 33, "aliases repeat too much";
+    SCALAR_TOO_LONG = 34, "a text that is too long";
 
     // 100-299: the runbook: keys, kinds, names, order, effects
     UNKNOWN_KEY = 100, "a key that does not exist here";

@@ -3,7 +3,26 @@
 //! A runbook's text becomes a tree in which every node has its span and every scalar its style and decoded text, with a
 //! map from the decoded text back to the file. Budgets hold while the text is read, so a hostile file is refused before
 //! it costs anything.
+//!
+//! What YAML allows and a runbook does not (tags, merge keys, empty values, a second document, keys that are not text)
+//! is refused here, so that what comes after sees only text, lists and maps with unique keys. Nothing here knows what
+//! the keys mean.
 
+mod budget;
+mod check;
+mod decode;
+mod position;
+mod reader;
+mod syntax;
+mod trap;
+
+#[cfg(test)]
+mod tests;
+
+pub use decode::decode;
+pub use trap::{CorrectedLine, looks_cut};
+
+use crate::diagnostic::Diagnostic;
 use crate::source::{Source, Span};
 
 /// A node of the tree.
@@ -63,6 +82,17 @@ pub struct Mapping {
     pub span: Span,
 }
 
+/// Reads one document.
+///
+/// # Errors
+/// A syntax error is reported alone, and so is a file that is beyond a budget; everything else that is wrong with the
+/// text as YAML (duplicate keys, tags, `<<`, empty values, a second document) all at once.
+pub fn parse(source: &Source) -> Result<Mapping, Vec<Diagnostic>> {
+    check::size(source)?;
+    check::characters(source)?;
+    reader::read(source)
+}
+
 impl Node {
     /// Where the node stands.
     pub const fn span(&self) -> Span {
@@ -70,6 +100,33 @@ impl Node {
             Self::Scalar(scalar) => scalar.span,
             Self::Sequence(sequence) => sequence.span,
             Self::Mapping(mapping) => mapping.span,
+        }
+    }
+
+    /// What the node is, for messages: `text`, `a list` or `a map`.
+    pub const fn describe(&self) -> &'static str {
+        match self {
+            Self::Scalar(_) => "text",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "a map",
+        }
+    }
+
+    /// How many nodes it is, itself and keys included.
+    fn count(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 1,
+            Self::Sequence(sequence) => 1 + sequence.items.iter().map(Self::count).sum::<usize>(),
+            Self::Mapping(mapping) => 1 + mapping.entries.iter().map(|(_, value)| 1 + value.count()).sum::<usize>(),
+        }
+    }
+
+    /// How many maps and lists stand inside each other.
+    fn depth(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 0,
+            Self::Sequence(sequence) => 1 + sequence.items.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Mapping(mapping) => 1 + mapping.entries.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
         }
     }
 }
@@ -84,7 +141,11 @@ impl Scalar {
                 None => self.span.start,
             }
         };
-        Span::new(at(start), at(end).max(at(start)))
+        let start_at = at(start);
+        // The end is just behind the last character, which may stand on an earlier line than what follows it.
+        let last = self.text.get(start..end).and_then(|text| text.chars().next_back()).map_or(0, char::len_utf8);
+        let end_at = if last == 0 { at(end) } else { at(end - last) + last };
+        Span::new(start_at, end_at.clamp(start_at, self.span.end.max(start_at)))
     }
 }
 
@@ -93,14 +154,4 @@ impl Mapping {
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.entries.iter().find(|(name, _)| name.text == key).map(|(_, node)| node)
     }
-}
-
-/// Reads one document.
-///
-/// # Errors
-/// A syntax error is reported alone; everything else that is wrong with the text as YAML (duplicate keys, tags, anchors
-/// and aliases beyond budget, `<<`, empty values, a second document) all at once.
-pub fn parse(source: &Source) -> Result<Mapping, Vec<crate::diagnostic::Diagnostic>> {
-    let _ = source;
-    Ok(Mapping { entries: Vec::new(), span: Span::default() })
 }

@@ -1,0 +1,32 @@
+//! Every limit on what this crate accepts, named with its unit and the reason for its size.
+//!
+//! A runbook that a person wrote stays far below all of them. They exist so that a hostile or generated file is refused
+//! before it costs more than a moment.
+
+/// Bytes of one runbook file. Large data belongs into `files` or parameters.
+pub const SOURCE_BYTES: usize = 1024 * 1024;
+
+/// Maps and lists inside each other. A `do` inside a `do` costs two levels, a `parallel` four.
+pub const YAML_DEPTH: usize = 64;
+
+/// Keys and values of one file, what aliases stand for included.
+pub const YAML_NODES: usize = 50_000;
+
+/// Nodes that aliases stand for: they repeat small things, such as a list of hosts.
+pub const YAML_ALIASED_NODES: usize = 10_000;
+
+/// Bytes of one text. A longer script belongs into a file.
+pub const SCALAR_BYTES: usize = 256 * 1024;
+
+/// Bytes of one key.
+pub const KEY_BYTES: usize = 256;
+
+/// Characters that may separate nodes (`, : ? [ ] { }`) between two events of the YAML reader. The reader holds a whole
+/// `[ ]` or `{ }` in memory before it says anything about it, at about 200 bytes a separator.
+pub const YAML_SEPARATORS: usize = 50_000;
+
+/// Characters of a line for which a correction is looked for.
+pub const CORRECTED_LINE_CHARS: usize = 1_000;
+
+/// Diagnostics that one file is given; the rest is counted.
+pub const DIAGNOSTICS: usize = 100;
