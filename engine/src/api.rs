@@ -20,6 +20,15 @@ use crate::worker::Stream;
 pub enum Request {
     /// Start a run. Answered by [`Reply::Started`] once it is durable.
     Start(Box<Start>),
+    /// Let an interrupted run go on: its attempts that no worker has any more are reported as unknown first. An engine
+    /// that opens a folder leaves the open runs it finds there alone until this, a `Cancel`, a `Retry` or a `Resolve`
+    /// of them is asked for. A run that goes on already, or has ended, is left as it is. Answered by [`Reply::Done`].
+    Resume {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
     /// Send [`Event`]s of this run, all from its beginning, then live ones, until it has ended or can go no further by
     /// itself. Answered by events only.
     Watch {
@@ -75,6 +84,9 @@ pub enum Request {
 /// What a run starts from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Start {
+    /// The run's id, chosen by whoever asks: asking again when an answer was lost then starts no second run, but is
+    /// answered as the first time.
+    pub id: RunId,
     /// The compiled runbook.
     pub graph: Graph,
     /// Given parameters, typed but without defaults.
@@ -329,4 +341,6 @@ pub struct PlanRow {
     pub title: Option<String>,
     /// How deep it is nested, from 0.
     pub depth: usize,
+    /// How often it is tried at most: 1 without `retry`.
+    pub tries: u32,
 }
