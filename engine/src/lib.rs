@@ -5,6 +5,8 @@
 pub mod api;
 pub mod clock;
 pub mod core;
+pub mod host;
 pub mod id;
+pub mod limits;
 pub mod store;
 pub mod worker;
