@@ -3,7 +3,7 @@
 //! Reads without recursion, so that no nesting can exhaust the stack. What is wrong but leaves the structure clear is
 //! collected; a syntax error or a spent budget ends the reading and is reported alone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, ScalarStyle, Tag};
 
@@ -68,7 +68,7 @@ struct Open {
 
 enum Shape {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<(Scalar, Node)>, seen: HashMap<String, Span>, slot: Slot },
+    Mapping { entries: Vec<(Scalar, Node)>, seen: BTreeMap<String, Span>, slot: Slot },
 }
 
 /// What a map waits for.
@@ -116,7 +116,7 @@ impl<'s> Reader<'s> {
             }
             Event::MappingStart(anchor, tag) => {
                 self.tag(tag.as_deref(), span);
-                let shape = Shape::Mapping { entries: Vec::new(), seen: HashMap::new(), slot: Slot::Key };
+                let shape = Shape::Mapping { entries: Vec::new(), seen: BTreeMap::new(), slot: Slot::Key };
                 self.enter(anchor, span, shape)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(span),

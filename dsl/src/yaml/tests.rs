@@ -1,3 +1,5 @@
+//! The reader of runbook text: positions, traps, budgets, and that no input makes it panic.
+
 use proptest::prelude::*;
 
 use super::*;
