@@ -12,12 +12,31 @@
 //! 6. `read` gives exactly what is durable, in order, from the position asked for; or says what is damaged.
 //! 7. The image is a cache of a prefix of the log. Losing it loses time, nothing else.
 //!
-//! One conformance suite ([`conformance`]) holds every implementation to these words.
+//! One suite (`conformance.rs`) holds every implementation to these words.
+
+pub mod blobs;
+mod digest;
+pub(crate) mod files;
+pub mod folder;
+pub mod image;
+pub mod journal;
+pub mod lock;
+pub mod memory;
+
+#[cfg(test)]
+mod conformance;
+
+pub use self::digest::{Digest, digest};
+pub use self::folder::{Folder, Layout, ReadOnly, open_read_only};
+pub use self::journal::Journal;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
 use crate::id::{Epoch, Lsn, ShardId};
+
+/// The version of all that lies in a data folder, counted up when older programs could not read it any more.
+pub const FORMAT_VERSION: u32 = 1;
 
 /// A batch of records that become durable together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,169 @@
+//! The checkpoint in sled: a cache of the open state at one position of the journal.
+//!
+//! sled is useful and not trusted. Its `flush` is no fsync, so its file is synced by a handle of our own. A changed bit
+//! in it may show as an error, as a panic, as a hang or as nothing at all, so it is opened and used on a thread of its
+//! own, under a deadline, and all entries are checked against the digest before the first is handed out. Whenever
+//! anything is off the folder is set aside and there is no checkpoint: the journal has everything. A failing sled never
+//! fails a commit.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lock::Held;
+use super::{Checkpoint, Dirty, Image, ImageError};
+use crate::id::Lsn;
+
+use self::guarded::Guarded;
+use self::tree::Tree;
+
+mod guarded;
+mod tree;
+
+/// How long sled may take to open and to be verified: 100,000 entries take a quarter of a second.
+const OPEN_DEADLINE: Duration = Duration::from_mins(1);
+/// How long one operation may take.
+const USE_DEADLINE: Duration = Duration::from_secs(30);
+/// Entries that are fetched at once by a scan.
+const PAGE: usize = 256;
+
+/// An [`Image`] in sled. Nothing is opened before it is asked for something.
+#[derive(Debug)]
+pub struct SledImage {
+    folder: PathBuf,
+    state: State,
+    /// Keeps the data folder locked while sled may write.
+    _held: Arc<Held>,
+}
+
+#[derive(Debug)]
+enum State {
+    Unopened,
+    Open(Guarded<Tree>),
+    /// It failed, and what is on disk could not be set aside either; no more is tried before [`Image::reset`].
+    Broken(String),
+}
+
+impl SledImage {
+    /// The checkpoint in `folder`, not opened yet.
+    pub(super) const fn new(folder: PathBuf, held: Arc<Held>) -> Self {
+        Self { folder, state: State::Unopened, _held: held }
+    }
+
+    /// Asks the opened tree; when that fails in any way, sets it aside.
+    fn ask<R: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(&mut Tree) -> Result<R, String> + Send + 'static,
+    ) -> Result<R, ImageError> {
+        self.open()?;
+        let State::Open(tree) = &mut self.state else { return Err(ImageError("it is not open".to_owned())) };
+        match tree.ask(USE_DEADLINE, question) {
+            Ok(answer) => Ok(answer),
+            Err(why) => {
+                self.set_aside(&why);
+                Err(ImageError(why))
+            }
+        }
+    }
+
+    /// Opens it if it is not open; one that cannot be opened or verified is set aside and begun anew.
+    fn open(&mut self) -> Result<(), ImageError> {
+        match &self.state {
+            State::Open(_) => return Ok(()),
+            State::Broken(why) => return Err(ImageError(why.clone())),
+            State::Unopened => {}
+        }
+        if let Err(why) = self.try_open() {
+            self.set_aside(&why);
+            if let State::Broken(why) = &self.state {
+                return Err(ImageError(why.clone()));
+            }
+            if let Err(why) = self.try_open() {
+                self.state = State::Broken(why.clone());
+                return Err(ImageError(why));
+            }
+        }
+        Ok(())
+    }
+
+    fn try_open(&mut self) -> Result<(), String> {
+        let folder = self.folder.clone();
+        self.state = State::Open(Guarded::start("checkpoint", OPEN_DEADLINE, move || Tree::open(&folder))?);
+        Ok(())
+    }
+
+    /// Moves the folder out of the way, for whoever wants to look into it; the one set aside before is removed.
+    fn set_aside(&mut self, why: &str) {
+        self.state = State::Unopened;
+        if !self.folder.exists() {
+            return;
+        }
+        let aside = self.folder.with_extension("set-aside");
+        tracing::warn!(why, folder = %aside.display(), "the checkpoint cannot be used; it is set aside and made anew");
+        let moved = remove_folder(&aside).and_then(|()| fs::rename(&self.folder, &aside));
+        if let Err(error) = moved {
+            self.state = State::Broken(format!("{why}; and it cannot be set aside: {error}"));
+        }
+    }
+}
+
+impl Image for SledImage {
+    fn load(&mut self) -> Option<Checkpoint> {
+        // Nothing was ever checkpointed: do not begin a database only to find it empty.
+        if matches!(self.state, State::Unopened) && !self.folder.exists() {
+            return None;
+        }
+        self.ask(|tree| tree.load()).ok().flatten()
+    }
+
+    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        if matches!(self.state, State::Unopened) && !self.folder.exists() {
+            return None;
+        }
+        let key = key.to_vec();
+        self.ask(move |tree| tree.get(&key)).ok().flatten()
+    }
+
+    fn scan(&mut self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        if matches!(self.state, State::Unopened) && !self.folder.exists() {
+            return;
+        }
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let (from, prefix) = (after.take(), prefix.to_vec());
+            let Ok(page) = self.ask(move |tree| tree.page(&prefix, from.as_deref(), PAGE)) else { return };
+            for (key, value) in &page {
+                if !each(key, value) {
+                    return;
+                }
+            }
+            match page.into_iter().nth(PAGE - 1) {
+                Some((key, _)) => after = Some(key),
+                None => return,
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+        let entries: BTreeMap<_, _> = dirty.entries.clone();
+        self.ask(move |tree| tree.checkpoint(lsn, &entries))
+    }
+
+    fn reset(&mut self) -> Result<(), ImageError> {
+        self.state = State::Unopened;
+        remove_folder(&self.folder).map_err(|error| {
+            let why = format!("cannot remove `{}`: {error}", self.folder.display());
+            self.state = State::Broken(why.clone());
+            ImageError(why)
+        })
+    }
+}
+
+fn remove_folder(path: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}

@@ -1,0 +1,270 @@
+//! The entries of a checkpoint in sled, and the one entry that says what they are.
+//!
+//! A value is cut into chunks, because sled syncs large ones badly. Keys are escaped, so that the chunks of an entry lie
+//! together and entries keep their order.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::id::Lsn;
+use crate::store::{Checkpoint, Digest, files};
+
+/// sled keeps values of more than a few pages in files that it never syncs; below this they stay in its log.
+const CHUNK_BYTES: usize = 12 * 1024;
+/// Keys are ids and short names; a long one is a fault of the engine.
+const MAX_KEY_BYTES: usize = 1024;
+const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// A database that was just closed in this process may be locked for a moment.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+
+const META_KEY: &[u8] = b"m";
+const ENTRY: u8 = b'e';
+
+type Entry = (Vec<u8>, Vec<u8>);
+
+/// A database that has been checked.
+pub struct Tree {
+    db: sled::Db,
+    /// What is behind sled's back: its `flush` writes, this handle syncs.
+    file: File,
+    meta: Meta,
+}
+
+/// What a checkpoint says of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Meta {
+    lsn: Lsn,
+    generation: u64,
+    count: u64,
+    digest: Digest,
+}
+
+impl Tree {
+    /// Opens the database and checks every entry against the digest.
+    pub fn open(folder: &Path) -> Result<Self, String> {
+        let new = !folder.exists();
+        files::create_folder(folder).map_err(|error| format!("cannot create the folder: {error}"))?;
+        remove_half_snapshots(folder).map_err(|error| format!("cannot clean the folder: {error}"))?;
+        let db = open_patiently(folder)?;
+        let file = File::open(folder.join("db")).map_err(|error| format!("cannot open sled's file: {error}"))?;
+        if new {
+            files::sync_folder(folder).map_err(|error| format!("cannot sync the folder: {error}"))?;
+        }
+        let mut tree = Self { db, file, meta: Meta::default() };
+        tree.meta = tree.check()?;
+        Ok(tree)
+    }
+
+    /// The checkpoint with all entries; `None` before the first.
+    pub fn load(&self) -> Result<Option<Checkpoint>, String> {
+        if self.meta.generation == 0 {
+            return Ok(None);
+        }
+        let entries = Self::entries(self.db.iter()).collect::<Result<_, _>>()?;
+        let Meta { lsn, generation, digest, .. } = self.meta;
+        Ok(Some(Checkpoint { lsn, generation, digest: digest.0, entries }))
+    }
+
+    /// One entry.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        let entry = Self::entries(self.db.scan_prefix(escape(key))).next().transpose()?;
+        Ok(entry.map(|(_, value)| value))
+    }
+
+    /// Up to `limit` entries that begin with `prefix`, behind the key `after`.
+    pub fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, String> {
+        let from = match after {
+            // The terminator of a key is 0 0, and its chunks follow; 0 1 comes behind them all.
+            Some(key) => {
+                let mut behind = escape(key);
+                behind.pop();
+                behind.push(1);
+                behind
+            }
+            None => escape_prefix(prefix),
+        };
+        Self::entries(self.db.range(from..))
+            .take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
+            .take(limit)
+            .collect()
+    }
+
+    /// Makes the changed entries durable.
+    pub fn checkpoint(
+        &mut self,
+        lsn: Lsn,
+        dirty: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    ) -> Result<(u64, [u8; 32]), String> {
+        let mut meta = Meta { lsn, generation: self.meta.generation + 1, ..self.meta };
+        let mut batch = sled::Batch::default();
+        for (key, value) in dirty {
+            if key.len() > MAX_KEY_BYTES {
+                return Err(format!("a key of {} bytes is longer than {MAX_KEY_BYTES}", key.len()));
+            }
+            let place = escape(key);
+            let old = self.get(key)?;
+            if let Some(old) = &old {
+                meta.digest.toggle(key, old);
+                meta.count -= 1;
+            }
+            if let Some(value) = value {
+                meta.digest.toggle(key, value);
+                meta.count += 1;
+            }
+            let kept = value.as_ref().map_or(0, |value| put_chunks(&mut batch, &place, value));
+            let had = old.map_or(0, |old| chunks_of(&old));
+            (kept..had).for_each(|number| batch.remove(chunk_key(&place, number)));
+        }
+        batch.insert(META_KEY, meta.encode());
+        self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+        self.db.flush().map_err(|error| error.to_string())?;
+        self.file.sync_data().map_err(|error| format!("cannot sync sled's file: {error}"))?;
+        self.meta = meta;
+        Ok((meta.generation, meta.digest.0))
+    }
+
+    fn check(&self) -> Result<Meta, String> {
+        let bytes = self.db.get(META_KEY).map_err(|error| error.to_string())?;
+        let meta = bytes.map_or(Some(Meta::default()), |bytes| Meta::decode(&bytes));
+        let meta = meta.ok_or("the entry that describes it is damaged")?;
+        let (mut count, mut digest) = (0, Digest::default());
+        for entry in Self::entries(self.db.iter()) {
+            let (key, value) = entry?;
+            digest.toggle(&key, &value);
+            count += 1;
+        }
+        if (count, digest) != (meta.count, meta.digest) {
+            return Err(format!("its {count} entries are not the {} that were written", meta.count));
+        }
+        Ok(meta)
+    }
+
+    /// Puts chunks together again.
+    fn entries(chunks: sled::Iter) -> impl Iterator<Item = Result<Entry, String>> {
+        let chunks = chunks.take_while(|chunk| chunk.as_ref().map_or(true, |(key, _)| key.first() == Some(&ENTRY)));
+        let mut chunks = chunks.map(|chunk| {
+            let (place, bytes) = chunk.map_err(|error| error.to_string())?;
+            let (key, number) = unescape(&place).ok_or("a key is damaged")?;
+            Ok::<_, String>((key, number, bytes))
+        });
+        std::iter::from_fn(move || {
+            let first = match chunks.next()? {
+                Ok(first) => first,
+                Err(error) => return Some(Err(error)),
+            };
+            Some(join_chunks(first, &mut chunks))
+        })
+    }
+}
+
+type Chunk = (Vec<u8>, u32, sled::IVec);
+
+/// The first chunk begins with the number of chunks; the others follow it.
+fn join_chunks(first: Chunk, more: &mut dyn Iterator<Item = Result<Chunk, String>>) -> Result<Entry, String> {
+    let (key, number, bytes) = first;
+    let (count, value) = bytes.split_first_chunk::<4>().filter(|_| number == 0).ok_or("a value has no beginning")?;
+    let mut value = value.to_vec();
+    for expected in 1..u32::from_be_bytes(*count) {
+        let (of, number, bytes) = more.next().ok_or("a value has no end")??;
+        if of != key || number != expected {
+            return Err("a part of a value is missing".to_owned());
+        }
+        value.extend_from_slice(&bytes);
+    }
+    Ok((key, value))
+}
+
+/// Writes a value's chunks; gives their number.
+fn put_chunks(batch: &mut sled::Batch, place: &[u8], value: &[u8]) -> u32 {
+    let count = chunks_of(value);
+    let (first, rest) = value.split_at(value.len().min(CHUNK_BYTES));
+    batch.insert(chunk_key(place, 0), [&count.to_be_bytes(), first].concat());
+    for (number, chunk) in (1..).zip(rest.chunks(CHUNK_BYTES)) {
+        batch.insert(chunk_key(place, number), chunk);
+    }
+    count
+}
+
+fn chunks_of(value: &[u8]) -> u32 {
+    u32::try_from(value.len().div_ceil(CHUNK_BYTES).max(1)).expect("a value fits into memory")
+}
+
+fn chunk_key(place: &[u8], number: u32) -> Vec<u8> {
+    [place, &number.to_be_bytes()].concat()
+}
+
+/// Where the chunks of a key lie: `e`, the key with each 0 as 0 255, and 0 0.
+fn escape(key: &[u8]) -> Vec<u8> {
+    let mut place = escape_prefix(key);
+    place.extend([0, 0]);
+    place
+}
+
+fn escape_prefix(prefix: &[u8]) -> Vec<u8> {
+    let escaped = prefix.iter().flat_map(|byte| [*byte, 255].into_iter().take(if *byte == 0 { 2 } else { 1 }));
+    std::iter::once(ENTRY).chain(escaped).collect()
+}
+
+fn unescape(place: &[u8]) -> Option<(Vec<u8>, u32)> {
+    let (place, number) = place.split_last_chunk::<4>()?;
+    let mut escaped = place.strip_prefix(&[ENTRY])?.strip_suffix(&[0, 0])?.iter();
+    let mut key = Vec::new();
+    while let Some(byte) = escaped.next() {
+        key.push(*byte);
+        if *byte == 0 && escaped.next() != Some(&255) {
+            return None;
+        }
+    }
+    Some((key, u32::from_be_bytes(*number)))
+}
+
+impl Meta {
+    fn encode(&self) -> Vec<u8> {
+        let numbers = [self.lsn.0, self.generation, self.count].map(u64::to_be_bytes).concat();
+        let mut bytes = [numbers.as_slice(), &self.digest.0].concat();
+        bytes.extend_from_slice(&blake3::hash(&bytes).as_bytes()[..16]);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (body, hash) = bytes.split_last_chunk::<16>()?;
+        let digest: [u8; 32] = body.get(24..)?.try_into().ok()?;
+        let number = |place: usize| Some(u64::from_be_bytes(body.get(place..place + 8)?.try_into().ok()?));
+        let meta = Self { lsn: Lsn(number(0)?), generation: number(8)?, count: number(16)?, digest: Digest(digest) };
+        (blake3::hash(body).as_bytes()[..16] == *hash).then_some(meta)
+    }
+}
+
+/// A snapshot whose writing was cut off keeps sled from opening.
+fn remove_half_snapshots(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "sled says when its lock is free in no other way")]
+fn open_patiently(folder: &Path) -> Result<sled::Db, String> {
+    let begun = Instant::now();
+    loop {
+        let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+        match config.open() {
+            Ok(db) => return Ok(db),
+            // sled gives no other sign that it was the lock.
+            Err(sled::Error::Io(error))
+                if error.to_string().contains("could not acquire lock") && begun.elapsed() < LOCK_PATIENCE =>
+            {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}

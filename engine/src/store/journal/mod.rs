@@ -1,0 +1,283 @@
+//! The embedded log: segments of frames in one folder, one `fdatasync` a frame.
+//!
+//! The bytes are described in `docs/journal-format.md`. What the code keeps to:
+//! * An append writes into zeros that are there already and syncs once; it neither creates nor renames a file unless no
+//!   spare segment could be made in time.
+//! * A failed write or sync finishes the handle for ever: it is never retried, since the kernel may call pages clean
+//!   that never reached the disk.
+//! * Nothing is guessed at opening: a frame is torn or damaged by the rule in `walk.rs`, and damage stops the opening.
+
+pub mod frame;
+pub mod head;
+mod reader;
+mod recovery;
+pub mod segment;
+mod spares;
+mod walk;
+
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use self::reader::Reader;
+
+use self::frame::{Hash, MAX_FRAME_BYTES};
+use self::head::{HeadFile, HeadState};
+use self::segment::{SEGMENT_HEADER_BYTES, Segment};
+use self::spares::Spares;
+use super::lock::Held;
+use super::{AppendError, Frame, Head, OpenError, ShardLog, files};
+use crate::clock::Stamp;
+use crate::id::{Epoch, Lsn, ShardId};
+
+/// The embedded [`ShardLog`], opened through [`Folder::log`](super::folder::Folder::log).
+#[derive(Debug)]
+pub struct Journal {
+    folder: PathBuf,
+    shard: ShardId,
+    epoch: Epoch,
+    head: HeadFile,
+    current: Segment,
+    offset: u64,
+    last: Lsn,
+    hash: Hash,
+    /// The segment in which the last frame lies.
+    last_segment: u64,
+    stamp: Option<Stamp>,
+    spares: Spares,
+    finished: Option<Finished>,
+    stats: JournalStats,
+    buffer: Vec<u8>,
+    /// Keeps the folder locked; given up last.
+    held: Arc<Held>,
+}
+
+/// What a handle has done on the commit path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JournalStats {
+    /// Frames that were appended.
+    pub appends: u64,
+    /// Syncs of segments for them.
+    pub syncs: u64,
+    /// Bytes written for them.
+    pub bytes: u64,
+}
+
+/// Why a handle takes no more frames.
+#[derive(Clone, Debug)]
+enum Finished {
+    Fenced(Epoch),
+    Failed(String),
+}
+
+impl From<Finished> for AppendError {
+    fn from(finished: Finished) -> Self {
+        match finished {
+            Finished::Fenced(epoch) => Self::Fenced(epoch),
+            Finished::Failed(why) => Self::Failed(why),
+        }
+    }
+}
+
+impl Journal {
+    /// Opens the log in a folder that is locked, and fences every handle that was opened before.
+    pub(super) fn open(folder: PathBuf, shard: ShardId, held: Arc<Held>) -> Result<Self, OpenError> {
+        let mut newest = held.newest_epoch();
+        let recovered = recovery::recover(&folder, shard)?;
+        *newest = recovered.epoch;
+        drop(newest);
+        let end = recovered.end;
+        Ok(Self {
+            spares: Spares::new(folder.clone(), shard, recovered.current.number, recovered.spares),
+            folder,
+            shard,
+            epoch: recovered.epoch,
+            head: recovered.head,
+            last_segment: end.segment,
+            current: recovered.current,
+            offset: end.offset,
+            last: end.last,
+            hash: end.hash,
+            stamp: end.stamp,
+            finished: None,
+            stats: JournalStats::default(),
+            buffer: Vec::new(),
+            held,
+        })
+    }
+
+    /// What was done on the commit path so far.
+    pub const fn stats(&self) -> JournalStats {
+        self.stats
+    }
+
+    fn try_append(&mut self, frame: &Frame) -> Result<(), AppendError> {
+        let len = frame::encoded_len(frame);
+        if len > MAX_FRAME_BYTES {
+            let why = format!("a frame of {len} bytes is longer than {MAX_FRAME_BYTES}");
+            return Err(self.finish(Finished::Failed(why)));
+        }
+        if self.current.size - self.offset < len as u64 {
+            self.next_segment(len as u64)?;
+        }
+        let hash = frame::encode(frame, self.epoch, self.hash, &mut self.buffer);
+        self.write_buffer()?;
+        self.offset += len as u64;
+        self.last = frame.last();
+        self.hash = hash;
+        self.stamp = Some(frame.stamp);
+        self.last_segment = self.current.number;
+        self.stats.appends += 1;
+        self.stats.bytes += len as u64;
+        // A log in its first quarter keeps no spares: most runs never leave it.
+        if self.current.number > 1 || self.offset > self.current.size / 4 {
+            self.spares.keep_ready();
+        }
+        Ok(())
+    }
+
+    fn next_segment(&mut self, len: u64) -> Result<(), AppendError> {
+        match self.spares.take(SEGMENT_HEADER_BYTES as u64 + len) {
+            Ok(segment) => {
+                self.current = segment;
+                self.offset = SEGMENT_HEADER_BYTES as u64;
+                Ok(())
+            }
+            // Nothing of the frame has been written, so the same append may come again.
+            Err(error) if files::is_no_space(&error) => Err(AppendError::NoSpace(error.to_string())),
+            Err(error) => Err(self.finish(Finished::Failed(format!("cannot make a segment: {error}")))),
+        }
+    }
+
+    fn write_buffer(&mut self) -> Result<(), AppendError> {
+        if let Err(error) = self.current.file.write_all_at(&self.buffer, self.offset) {
+            // On a file system that copies on write even zeros may need room. What was written is no whole frame, and
+            // the next one is written over it.
+            if files::is_no_space(&error) {
+                return Err(AppendError::NoSpace(error.to_string()));
+            }
+            return Err(self.finish(Finished::Failed(format!("cannot write a frame: {error}"))));
+        }
+        self.stats.syncs += 1;
+        let synced = self.current.file.sync_data();
+        synced.map_err(|error| self.finish(Finished::Failed(format!("cannot sync a frame: {error}"))))
+    }
+
+    fn finish(&mut self, finished: Finished) -> AppendError {
+        self.finished = Some(finished.clone());
+        finished.into()
+    }
+
+    /// Writes into `HEAD` what has been acknowledged.
+    fn write_head(&mut self, closed: bool) {
+        let held = Arc::clone(&self.held);
+        let newest = held.newest_epoch();
+        if self.finished.is_some() || *newest != self.epoch {
+            return;
+        }
+        let state = HeadState {
+            closed,
+            epoch: self.epoch,
+            last: self.last,
+            last_hash: self.hash,
+            segment: self.last_segment,
+            ..self.head.state()
+        };
+        if let Err(error) = self.head.write(state) {
+            tracing::error!(%error, "the journal's HEAD cannot be written");
+            self.finished = Some(Finished::Failed(format!("cannot write HEAD: {error}")));
+        }
+    }
+}
+
+impl ShardLog for Journal {
+    fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn head(&self) -> Head {
+        Head { last: self.last, stamp: self.stamp }
+    }
+
+    fn append(&mut self, after: Lsn, frame: &Frame) -> Result<(), AppendError> {
+        if let Some(finished) = &self.finished {
+            return Err(finished.clone().into());
+        }
+        // Held until the frame is durable, so that nobody who opens the log meanwhile reads half of it.
+        let held = Arc::clone(&self.held);
+        let newest = held.newest_epoch();
+        if *newest != self.epoch {
+            return Err(self.finish(Finished::Fenced(self.epoch)));
+        }
+        assert_eq!((after, frame.first), (self.last, Lsn(self.last.0 + 1)), "a frame continues the log");
+        assert!(!frame.records.is_empty(), "a frame has records");
+        self.try_append(frame)
+    }
+
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        if from > self.last || self.last == Lsn(0) {
+            return Ok(());
+        }
+        let (first, before) = segment::holding(&self.folder, &self.head.state(), self.last_segment, from)?;
+        let plan = walk::Plan {
+            folder: &self.folder,
+            shard: self.shard,
+            first,
+            newest: self.last_segment,
+            before,
+            acknowledged: (self.last, self.hash),
+            closed: false,
+        };
+        let last = self.last;
+        walk::walk(&plan, &mut |raw| give(raw, from, last, each))?;
+        Ok(())
+    }
+
+    fn trim(&mut self, below: Lsn) -> Result<(), OpenError> {
+        let mut state = self.head.state();
+        let oldest = state.oldest;
+        while state.oldest < self.last_segment {
+            let Some((first, prev)) = segment::first_frame(&self.folder, state.oldest + 1)? else { break };
+            if first > below {
+                break;
+            }
+            let base = Lsn(first.0 - 1);
+            state = HeadState { oldest: state.oldest + 1, base, base_hash: prev, ..state };
+        }
+        if state.oldest == oldest {
+            return Ok(());
+        }
+        // HEAD first: a segment that it counts must be there.
+        state = HeadState { last: self.last, last_hash: self.hash, segment: self.last_segment, ..state };
+        let path = head::path(&self.folder);
+        self.head.write(state).map_err(files::cannot("cannot write", &path))?;
+        for number in oldest..state.oldest {
+            let path = segment::path(&self.folder, number);
+            std::fs::remove_file(&path).map_err(files::cannot("cannot remove", &path))?;
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self) {
+        self.write_head(false);
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.write_head(true);
+    }
+}
+
+/// Hands a frame on if it is asked for; ends the walk behind the last durable one.
+fn give(raw: &frame::Raw<'_>, from: Lsn, last: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> ControlFlow<()> {
+    if raw.last >= from && !each(raw.frame()) || raw.last >= last {
+        return ControlFlow::Break(());
+    }
+    ControlFlow::Continue(())
+}

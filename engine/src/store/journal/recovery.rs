@@ -1,0 +1,106 @@
+//! Opens a journal for writing: finds its end, makes that end durable, and begins a new epoch.
+//!
+//! **The page cache is not the disk.** After a failed sync the kernel may show bytes that never reached the disk, and
+//! call them clean. So the last frame, the only one whose sync can have been cut off, is written again and synced
+//! before anything is decided from it. A torn frame behind it is overwritten with zeros in the same sync.
+
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::head::{self, HeadFile, HeadState};
+use super::segment::{self, Segment};
+use super::walk::{End, Plan, walk};
+use crate::id::{Epoch, ShardId};
+use crate::store::OpenError;
+use crate::store::files::{self, cannot, damaged};
+
+/// A journal that is ready for appending.
+pub struct Recovered {
+    /// The file that says what was acknowledged.
+    pub head: HeadFile,
+    /// The segment that the next frame goes into.
+    pub current: Segment,
+    /// The segments behind it.
+    pub spares: VecDeque<Segment>,
+    /// Where the log ends.
+    pub end: End,
+    /// The epoch that this opening began.
+    pub epoch: Epoch,
+}
+
+/// Opens a journal, creating what is not there yet. The caller holds the lock.
+pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
+    files::create_folder(folder).map_err(cannot("cannot create", folder))?;
+    files::remove_unfinished(folder).map_err(cannot("cannot clean", folder))?;
+    let numbers = segment::list(folder)?;
+    let path = head::path(folder);
+    if numbers.is_empty() && !path.exists() {
+        HeadFile::create(folder, shard).map_err(cannot("cannot create", &path))?;
+    }
+    let mut head = HeadFile::open(folder, shard)?;
+    let numbers = drop_trimmed(folder, numbers, &head.state())?;
+    if numbers.is_empty() && head.state().segment == 1 && head.state().last.0 == 0 {
+        let made = segment::create(folder, shard, 1, segment::usual_size(1), &AtomicBool::new(false));
+        made.map_err(cannot("cannot create", &segment::path(folder, 1)))?;
+    }
+    let end = walk(&plan(folder, shard, &numbers, &head.state())?, &mut |_| ControlFlow::Continue(()))?;
+    let current = segment::open(folder, end.segment)?;
+    make_durable(&current, &end).map_err(cannot("cannot write", &segment::path(folder, end.segment)))?;
+
+    let epoch = Epoch(head.state().epoch.max(end.epoch).0 + 1);
+    let state =
+        HeadState { closed: false, epoch, last: end.last, last_hash: end.hash, segment: end.segment, ..head.state() };
+    head.write(state).map_err(cannot("cannot write", &path))?;
+    let spares = numbers.iter().filter(|number| **number > end.segment);
+    let spares = spares.map(|number| segment::open(folder, *number)).collect::<Result<_, _>>()?;
+    Ok(Recovered { head, current, spares, end, epoch })
+}
+
+/// A walk from the newest place that HEAD vouches for to the end.
+pub fn plan<'a>(folder: &'a Path, shard: ShardId, numbers: &[u64], head: &HeadState) -> Result<Plan<'a>, OpenError> {
+    let newest = numbers.last().copied().unwrap_or(head.segment);
+    let missing = (head.oldest..=newest.max(head.segment)).zip(numbers.iter().map(Some).chain(std::iter::repeat(None)));
+    for (expected, found) in missing {
+        let created_now = numbers.is_empty() && expected == 1;
+        if found != Some(&expected) && !created_now {
+            return Err(damaged(&segment::path(folder, expected), 0, "the segment is missing"));
+        }
+    }
+    Ok(Plan {
+        folder,
+        shard,
+        first: head.segment,
+        newest,
+        before: (head.segment == head.oldest).then_some((head.base, head.base_hash)),
+        acknowledged: (head.last, head.last_hash),
+        closed: head.closed,
+    })
+}
+
+/// Finishes dropping segments that HEAD no longer counts.
+fn drop_trimmed(folder: &Path, numbers: Vec<u64>, head: &HeadState) -> Result<Vec<u64>, OpenError> {
+    let (dropped, kept): (Vec<_>, Vec<_>) = numbers.into_iter().partition(|number| *number < head.oldest);
+    for number in dropped {
+        let path = segment::path(folder, number);
+        std::fs::remove_file(&path).map_err(cannot("cannot remove", &path))?;
+    }
+    Ok(kept)
+}
+
+fn clear_tail(current: &Segment, offset: u64) -> std::io::Result<()> {
+    let len = usize::try_from(current.size - offset).map_err(std::io::Error::other)?;
+    current.file.write_all_at(&vec![0; len], offset)
+}
+
+fn make_durable(current: &Segment, end: &End) -> std::io::Result<()> {
+    if let Some((offset, bytes)) = &end.last_frame {
+        current.file.write_all_at(bytes, *offset)?;
+    }
+    if end.torn {
+        clear_tail(current, end.offset)?;
+    }
+    current.file.sync_data()
+}

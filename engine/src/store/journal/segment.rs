@@ -1,0 +1,200 @@
+//! Segments: files of a fixed size, filled with zeros before anything is written into them.
+//!
+//! A segment is made under another name, synced and renamed, so one that has its name is whole: a wrong length or a bad
+//! header is damage, never an interrupted creation. Appending changes no metadata, so that `fdatasync` has only the data
+//! to write. Numbers begin at 1 and have no gaps.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::frame::{self, FRAME_HEADER_BYTES, Hash, array};
+use super::head::HeadState;
+use crate::id::{Lsn, ShardId};
+use crate::store::files::{self, cannot, damaged};
+use crate::store::{FORMAT_VERSION, OpenError};
+
+/// Begins every segment.
+pub const SEGMENT_MAGIC: [u8; 8] = *b"LKSTPSEG";
+/// Length of a segment's header; the first frame lies behind it.
+pub const SEGMENT_HEADER_BYTES: usize = 40;
+/// Size of the first segment: small, so that a run of one step starts at once.
+pub const FIRST_SEGMENT_BYTES: u64 = 256 * 1024;
+/// Each segment is this many times as large as the one before it ...
+pub const SEGMENT_GROWTH: u64 = 4;
+/// ... up to this.
+pub const MAX_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Where the fields of the header lie.
+pub(super) mod at {
+    use super::Range;
+
+    pub const MAGIC: Range<usize> = 0..8;
+    pub const VERSION: Range<usize> = 8..12;
+    pub const SHARD: Range<usize> = 12..16;
+    pub const NUMBER: Range<usize> = 16..24;
+    pub const SIZE: Range<usize> = 24..32;
+    pub const CRC: Range<usize> = 32..36;
+}
+
+const EXTENSION: &str = ".segment";
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+/// A segment that is open for writing.
+#[derive(Debug)]
+pub struct Segment {
+    /// Its number.
+    pub number: u64,
+    /// Its size in bytes, header included.
+    pub size: u64,
+    /// The file.
+    pub file: File,
+}
+
+/// The size of the segment of that number, unless a long frame needs more.
+pub fn usual_size(number: u64) -> u64 {
+    let growth = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX);
+    SEGMENT_GROWTH.saturating_pow(growth).saturating_mul(FIRST_SEGMENT_BYTES).min(MAX_SEGMENT_BYTES)
+}
+
+/// The file of a segment.
+pub fn path(folder: &Path, number: u64) -> PathBuf {
+    folder.join(name(number))
+}
+
+fn name(number: u64) -> String {
+    format!("{number:010}{EXTENSION}")
+}
+
+/// The numbers of all segments in a folder, sorted.
+pub fn list(folder: &Path) -> Result<Vec<u64>, OpenError> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cannot("cannot list", folder))? {
+        let entry = entry.map_err(cannot("cannot list", folder))?;
+        let file = entry.file_name();
+        let digits = file.to_str().and_then(|file| file.strip_suffix(EXTENSION));
+        let number: Option<u64> = digits.and_then(|digits| digits.parse().ok());
+        numbers.extend(number.filter(|number| *name(*number) == file));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes a segment, durably; gives up between two blocks when `stop` is set.
+pub fn create(folder: &Path, shard: ShardId, number: u64, size: u64, stop: &AtomicBool) -> io::Result<Segment> {
+    let unfinished = folder.join(format!("{}{}", files::UNFINISHED, name(number)));
+    let made = fill(&unfinished, shard, number, size, stop).and_then(|file| {
+        fs::rename(&unfinished, path(folder, number))?;
+        files::sync_folder(folder)?;
+        Ok(Segment { number, size, file })
+    });
+    if made.is_err() {
+        // What is left of it is removed at the next opening if it cannot be removed now.
+        let _ = fs::remove_file(&unfinished);
+    }
+    made
+}
+
+fn fill(path: &Path, shard: ShardId, number: u64, size: u64, stop: &AtomicBool) -> io::Result<File> {
+    let mut file = files::create_file(path)?;
+    file.write_all(&header(shard, number, size))?;
+    let mut left = size - SEGMENT_HEADER_BYTES as u64;
+    while left > 0 {
+        if stop.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let block = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
+        file.write_all(&ZEROS[..block])?;
+        left -= block as u64;
+    }
+    file.sync_all()?;
+    Ok(file)
+}
+
+fn header(shard: ShardId, number: u64, size: u64) -> [u8; SEGMENT_HEADER_BYTES] {
+    let mut header = [0; SEGMENT_HEADER_BYTES];
+    header[at::MAGIC].copy_from_slice(&SEGMENT_MAGIC);
+    header[at::VERSION].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    header[at::SHARD].copy_from_slice(&shard.0.to_le_bytes());
+    header[at::NUMBER].copy_from_slice(&number.to_le_bytes());
+    header[at::SIZE].copy_from_slice(&size.to_le_bytes());
+    let crc = crc32fast::hash(&header[..at::CRC.start]);
+    header[at::CRC].copy_from_slice(&crc.to_le_bytes());
+    header
+}
+
+/// Opens a segment for appending.
+pub fn open(folder: &Path, number: u64) -> Result<Segment, OpenError> {
+    let path = path(folder, number);
+    let file = OpenOptions::new().read(true).write(true).open(&path).map_err(cannot("cannot open", &path))?;
+    let size = file.metadata().map_err(cannot("cannot open", &path))?.len();
+    Ok(Segment { number, size, file })
+}
+
+/// Reads all bytes of a segment and checks its header.
+pub fn load(folder: &Path, shard: ShardId, number: u64) -> Result<Vec<u8>, OpenError> {
+    let path = path(folder, number);
+    let mut file = File::open(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => damaged(&path, 0, "the segment is missing"),
+        _ => cannot("cannot open", &path)(error),
+    })?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(cannot("cannot read", &path))?;
+    check_header(&path, &bytes, shard, number)?;
+    Ok(bytes)
+}
+
+/// The position of a segment's first record and the hash of the frame before it; `None` if it holds no whole header.
+///
+/// Tells where to begin only: whoever walks from there checks the frames.
+pub fn first_frame(folder: &Path, number: u64) -> Result<Option<(Lsn, Hash)>, OpenError> {
+    let path = path(folder, number);
+    let mut start = [0; SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES];
+    let file = File::open(&path).map_err(cannot("cannot open", &path))?;
+    match file.read_exact_at(&mut start, 0) {
+        Ok(()) => Ok(frame::peek(&start[SEGMENT_HEADER_BYTES..])),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(cannot("cannot read", &path)(error)),
+    }
+}
+
+/// The newest segment that begins at or before the record `from`, and what lies before it if that is known.
+pub fn holding(
+    folder: &Path,
+    head: &HeadState,
+    newest: u64,
+    from: Lsn,
+) -> Result<(u64, Option<(Lsn, Hash)>), OpenError> {
+    for number in (head.oldest + 1..=newest).rev() {
+        if first_frame(folder, number)?.is_some_and(|(first, _)| first <= from) {
+            return Ok((number, None));
+        }
+    }
+    Ok((head.oldest, Some((head.base, head.base_hash))))
+}
+
+fn check_header(path: &Path, bytes: &[u8], shard: ShardId, number: u64) -> Result<(), OpenError> {
+    let Some(found) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else {
+        return Err(damaged(path, bytes.len() as u64, "the segment is shorter than its header"));
+    };
+    let version = u32::from_le_bytes(array(found, at::VERSION));
+    let crc = u32::from_le_bytes(array(found, at::CRC));
+    if found[at::MAGIC] != SEGMENT_MAGIC || crc32fast::hash(&found[..at::CRC.start]) != crc {
+        return Err(damaged(path, 0, "the segment's header does not match its checksum"));
+    }
+    if version > FORMAT_VERSION {
+        return Err(OpenError::Newer { path: path.display().to_string(), found: version, known: FORMAT_VERSION });
+    }
+    let size = u64::from_le_bytes(array(found, at::SIZE));
+    if size != bytes.len() as u64 {
+        let what = format!("the segment has {} bytes instead of {size}", bytes.len());
+        return Err(damaged(path, size.min(bytes.len() as u64), what));
+    }
+    if *found != header(shard, number, size) {
+        return Err(damaged(path, 0, "the segment belongs somewhere else: its number or shard is another"));
+    }
+    Ok(())
+}

@@ -1,0 +1,335 @@
+//! A store in memory that can be made to fail, for tests and simulation.
+//!
+//! A [`MemoryDisk`] is what survives a crash; logs, images and blobs opened on it are what does not. Faults are scripted
+//! one by one, and syncing can be turned off: appends then answer `Ok` for frames that a crash loses, which is how a
+//! test shows that it would notice.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{AppendError, Blobs, Checkpoint, Dirty, Frame, Head, Image, ImageError, OpenError, ShardLog, digest};
+use crate::id::{Epoch, Lsn, ShardId};
+
+/// What the next append meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The write fails; nothing of the frame is on the disk.
+    Fail,
+    /// The write fails in the middle; the torn frame is found and dropped when the log is opened again.
+    Torn,
+    /// The sync fails, but the frame has reached the disk.
+    FailWritten,
+    /// There is no room; the same append may be tried again.
+    NoSpace,
+    /// The answer is lost; the frame is durable.
+    UnknownWritten,
+    /// The answer is lost, and so is the frame.
+    UnknownLost,
+    /// Somebody else has opened the log.
+    Fenced,
+}
+
+/// What survives a crash. Clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryDisk(Arc<Mutex<Disk>>);
+
+#[derive(Debug)]
+struct Disk {
+    epoch: Epoch,
+    durable: Vec<Frame>,
+    /// Answered `Ok`, but not synced: only while syncing is turned off.
+    cached: Vec<Frame>,
+    sync: bool,
+    torn: bool,
+    torn_found: u64,
+    /// Frames whose last record lies before this were dropped.
+    trimmed: Lsn,
+    faults: VecDeque<Option<Fault>>,
+    image: Option<Checkpoint>,
+    image_fails: bool,
+    blobs: BTreeMap<String, Vec<u8>>,
+    appends: u64,
+}
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self {
+            epoch: Epoch(0),
+            durable: Vec::new(),
+            cached: Vec::new(),
+            sync: true,
+            torn: false,
+            torn_found: 0,
+            trimmed: Lsn(0),
+            faults: VecDeque::new(),
+            image: None,
+            image_fails: false,
+            blobs: BTreeMap::new(),
+            appends: 0,
+        }
+    }
+}
+
+impl MemoryDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens the log, fencing every handle opened before.
+    pub fn log(&self) -> MemoryLog {
+        let mut disk = self.disk();
+        disk.epoch.0 += 1;
+        disk.torn_found += u64::from(std::mem::take(&mut disk.torn));
+        MemoryLog { disk: self.clone(), epoch: disk.epoch, head: disk.head(), finished: None }
+    }
+
+    /// The checkpoint.
+    pub fn image(&self) -> MemoryImage {
+        MemoryImage { disk: self.clone() }
+    }
+
+    /// Large values.
+    pub fn blobs(&self) -> MemoryBlobs {
+        MemoryBlobs { disk: self.clone() }
+    }
+
+    /// Ends every handle and loses what was not synced.
+    pub fn crash(&self) {
+        let mut disk = self.disk();
+        disk.epoch.0 += 1;
+        disk.cached.clear();
+    }
+
+    /// Turns syncing on or off. With it off, what `append` answered `Ok` for is lost in a crash.
+    pub fn set_sync(&self, sync: bool) {
+        let mut disk = self.disk();
+        disk.sync = sync;
+        if sync {
+            disk.sync_cached();
+        }
+    }
+
+    /// The append after those that faults are scripted for already meets this one.
+    pub fn inject(&self, fault: Fault) {
+        self.disk().faults.push_back(Some(fault));
+    }
+
+    /// Lets so many appends pass before the next fault that is scripted.
+    pub fn pass(&self, appends: usize) {
+        self.disk().faults.extend(std::iter::repeat_n(None, appends));
+    }
+
+    /// Makes checkpoints fail, or work again.
+    pub fn fail_image(&self, fails: bool) {
+        self.disk().image_fails = fails;
+    }
+
+    /// Loses the checkpoint, which costs time and nothing else.
+    pub fn lose_image(&self) {
+        self.disk().image = None;
+    }
+
+    /// How many torn frames were found and dropped at opening.
+    pub fn torn_found(&self) -> u64 {
+        self.disk().torn_found
+    }
+
+    /// How many appends were answered `Ok`.
+    pub fn appends(&self) -> u64 {
+        self.disk().appends
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Disk {
+    fn head(&self) -> Head {
+        let last = self.cached.last().or(self.durable.last());
+        Head { last: last.map_or(Lsn(0), Frame::last), stamp: last.map(|frame| frame.stamp) }
+    }
+
+    fn write(&mut self, frame: &Frame) {
+        self.cached.push(frame.clone());
+        if self.sync {
+            self.sync_cached();
+        }
+    }
+
+    fn sync_cached(&mut self) {
+        let mut cached = std::mem::take(&mut self.cached);
+        self.durable.append(&mut cached);
+    }
+}
+
+/// A [`ShardLog`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryLog {
+    disk: MemoryDisk,
+    epoch: Epoch,
+    head: Head,
+    finished: Option<String>,
+}
+
+impl MemoryLog {
+    fn fail(&mut self, why: &str) -> AppendError {
+        self.finished = Some(why.to_owned());
+        AppendError::Failed(why.to_owned())
+    }
+
+    fn unknown(&mut self, why: &str) -> AppendError {
+        self.finished = Some(why.to_owned());
+        AppendError::Unknown(why.to_owned())
+    }
+}
+
+impl ShardLog for MemoryLog {
+    fn shard(&self) -> ShardId {
+        ShardId(0)
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn append(&mut self, after: Lsn, frame: &Frame) -> Result<(), AppendError> {
+        if let Some(why) = &self.finished {
+            return Err(AppendError::Failed(why.clone()));
+        }
+        let shared = self.disk.clone();
+        let mut disk = shared.disk();
+        if disk.epoch != self.epoch {
+            return Err(AppendError::Fenced(self.epoch));
+        }
+        assert_eq!((after, frame.first), (self.head.last, Lsn(self.head.last.0 + 1)), "a frame continues the log");
+        assert!(!frame.records.is_empty(), "a frame has records");
+        match disk.faults.pop_front().flatten() {
+            None => {
+                disk.write(frame);
+                disk.appends += 1;
+                self.head = disk.head();
+                Ok(())
+            }
+            Some(Fault::Fail) => Err(self.fail("an injected fault: the write failed")),
+            Some(Fault::Torn) => {
+                disk.torn = true;
+                Err(self.fail("an injected fault: the write was torn"))
+            }
+            Some(Fault::FailWritten) => {
+                disk.write(frame);
+                Err(self.fail("an injected fault: the sync failed"))
+            }
+            Some(Fault::NoSpace) => Err(AppendError::NoSpace("an injected fault".to_owned())),
+            Some(Fault::UnknownWritten) => {
+                disk.write(frame);
+                Err(self.unknown("an injected fault: no answer, written"))
+            }
+            Some(Fault::UnknownLost) => Err(self.unknown("an injected fault: no answer, not written")),
+            Some(Fault::Fenced) => {
+                disk.epoch.0 += 1;
+                Err(AppendError::Fenced(self.epoch))
+            }
+        }
+    }
+
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        // Copied first: `each` may come back to this disk.
+        let frames: Vec<Frame> = {
+            let disk = self.disk.disk();
+            let frames = disk.durable.iter().chain(&disk.cached);
+            frames.filter(|frame| frame.last() >= from && frame.last() <= self.head.last).cloned().collect()
+        };
+        for frame in frames {
+            if !each(frame) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn trim(&mut self, below: Lsn) -> Result<(), OpenError> {
+        let mut disk = self.disk.disk();
+        disk.trimmed = disk.trimmed.max(below);
+        let (keep, last) = (disk.trimmed, self.head.last);
+        disk.durable.retain(|frame| frame.last() >= keep || frame.last() >= last);
+        Ok(())
+    }
+
+    fn rest(&mut self) {}
+}
+
+/// An [`Image`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryImage {
+    disk: MemoryDisk,
+}
+
+impl Image for MemoryImage {
+    fn load(&mut self) -> Option<Checkpoint> {
+        self.disk.disk().image.clone()
+    }
+
+    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+        let disk = self.disk.disk();
+        let entries = &disk.image.as_ref()?.entries;
+        let place = entries.binary_search_by(|(known, _)| known.as_slice().cmp(key)).ok()?;
+        Some(entries[place].1.clone())
+    }
+
+    fn scan(&mut self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        let entries = self.load().unwrap_or_default().entries;
+        for (key, value) in entries.iter().filter(|(key, _)| key.starts_with(prefix)) {
+            if !each(key, value) {
+                break;
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+        let mut disk = self.disk.disk();
+        if disk.image_fails {
+            return Err(ImageError("an injected fault".to_owned()));
+        }
+        let last = disk.image.take().unwrap_or_default();
+        let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = last.entries.into_iter().collect();
+        for (key, value) in &dirty.entries {
+            match value {
+                Some(value) => drop(entries.insert(key.clone(), value.clone())),
+                None => drop(entries.remove(key)),
+            }
+        }
+        let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        let generation = last.generation + 1;
+        disk.image = Some(Checkpoint { lsn, generation, digest, entries: entries.into_iter().collect() });
+        Ok((generation, digest))
+    }
+
+    fn reset(&mut self) -> Result<(), ImageError> {
+        self.disk.lose_image();
+        Ok(())
+    }
+}
+
+/// [`Blobs`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryBlobs {
+    disk: MemoryDisk,
+}
+
+impl Blobs for MemoryBlobs {
+    fn put(&mut self, bytes: &[u8]) -> Result<String, AppendError> {
+        let hash = blake3::hash(bytes).to_hex().to_string();
+        self.disk.disk().blobs.insert(hash.clone(), bytes.to_vec());
+        Ok(hash)
+    }
+
+    fn get(&self, hash: &str) -> Option<Vec<u8>> {
+        self.disk.disk().blobs.get(hash).cloned()
+    }
+}
