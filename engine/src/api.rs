@@ -68,13 +68,6 @@ pub enum Request {
         /// Who asks.
         by: String,
     },
-    /// Go on with a run that a former engine left open. One that goes on already stays as it is.
-    Resume {
-        /// The run.
-        run: String,
-        /// Who asks.
-        by: String,
-    },
     /// Say how a step in doubt goes on.
     Resolve {
         /// The run.
