@@ -6,14 +6,14 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Change, Input, Record, Refused, Run, decide};
+use super::run::{Change, Input, Links, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 
 /// Every open run, the definitions they use, and the runs that ended since the caller last let go of them.
 #[derive(Debug, Default)]
 pub struct State {
-    definitions: BTreeMap<String, Arc<Graph>>,
+    definitions: BTreeMap<String, (Arc<Graph>, Arc<Links>)>,
     runs: BTreeMap<RunId, Run>,
     /// The first timer of every run that has one.
     due: BTreeSet<(u64, RunId)>,
@@ -85,8 +85,10 @@ impl State {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
             Record::Created { run, definition, params, by } => {
-                let graph = self.definitions.get(definition).expect("a run's definition is journaled before it");
-                let new = Run::new(*run, definition.clone(), Arc::clone(graph), params.clone(), by.clone(), at.wall);
+                let (graph, links) =
+                    self.definitions.get(definition).expect("a definition is journaled before its runs");
+                let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
+                new.attach(Arc::clone(graph), Arc::clone(links));
                 assert!(self.runs.insert(*run, new).is_none(), "run {run} was created twice");
             }
             Record::Changed { run, change } => self.change(*run, change, at),
@@ -122,18 +124,19 @@ impl State {
 
     /// Makes a definition known without a record: it was read from the image.
     pub fn define(&mut self, hash: String, graph: Arc<Graph>) {
-        self.definitions.insert(hash, graph);
+        let links = Arc::new(Links::new(&graph));
+        self.definitions.insert(hash, (graph, links));
     }
 
     /// The definition with this hash.
     pub fn definition(&self, hash: &str) -> Option<&Arc<Graph>> {
-        self.definitions.get(hash)
+        self.definitions.get(hash).map(|(graph, _)| graph)
     }
 
     /// Takes in a run that was read from the image; its definition must be known.
     pub fn admit(&mut self, mut run: Run) {
-        let graph = self.definitions.get(&run.definition).expect("an image holds the definitions of its runs");
-        run.graph = Arc::clone(graph);
+        let (graph, links) = self.definitions.get(&run.definition).expect("an image holds the definitions of its runs");
+        run.attach(Arc::clone(graph), Arc::clone(links));
         let id = run.id;
         self.runs.insert(id, run);
         self.reindex(id, None);

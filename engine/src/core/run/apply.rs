@@ -1,23 +1,29 @@
 //! How a record changes a run.
+//!
+//! Nothing is decided here: a change that does not fit the state is a journal that this program did not write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockstep_dsl::graph::Graph;
+use lockstep_dsl::graph::{BlockId, Graph, Kind, OnError, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 
-use super::record::Change;
-use super::state::{Run, RunStatus};
+use super::links::Links;
+use super::record::{Change, Delay, Resolution, RunError, Settlement, StepStatus, StopCause};
+use super::state::{Activation, Grant, Halt, Phase, Run, RunStatus, Step, Timer, no_graph};
 use crate::clock::Stamp;
-use crate::id::{RunId, Token};
+use crate::id::{RunId, StepNo, Token};
+use crate::limits::TAIL;
+use crate::worker::Outcome;
 
 impl Run {
-    /// A run in which nothing has happened.
-    pub fn new(id: RunId, definition: String, graph: Arc<Graph>, params: Map, by: String, created: Timestamp) -> Self {
+    /// A run in which nothing has happened; [`Run::attach`] gives it its definition.
+    pub fn new(id: RunId, definition: String, params: Map, by: String, created: Timestamp) -> Self {
         Self {
             id,
             definition,
-            graph,
+            graph: no_graph(),
+            links: Arc::default(),
             params,
             by,
             created,
@@ -28,6 +34,7 @@ impl Run {
             activations: Vec::new(),
             latest: BTreeMap::new(),
             token: Token(0),
+            failures: 0,
             questions: BTreeSet::new(),
             timers: BTreeSet::new(),
             cancel: None,
@@ -39,8 +46,372 @@ impl Run {
         }
     }
 
+    /// Gives the run its definition, after it was made or decoded.
+    pub fn attach(&mut self, graph: Arc<Graph>, links: Arc<Links>) {
+        self.graph = graph;
+        self.links = links;
+    }
+
     /// Applies one change; `at` is the stamp of its frame.
     pub fn apply(&mut self, change: &Change, at: Stamp) {
-        let _ = (change, at);
+        match change {
+            Change::Started => self.start(at),
+            Change::Activated { block, owner } => self.activate(*block, *owner, at),
+            Change::Asked { step, question } => {
+                match step {
+                    Some(step) => self.set_phase(*step, Phase::Asking(*question)),
+                    None => self.status = RunStatus::Outputs,
+                }
+                self.questions.insert((*step, *question));
+            }
+            Change::Skipped { step, why } => {
+                self.set_phase(*step, Phase::Ended { status: StepStatus::Skipped, skip: Some(*why) });
+                self.close(*step, at);
+            }
+            Change::Begun { step } => {
+                self.set_phase(*step, Phase::Deciding);
+                self.step_mut(*step).started = Some(at.wall);
+                if let Some(total) = self.node_of(*step).timeout.total {
+                    self.timers.insert((at.time.saturating_add(total.0), Timer::Total(*step)));
+                }
+            }
+            Change::Starting { step, token, input } => self.grant(*step, *token, input.as_ref(), at),
+            Change::Stopping { step, cause } => self.note_stop(*step, *cause),
+            Change::Reported { step, outcome, .. } => self.report(*step, outcome),
+            Change::Settled { step, result } => self.settle(*step, result),
+            Change::Delayed { step, until, why } => self.delay(*step, *until, *why, at),
+            Change::Doubted { step, why } => {
+                let Some(token) = self.step(*step).grants.last().map(|grant| grant.token) else { return };
+                self.set_phase(*step, Phase::InDoubt { token, why: why.clone(), since: at.wall });
+            }
+            Change::Resolved { step, how, by } => self.resolve(*step, how, by),
+            Change::Halted { activation, cancel, cause } => self.halt(*activation, *cancel, *cause),
+            Change::Ended { step, status, handled, error, outputs } => {
+                let no = *step;
+                self.set_phase(no, Phase::Ended { status: *status, skip: None });
+                let step = self.step_mut(no);
+                step.handled = *handled;
+                step.outputs.extend(outputs.clone());
+                if error.is_some() {
+                    step.error.clone_from(error);
+                }
+                self.count_failure(no);
+                self.close(no, at);
+            }
+            Change::CancelRequested { by } => {
+                let times = self.cancel.as_ref().map_or(0, |(_, times)| *times);
+                self.cancel = Some((by.clone(), times + 1));
+            }
+            Change::Finishing { outputs } => self.finishing = Some(outputs.clone()),
+            Change::Concluded { outcome, error, outputs } => {
+                self.outcome = Some(*outcome);
+                self.error.clone_from(error);
+                self.outputs.clone_from(outputs);
+                self.questions.retain(|(step, _)| step.is_some());
+                self.timers.retain(|(_, timer)| *timer != Timer::Run);
+            }
+            Change::Finished { outcome, error } => {
+                self.status = RunStatus::Ended;
+                self.outcome = Some(*outcome);
+                self.error.clone_from(error);
+                self.ended = Some(at.wall);
+                self.questions.clear();
+                self.timers.clear();
+            }
+            Change::Retried { .. } => self.reopen(at),
+            Change::Quarantined { why } => {
+                self.quarantined = Some(why.clone());
+                self.questions.clear();
+                self.timers.clear();
+            }
+        }
+    }
+
+    /// A step, to be changed.
+    pub(super) fn step_mut(&mut self, no: StepNo) -> &mut Step {
+        &mut self.steps[no.0 as usize]
+    }
+
+    /// Puts a step into a phase, and with that ends what the phase before it was waiting for.
+    pub(super) fn set_phase(&mut self, no: StepNo, phase: Phase) {
+        let before = std::mem::replace(&mut self.step_mut(no).phase, phase);
+        match before {
+            Phase::Asking(question) => {
+                self.questions.remove(&(Some(no), question));
+            }
+            Phase::Delayed { until, .. } => {
+                self.timers.remove(&(until, Timer::Delay(no)));
+            }
+            Phase::Pending
+            | Phase::Deciding
+            | Phase::Running { .. }
+            | Phase::Inside
+            | Phase::InDoubt { .. }
+            | Phase::Ended { .. } => {}
+        }
+    }
+
+    /// Takes a timer back.
+    fn disarm(&mut self, timer: Timer) {
+        if let Some(armed) = self.timers.iter().find(|(_, other)| *other == timer).copied() {
+            self.timers.remove(&armed);
+        }
+    }
+
+    fn start(&mut self, at: Stamp) {
+        self.status = RunStatus::Running;
+        self.started = Some(at.wall);
+        if let Some(timeout) = self.graph.timeout {
+            self.timers.insert((at.time.saturating_add(timeout.0), Timer::Run));
+        }
+    }
+
+    fn activate(&mut self, block: BlockId, owner: Option<StepNo>, at: Stamp) {
+        let graph = Arc::clone(&self.graph);
+        let plan = graph.block(block);
+        let no = u32::try_from(self.activations.len()).expect("a run has fewer than 2^32 activations");
+        let first = StepNo(u32::try_from(self.steps.len()).expect("a run has fewer than 2^32 steps"));
+        let visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last as usize].visit + 1);
+        self.activations.push(Activation {
+            block,
+            owner,
+            first,
+            open: u32::try_from(plan.steps.len()).expect("a block has fewer than 2^32 steps"),
+            visit,
+            halt: None,
+            errors: Vec::new(),
+            vars: Map::new(),
+        });
+        self.latest.insert((owner, block), no);
+        for node in &plan.steps {
+            let missing = u32::try_from(graph.node(*node).needs.len()).expect("a step has fewer than 2^32 needs");
+            self.steps.push(Step::pending(*node, no, missing));
+        }
+        match (&plan.role, owner) {
+            (Role::Do | Role::Branch(_), Some(owner)) => {
+                self.set_phase(owner, Phase::Inside);
+                self.step_mut(owner).result = None;
+                self.arm_block(owner, at);
+            }
+            (Role::StepFinally, Some(owner)) => {
+                self.set_phase(owner, Phase::Inside);
+                self.step_mut(owner).finalised = true;
+            }
+            (Role::Catch(_), Some(owner)) => {
+                self.set_phase(owner, Phase::Inside);
+                self.step_mut(owner).handler = Some(no);
+            }
+            (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),
+            (Role::Finally, None) => self.begin_tail(RunStatus::Finally, at),
+            (Role::Main, _)
+            | (Role::Do | Role::Branch(_) | Role::Catch(_) | Role::StepFinally, None)
+            | (Role::OnFailure | Role::Finally, Some(_)) => {}
+        }
+    }
+
+    /// Sets the limit of time of a block that runs (again).
+    pub(super) fn arm_block(&mut self, owner: StepNo, at: Stamp) {
+        self.disarm(Timer::Attempt(owner));
+        if let Some(limit) = self.node_of(owner).timeout.attempt {
+            self.timers.insert((at.time.saturating_add(limit.0), Timer::Attempt(owner)));
+        }
+    }
+
+    fn begin_tail(&mut self, status: RunStatus, at: Stamp) {
+        self.status = status;
+        if !self.timers.iter().any(|(_, timer)| *timer == Timer::Tail) {
+            self.timers.insert((at.time.saturating_add(TAIL.0), Timer::Tail));
+        }
+    }
+
+    fn grant(&mut self, no: StepNo, token: Token, input: Option<&Map>, at: Stamp) {
+        self.token = token;
+        self.set_phase(no, Phase::Running { token, stopping: None });
+        let step = self.step_mut(no);
+        let number = step.attempts + 1;
+        step.grants.push(Grant { token, number });
+        step.result = None;
+        if let Some(input) = input {
+            step.input.clone_from(input);
+        }
+        if let Some(limit) = self.node_of(no).timeout.attempt {
+            self.timers.insert((at.time.saturating_add(limit.0), Timer::Attempt(no)));
+        }
+    }
+
+    fn note_stop(&mut self, no: StepNo, cause: StopCause) {
+        if let Phase::Running { stopping, .. } = &mut self.step_mut(no).phase {
+            stopping.get_or_insert(cause);
+        }
+        self.disarm(Timer::Attempt(no));
+        if cause == StopCause::Total {
+            self.disarm(Timer::Total(no));
+        }
+    }
+
+    fn report(&mut self, no: StepNo, outcome: &Outcome) {
+        self.disarm(Timer::Attempt(no));
+        self.set_phase(no, Phase::Deciding);
+        let path = self.path(no);
+        let step = self.step_mut(no);
+        match outcome {
+            Outcome::Succeeded { outputs } => {
+                step.attempts += 1;
+                step.lost = 0;
+                step.outputs.clone_from(outputs);
+                step.error = None;
+                step.result = Some(Settlement::Done { outputs: Map::new() });
+            }
+            Outcome::Failed { error, outputs } => {
+                step.attempts += 1;
+                step.lost = 0;
+                step.outputs.clone_from(outputs);
+                let error = Box::new(RunError::of(error, path, step.attempts));
+                step.error = Some(error.clone());
+                step.result = Some(Settlement::Failed { error });
+            }
+            Outcome::Unknown { .. } => {
+                step.lost += 1;
+                step.result = None;
+            }
+        }
+    }
+
+    fn settle(&mut self, no: StepNo, result: &Settlement) {
+        self.disarm(Timer::Attempt(no));
+        self.set_phase(no, Phase::Deciding);
+        let acting = self.node_of(no).kind.is_acting();
+        let is_set = matches!(self.node_of(no).kind, Kind::Set(_));
+        let step = self.step_mut(no);
+        let first = step.result.is_none();
+        if first && !acting && !matches!(result, Settlement::Stopped { .. }) {
+            step.attempts += 1;
+        }
+        match result {
+            Settlement::Done { outputs } => {
+                if first {
+                    step.outputs.clone_from(outputs);
+                } else {
+                    step.outputs.extend(outputs.clone());
+                }
+                step.error = None;
+                step.result = Some(Settlement::Done { outputs: Map::new() });
+                if is_set {
+                    let scope = self.vars_scope(self.step(no).activation);
+                    self.activations[scope as usize].vars.extend(outputs.clone());
+                }
+            }
+            Settlement::Failed { error } => {
+                step.error = Some(error.clone());
+                step.result = Some(result.clone());
+            }
+            Settlement::Stopped { cause } => {
+                step.result = Some(result.clone());
+                if *cause == StopCause::Total {
+                    self.disarm(Timer::Total(no));
+                }
+            }
+        }
+    }
+
+    fn delay(&mut self, no: StepNo, until: u64, why: Delay, at: Stamp) {
+        let ahead = i64::try_from(until.saturating_sub(at.time)).unwrap_or(i64::MAX);
+        let wall = Timestamp(at.wall.0.saturating_add(ahead));
+        self.set_phase(no, Phase::Delayed { until, wall, why });
+        self.timers.insert((until, Timer::Delay(no)));
+        let step = self.step_mut(no);
+        match why {
+            Delay::Wait => {}
+            Delay::Retry => step.result = None,
+            Delay::Until => {
+                step.result = None;
+                step.rounds += 1;
+            }
+        }
+    }
+
+    fn resolve(&mut self, no: StepNo, how: &Resolution, by: &str) {
+        self.set_phase(no, Phase::Deciding);
+        let path = self.path(no);
+        let step = self.step_mut(no);
+        step.lost = 0;
+        match how {
+            Resolution::Done { outputs } => {
+                step.attempts += 1;
+                step.outputs.clone_from(outputs);
+                step.error = None;
+                step.result = Some(Settlement::Done { outputs: Map::new() });
+            }
+            Resolution::Failed => {
+                step.attempts += 1;
+                let mut error = RunError::new("failed", format!("resolved as failed by {by}"), path);
+                error.attempt = step.attempts;
+                step.error = Some(Box::new(error.clone()));
+                step.result = Some(Settlement::Failed { error: Box::new(error) });
+            }
+            Resolution::Rerun => step.result = None,
+        }
+    }
+
+    fn halt(&mut self, no: u32, cancel: bool, cause: StopCause) {
+        let activation = &mut self.activations[no as usize];
+        match &mut activation.halt {
+            Some(halt) if halt.cancel || !cancel => {}
+            halt => *halt = Some(Halt { cancel, cause }),
+        }
+        let owner = activation.owner;
+        match (cause, owner) {
+            (StopCause::Timeout, Some(owner)) => self.disarm(Timer::Attempt(owner)),
+            (StopCause::Total, Some(owner)) => self.disarm(Timer::Total(owner)),
+            (StopCause::Timeout, None) => self.disarm(Timer::Tail),
+            (StopCause::RunTimeout, _) => self.disarm(Timer::Run),
+            (
+                StopCause::Cancel
+                | StopCause::Enclosing
+                | StopCause::Failure
+                | StopCause::Won
+                | StopCause::Finish
+                | StopCause::Total,
+                _,
+            ) => {}
+        }
+    }
+
+    /// Notes an unhandled failure with the block it stands in.
+    fn count_failure(&mut self, no: StepNo) {
+        let step = self.step(no);
+        let (Phase::Ended { status: StepStatus::Failed, .. }, false, Some(error)) =
+            (&step.phase, step.handled, &step.error)
+        else {
+            return;
+        };
+        let error = error.as_ref().clone();
+        let activation = step.activation;
+        let fails_now = self.node_of(no).on_error != OnError::Late;
+        self.failures += 1;
+        let order = self.failures;
+        let activation = &mut self.activations[activation as usize];
+        activation.errors.push((order, error));
+        if fails_now && activation.halt.is_none() {
+            activation.halt = Some(Halt { cancel: false, cause: StopCause::Failure });
+        }
+    }
+
+    /// Counts a step that ended, for its block and for the steps that need it.
+    fn close(&mut self, no: StepNo, at: Stamp) {
+        self.disarm(Timer::Attempt(no));
+        self.disarm(Timer::Total(no));
+        let step = self.step_mut(no);
+        step.ended = Some(at.wall);
+        step.input = Map::new();
+        step.result = None;
+        let (node, activation) = (step.node, step.activation);
+        let activation = &mut self.activations[activation as usize];
+        activation.open -= 1;
+        let first = activation.first.0;
+        let links = Arc::clone(&self.links);
+        for dependent in links.dependents(node) {
+            self.step_mut(StepNo(first + links.place(*dependent))).missing -= 1;
+        }
     }
 }

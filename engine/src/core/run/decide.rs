@@ -1,9 +1,11 @@
 //! What follows from an input.
 
-use lockstep_dsl::value::Value;
+use lockstep_dsl::graph::{Kind, Node};
+use lockstep_dsl::value::{Map, Value};
 
-use super::record::{Change, Question, Resolution};
-use super::state::Run;
+use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
+use super::state::{Phase, Run, RunStatus, Timer};
+use super::turn::{Turn, Work};
 use crate::clock::Stamp;
 use crate::id::{StepNo, Token};
 use crate::worker::{Failure, Outcome};
@@ -81,6 +83,280 @@ pub enum Refused {
 /// # Errors
 /// The input cannot be followed; then nothing has changed.
 pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>) -> Result<(), Refused> {
-    let _ = (run, input, now, changes);
+    let mut turn = Turn::new(run, now, changes);
+    if let Some(why) = turn.run.quarantined.clone() {
+        return turn.while_quarantined(&input, &why);
+    }
+    match input {
+        Input::Start => turn.start(),
+        Input::Answered { step: Some(step), question, answer } => turn.answered(step, question, answer),
+        Input::Answered { step: None, question, answer } => turn.run_answered(question, answer),
+        Input::Reported { step, token, outcome } => turn.reported(step, token, outcome)?,
+        Input::Due => turn.due(),
+        Input::Cancel { by } => turn.cancel(by)?,
+        Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
+        Input::Retry { by } => turn.retry(by)?,
+        Input::Quarantine { why } => turn.emit(Change::Quarantined { why }),
+    }
+    turn.drain();
     Ok(())
+}
+
+impl Turn<'_> {
+    /// Of a run that our own bug stopped, a person can only get rid.
+    fn while_quarantined(&mut self, input: &Input, why: &str) -> Result<(), Refused> {
+        match input {
+            Input::Cancel { by } if !self.run.is_ended() => {
+                self.emit(Change::CancelRequested { by: by.clone() });
+                let error = RunError::new("failed", format!("a bug in lockstep stopped this run: {why}"), "");
+                self.end_run(Some(Box::new(error)));
+                Ok(())
+            }
+            Input::Start
+            | Input::Answered { .. }
+            | Input::Reported { .. }
+            | Input::Due
+            | Input::Cancel { .. }
+            | Input::Resolve { .. }
+            | Input::Retry { .. }
+            | Input::Quarantine { .. } => {
+                Err(Refused::NotNow(format!("a bug in lockstep stopped this run: {why}; it can only be cancelled")))
+            }
+        }
+    }
+
+    fn start(&mut self) {
+        if self.run.status != RunStatus::Queued {
+            return;
+        }
+        self.emit(Change::Started);
+        let main = self.run.graph.main;
+        self.activate(main, None);
+    }
+
+    fn answered(&mut self, step: StepNo, question: Question, answer: Answer) {
+        if !self.run.questions.contains(&(Some(step), question)) {
+            return;
+        }
+        match (question, answer) {
+            (Question::When, Ok(Value::Bool(true))) => self.begin(step),
+            (Question::When, Ok(Value::Bool(false))) => self.skip(step, Skip::When),
+            (Question::When, answer) => {
+                self.emit(Change::Begun { step });
+                self.refuse_answer(step, question, answer.err());
+            }
+            (Question::Input, Ok(value)) => {
+                let node = self.node(step);
+                self.rendered(step, &node, value);
+            }
+            (Question::Outputs, Ok(Value::Map(outputs))) => {
+                self.settle(step, Settlement::Done { outputs });
+                self.finish(step);
+            }
+            (Question::Until, Ok(Value::Bool(true))) => self.until_holds(step),
+            (Question::Until, Ok(Value::Bool(false))) => self.next_round(step),
+            // A failed try has little to look at; that `until` cannot be worked out then means "not yet".
+            (Question::Until, Err(_)) if self.run.step(step).error.is_some() => self.next_round(step),
+            (Question::Retry(entry), Ok(Value::Bool(true))) => self.try_again(step, entry),
+            (Question::Retry(entry), Ok(Value::Bool(false))) => self.retry_from(step, entry + 1),
+            (Question::Catch(entry), Ok(Value::Bool(true))) => self.handle(step, entry),
+            (Question::Catch(entry), Ok(Value::Bool(false))) => self.catch_from(step, entry + 1),
+            (
+                Question::Input
+                | Question::Outputs
+                | Question::Until
+                | Question::Retry(_)
+                | Question::Catch(_)
+                | Question::RunOutputs,
+                answer,
+            ) => self.refuse_answer(step, question, answer.err()),
+        }
+    }
+
+    /// An expression of the step could not be worked out: that is the step's failure, on top of the one it was about.
+    fn refuse_answer(&mut self, step: StepNo, question: Question, failure: Option<Failure>) {
+        let failure = failure.unwrap_or_else(|| unfit(question));
+        let mut error = self.error_of(step, &failure);
+        error.cause.clone_from(&self.run.step(step).error);
+        self.settle_error(step, error);
+        match question {
+            Question::Catch(_) => self.finish(step),
+            Question::Retry(_) => self.catch_from(step, 0),
+            Question::Input => self.failed(step),
+            // `until` is not asked again about an error that came out of it or after it.
+            Question::When | Question::Outputs | Question::Until | Question::RunOutputs => self.retry_from(step, 0),
+        }
+    }
+
+    /// The step's input is there: an acting step starts its attempt, any other does what it does.
+    fn rendered(&mut self, step: StepNo, node: &Node, value: Value) {
+        match (&node.kind, value) {
+            (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_), Value::Map(input)) => self.grant(step, Some(input)),
+            (Kind::WaitFor(_), Value::Duration(length)) => {
+                let until = self.now.time.saturating_add(length.0);
+                self.emit(Change::Delayed { step, until, why: Delay::Wait });
+            }
+            (Kind::WaitUntil(_), Value::Time(at)) => {
+                let ahead = u64::try_from(at.0.saturating_sub(self.now.wall.0)).unwrap_or(0);
+                let until = self.now.time.saturating_add(ahead);
+                self.emit(Change::Delayed { step, until, why: Delay::Wait });
+            }
+            (Kind::Script(_), value) => {
+                let mut outputs = match &value {
+                    Value::Map(map) => map.clone(),
+                    _ => Map::new(),
+                };
+                outputs.insert("value".to_owned(), value);
+                self.done(step, outputs);
+            }
+            (Kind::Set(_), Value::Map(outputs)) => self.done(step, outputs),
+            (Kind::Assert { .. }, Value::Map(answer)) => {
+                if answer.get("ok") == Some(&Value::Bool(true)) {
+                    self.done(step, Map::new());
+                } else {
+                    let error = self.error(step, "assertion", text_of(&answer, "message"));
+                    self.settle_error(step, error);
+                    self.failed(step);
+                }
+            }
+            (Kind::Fail { .. }, Value::Map(answer)) => {
+                let kind = text_of(&answer, "kind");
+                let mut error = self.error(step, &kind, text_of(&answer, "message"));
+                error.data = answer.get("data").cloned().unwrap_or_default();
+                self.settle_error(step, error);
+                self.failed(step);
+            }
+            (Kind::Finish { .. }, Value::Map(outputs)) => self.finish_run(step, Some(outputs)),
+            (Kind::Finish { .. }, Value::Null) => self.finish_run(step, None),
+            (
+                Kind::Shell(_)
+                | Kind::Exec(_)
+                | Kind::Http(_)
+                | Kind::WaitFor(_)
+                | Kind::WaitUntil(_)
+                | Kind::Set(_)
+                | Kind::Assert { .. }
+                | Kind::Do(_)
+                | Kind::Parallel(_)
+                | Kind::Fail { .. }
+                | Kind::Finish { .. },
+                _,
+            ) => self.refuse_answer(step, Question::Input, None),
+        }
+    }
+
+    fn reported(&mut self, step: StepNo, token: Token, outcome: Outcome) -> Result<(), Refused> {
+        let stopping = match self.run.steps.get(step.0 as usize).map(|step| &step.phase) {
+            Some(Phase::Running { token: current, stopping }) if *current == token => *stopping,
+            Some(Phase::InDoubt { token: current, .. }) if *current == token => {
+                if matches!(outcome, Outcome::Unknown { .. }) {
+                    return Ok(());
+                }
+                None
+            }
+            _ => return Err(Refused::Superseded),
+        };
+        self.emit(Change::Reported { step, token, outcome: outcome.clone() });
+        match (stopping, outcome) {
+            (Some(cause), outcome) => self.stopped_attempt(step, cause, outcome),
+            (None, Outcome::Succeeded { .. }) => self.succeeded(step),
+            (None, Outcome::Failed { .. }) => self.failed(step),
+            (None, Outcome::Unknown { why }) => self.lost(step, why),
+        }
+        Ok(())
+    }
+
+    fn due(&mut self) {
+        while let Some((due, timer)) = self.run.timers.first().copied() {
+            if due > self.now.time {
+                return;
+            }
+            match timer {
+                Timer::Delay(step) => self.delay_over(step),
+                Timer::Attempt(step) => self.limit_reached(step, StopCause::Timeout),
+                Timer::Total(step) => self.limit_reached(step, StopCause::Total),
+                Timer::Run => self.run_limit_reached(),
+                Timer::Tail => self.tail_limit_reached(),
+            }
+            self.drain();
+            assert!(
+                !self.run.timers.contains(&(due, timer)),
+                "a timer that has fired is gone: {timer:?} of run {}",
+                self.run.id
+            );
+        }
+    }
+
+    fn resolve(&mut self, path: &str, how: &Resolution, by: String) -> Result<(), Refused> {
+        let Some(step) = self.run.step_by_path(path) else {
+            return Err(Refused::NotNow(format!("run {} has no step `{path}`", self.run.id)));
+        };
+        if !matches!(self.phase(step), Phase::InDoubt { .. }) {
+            let status = self.run.step(step).status().name();
+            return Err(Refused::NotNow(format!("step `{path}` is not in doubt, it is {status}")));
+        }
+        let path = self.run.path(step);
+        tracing::info!(run = %self.run.id, step = path, by, "step in doubt resolved");
+        self.emit(Change::Resolved { step, how: how.clone(), by });
+        match how {
+            // The person's outputs are what later steps use; there is no result to compute declared ones from.
+            Resolution::Done { .. } => self.finish(step),
+            // A person who says that it failed does not ask for another try.
+            Resolution::Failed => self.catch_from(step, 0),
+            Resolution::Rerun => self.grant(step, None),
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, by: String) -> Result<(), Refused> {
+        let id = self.run.id;
+        match (self.run.is_ended(), self.run.outcome) {
+            (false, _) => {
+                return Err(Refused::NotNow(format!("run {id} has not ended, it is {}", self.run.status_name())));
+            }
+            (true, Some(super::record::RunOutcome::Succeeded)) => {
+                return Err(Refused::NotNow(format!("run {id} succeeded, there is nothing to retry")));
+            }
+            (true, _) => {}
+        }
+        self.emit(Change::Retried { by });
+        self.take_up();
+        Ok(())
+    }
+
+    /// Notes what can go on in a run that was opened again.
+    fn take_up(&mut self) {
+        for no in (0..).take(self.run.activations.len()) {
+            let activation = &self.run.activations[no as usize];
+            let current = self.run.latest.get(&(activation.owner, activation.block)) == Some(&no);
+            let owner_open = activation.owner.is_none_or(|owner| matches!(self.phase(owner), Phase::Inside));
+            let is_main = activation.owner.is_some() || activation.block == self.run.graph.main;
+            if !current || !owner_open || !is_main {
+                continue;
+            }
+            if activation.open == 0 {
+                self.push(Work::Over(no));
+                continue;
+            }
+            for step in self.run.steps_of(no) {
+                if matches!(self.phase(step), Phase::Pending) && self.run.step(step).missing == 0 {
+                    self.push(Work::Ready(step));
+                }
+            }
+        }
+    }
+}
+
+/// What an evaluator's answer of the wrong shape is: a fault of ours, told apart from the runbook's.
+fn unfit(question: Question) -> Failure {
+    Failure {
+        kind: "invalid".to_owned(),
+        message: format!("the value does not fit here ({question:?})"),
+        data: Value::Null,
+    }
+}
+
+/// A text in an answer.
+fn text_of(answer: &Map, key: &str) -> String {
+    answer.get(key).and_then(|value| value.to_text().ok()).unwrap_or_default()
 }

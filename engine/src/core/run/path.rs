@@ -33,6 +33,16 @@ impl Run {
         path
     }
 
+    /// The key of the step's attempts, `LOCKSTEP_KEY`: the same for all attempts of one visit, and another one for every
+    /// round of `until`.
+    pub fn key(&self, no: StepNo) -> String {
+        let path = self.path(no);
+        match self.step(no).rounds {
+            0 => format!("{}/{path}", self.id),
+            round => format!("{}/{path}@{}", self.id, round + 1),
+        }
+    }
+
     /// The step with this path; also by its bare name where only one step of the run has that name.
     pub fn step_by_path(&self, path: &str) -> Option<StepNo> {
         let numbers = || (0..u32::try_from(self.steps.len()).unwrap_or(u32::MAX)).map(StepNo);

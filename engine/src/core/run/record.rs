@@ -280,6 +280,9 @@ pub enum StopCause {
     /// The step's limit over all attempts.
     #[serde(rename = "total")]
     Total,
+    /// A limit of time of a block around it.
+    #[serde(rename = "enclosing")]
+    Enclosing,
     /// The run's limit of time.
     #[serde(rename = "run_timeout")]
     RunTimeout,
@@ -440,6 +443,17 @@ impl RunError {
             ("data".to_owned(), self.data.clone()),
             ("cause".to_owned(), self.cause.as_ref().map_or(Value::Null, |cause| cause.to_value())),
         ]))
+    }
+}
+
+impl StopCause {
+    /// What stops the steps inside a block that is stopped for this cause.
+    #[must_use]
+    pub const fn inward(self) -> Self {
+        match self {
+            Self::Timeout | Self::Total => Self::Enclosing,
+            Self::Cancel | Self::Enclosing | Self::RunTimeout | Self::Failure | Self::Won | Self::Finish => self,
+        }
     }
 }
 

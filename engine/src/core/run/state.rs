@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockstep_dsl::graph::{BlockId, Graph, NodeId};
+use lockstep_dsl::graph::{BlockId, Graph, NodeId, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::links::Links;
 use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
 use crate::id::{RunId, StepNo, Token};
 
@@ -27,6 +28,9 @@ pub struct Run {
     /// The definition itself; not part of the encoding.
     #[serde(skip, default = "no_graph")]
     pub graph: Arc<Graph>,
+    /// What is looked up in the definition again and again; not part of the encoding.
+    #[serde(skip)]
+    pub links: Arc<Links>,
     /// Resolved parameters.
     pub params: Map,
     /// Who asked for it.
@@ -48,6 +52,8 @@ pub struct Run {
     pub latest: BTreeMap<(Option<StepNo>, BlockId), ActivationNo>,
     /// The last token given out.
     pub token: Token,
+    /// Unhandled failures of steps so far.
+    pub failures: u32,
     /// What the evaluator owes.
     pub questions: BTreeSet<(Option<StepNo>, Question)>,
     /// What is due when, in engine time.
@@ -98,8 +104,8 @@ pub struct Activation {
     pub visit: u32,
     /// Whether it still starts steps.
     pub halt: Option<Halt>,
-    /// Its first unhandled failure in time.
-    pub error: Option<Box<RunError>>,
+    /// Its unhandled failures in order of time, with their place in the order of the whole run.
+    pub errors: Vec<(u32, RunError)>,
     /// Variables set in it, where it has variables of its own (branches; the runbook's steps).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: Map,
@@ -145,6 +151,8 @@ pub struct Step {
     pub error: Option<Box<RunError>>,
     /// Whether its failure was handled.
     pub handled: bool,
+    /// The activation of the `catch` block that handles its failure.
+    pub handler: Option<ActivationNo>,
     /// Whether its `finally` has run or runs.
     pub finalised: bool,
     /// When it began.
@@ -310,9 +318,16 @@ impl Run {
             };
             *self.latest.get(&(owner, block))?
         };
-        let place = self.graph.block(block).steps.iter().position(|step| *step == node)?;
         let first = self.activations[activation as usize].first.0;
-        Some(StepNo(first + u32::try_from(place).ok()?))
+        Some(StepNo(first + self.links.place(node)))
+    }
+
+    /// The activation whose variables a `set` step there sets: that of the nearest branch, else the runbook's own steps.
+    pub fn vars_scope(&self, from: ActivationNo) -> ActivationNo {
+        let branch = self
+            .enclosing(from)
+            .find(|no| matches!(self.graph.block(self.activations[*no as usize].block).role, Role::Branch(_)));
+        branch.or_else(|| self.latest.get(&(None, self.graph.main)).copied()).unwrap_or(from)
     }
 
     /// The variables seen from a place, those set nearest to it first.
@@ -334,9 +349,7 @@ impl Run {
             .find_map(|no| {
                 let activation = &self.activations[no as usize];
                 match (activation.owner, &self.graph.block(activation.block).role) {
-                    (Some(owner), lockstep_dsl::graph::Role::Catch(_) | lockstep_dsl::graph::Role::StepFinally) => {
-                        self.step(owner).error.as_deref()
-                    }
+                    (Some(owner), Role::Catch(_) | Role::StepFinally) => self.step(owner).error.as_deref(),
                     _ => None,
                 }
             })
@@ -345,6 +358,30 @@ impl Run {
 }
 
 impl Step {
+    /// A step in which nothing has happened.
+    pub(super) fn pending(node: NodeId, activation: ActivationNo, missing: u32) -> Self {
+        Self {
+            node,
+            activation,
+            phase: Phase::Pending,
+            missing,
+            attempts: 0,
+            forgiven: 0,
+            lost: 0,
+            rounds: 0,
+            input: Map::new(),
+            grants: Vec::new(),
+            outputs: Map::new(),
+            result: None,
+            error: None,
+            handled: false,
+            handler: None,
+            finalised: false,
+            started: None,
+            ended: None,
+        }
+    }
+
     /// Where the step is in its life.
     pub fn status(&self) -> StepStatus {
         match &self.phase {
@@ -373,7 +410,7 @@ impl Step {
 }
 
 /// A stand-in until the definition is put in after decoding.
-fn no_graph() -> Arc<Graph> {
+pub(super) fn no_graph() -> Arc<Graph> {
     Arc::new(Graph {
         format: 0,
         runbook: String::new(),

@@ -1,0 +1,190 @@
+//! Blocks: how their steps come to be, and what the end of the last one means for the step they belong to.
+
+use lockstep_dsl::graph::{BlockId, Kind, OnFail, Role};
+use lockstep_dsl::value::{Map, Value};
+
+use super::record::{Change, RunError, Settlement, Skip, StopCause};
+use super::state::{ActivationNo, Phase};
+use super::turn::{Turn, Work};
+use crate::id::StepNo;
+
+impl Turn<'_> {
+    /// Brings a block's steps into being and notes those that need nothing.
+    pub fn activate(&mut self, block: BlockId, owner: Option<StepNo>) {
+        self.emit(Change::Activated { block, owner });
+        let no = u32::try_from(self.run.activations.len() - 1).expect("a run has fewer than 2^32 activations");
+        if self.run.activations[no as usize].open == 0 {
+            self.push(Work::Over(no));
+            return;
+        }
+        let first: Vec<_> = self.run.steps_of(no).filter(|step| self.run.step(*step).missing == 0).collect();
+        for step in first.into_iter().rev() {
+            self.push(Work::Ready(step));
+        }
+    }
+
+    /// All steps of an activation have ended.
+    pub fn over(&mut self, no: ActivationNo) {
+        let activation = &self.run.activations[no as usize];
+        let (block, owner) = (activation.block, activation.owner);
+        if self.run.latest.get(&(owner, block)) != Some(&no) {
+            return;
+        }
+        let role = self.run.graph.block(block).role.clone();
+        match (role, owner) {
+            (Role::Main, _) => self.main_over(no),
+            (Role::OnFailure, _) => self.on_failure_over(),
+            (Role::Finally, _) => self.finally_over(no),
+            (Role::Do | Role::Branch(_), Some(owner)) => self.block_over(owner, no),
+            (Role::Catch(_), Some(owner)) => self.handler_over(owner, no),
+            (Role::StepFinally, Some(owner)) => self.step_finally_over(owner, no),
+            (Role::Do | Role::Branch(_) | Role::Catch(_) | Role::StepFinally, None) => {
+                unreachable!("only the runbook's own blocks have no owner")
+            }
+        }
+    }
+
+    /// A body or branch of a step is over: perhaps the step is, or its other branches must stop.
+    fn block_over(&mut self, owner: StepNo, no: ActivationNo) {
+        if !matches!(self.phase(owner), Phase::Inside) {
+            return;
+        }
+        let parallel = match &self.run.node_of(owner).kind {
+            Kind::Parallel(parallel) => Some((parallel.on_fail, parallel.wins)),
+            _ => None,
+        };
+        let all: Vec<_> = self
+            .run
+            .node_of(owner)
+            .kind
+            .blocks()
+            .iter()
+            .filter_map(|block| self.run.latest.get(&(Some(owner), *block)).copied())
+            .collect();
+        if let Some((on_fail, wins)) = parallel {
+            let won = self.count_well(&all);
+            let lost = all.iter().filter(|no| self.is_over(**no) && !self.is_well(**no)).count();
+            let can_win = wins.is_none_or(|wins| all.len() - lost >= wins as usize);
+            let others = || all.iter().copied().filter(|other| *other != no);
+            if wins.is_some_and(|wins| won >= wins as usize) {
+                others().for_each(|other| self.stop_activation(other, true, StopCause::Won));
+            } else if !self.is_well(no) && (wins.is_none() || !can_win) {
+                match on_fail {
+                    OnFail::Stop => others().for_each(|other| self.stop_activation(other, false, StopCause::Failure)),
+                    OnFail::Cancel => others().for_each(|other| self.stop_activation(other, true, StopCause::Failure)),
+                    OnFail::Late => {}
+                }
+            }
+        }
+        if all.iter().all(|no| self.is_over(*no)) {
+            self.block_result(owner, &all, parallel.and_then(|(_, wins)| wins));
+        }
+    }
+
+    /// All that ran inside a step is over: what the step came to.
+    fn block_result(&mut self, owner: StepNo, all: &[ActivationNo], wins: Option<u32>) {
+        let halts: Vec<_> = all.iter().filter_map(|no| self.run.activations[*no as usize].halt).collect();
+        let cancelled_by = |causes: &[StopCause]| {
+            halts.iter().find(|halt| halt.cancel && causes.contains(&halt.cause)).map(|halt| halt.cause)
+        };
+        let errors = self.errors(all);
+        if wins.is_some_and(|wins| self.count_well(all) >= wins as usize) {
+            self.done(owner, Map::new());
+        } else if let Some(cause) = cancelled_by(&[StopCause::Timeout, StopCause::Total]) {
+            self.stopped(owner, cause);
+        } else if self.run.finishing.is_some() && cancelled_by(&[StopCause::Finish]).is_some() {
+            self.done(owner, Map::new());
+        } else if let Some(cause) = cancelled_by(&[StopCause::Cancel, StopCause::RunTimeout, StopCause::Enclosing]) {
+            self.stopped(owner, cause);
+        } else if let Some(error) = block_error(errors) {
+            self.settle_error(owner, error);
+            self.failed(owner);
+        } else if all.iter().all(|no| self.is_well(*no)) {
+            self.done(owner, Map::new());
+        } else {
+            self.stopped(owner, halts.first().map_or(StopCause::Failure, |halt| halt.cause));
+        }
+    }
+
+    /// A handler is over: the failure is handled, or has become the handler's own error on top of the first.
+    fn handler_over(&mut self, owner: StepNo, no: ActivationNo) {
+        if self.run.step(owner).handler != Some(no) {
+            return;
+        }
+        let halt = self.run.activations[no as usize].halt;
+        let first = self.run.step(owner).error.clone();
+        if let Some(mut error) = block_error(self.errors(&[no])) {
+            error.cause = first;
+            self.settle_error(owner, error);
+            self.finish(owner);
+        } else if let Some(halt) = halt {
+            self.stopped(owner, halt.cause);
+        } else {
+            self.finish(owner);
+        }
+    }
+
+    /// The step's own `finally` is over. Its error makes a success a failure; it does not hide a first one.
+    fn step_finally_over(&mut self, owner: StepNo, no: ActivationNo) {
+        let ended_well = matches!(self.run.step(owner).result, Some(Settlement::Done { .. }));
+        match block_error(self.errors(&[no])) {
+            Some(error) if ended_well => {
+                self.settle_error(owner, error);
+                self.finish(owner);
+            }
+            _ => self.finish(owner),
+        }
+    }
+
+    /// The errors of activations, in order of time.
+    pub fn errors(&self, all: &[ActivationNo]) -> Vec<RunError> {
+        let mut errors: Vec<_> =
+            all.iter().flat_map(|no| self.run.activations[*no as usize].errors.iter().cloned()).collect();
+        errors.sort_by_key(|(order, _)| *order);
+        errors.into_iter().map(|(_, error)| error).collect()
+    }
+
+    fn count_well(&self, all: &[ActivationNo]) -> usize {
+        all.iter().filter(|no| self.is_over(**no) && self.is_well(**no)).count()
+    }
+
+    fn is_over(&self, no: ActivationNo) -> bool {
+        self.run.activations[no as usize].open == 0
+    }
+
+    /// Whether an activation that is over ended well: without errors, and nothing in it was stopped or not reached.
+    fn is_well(&self, no: ActivationNo) -> bool {
+        let activation = &self.run.activations[no as usize];
+        activation.errors.is_empty()
+            && (activation.halt.is_none()
+                || self.run.steps_of(no).all(|step| {
+                    let step = self.run.step(step);
+                    !matches!(step.phase, Phase::Ended { skip: Some(Skip::Unreached), .. })
+                        && step.status() != super::record::StepStatus::Cancelled
+                }))
+    }
+}
+
+/// The error of a block: the first in time, with all of them, each once, in its data as `errors`.
+pub(super) fn block_error(errors: Vec<RunError>) -> Option<RunError> {
+    let mut all = Vec::new();
+    for error in &errors {
+        match &error.data {
+            Value::Map(data) if matches!(data.get("errors"), Some(Value::List(_))) => {
+                if let Some(Value::List(inner)) = data.get("errors") {
+                    all.extend(inner.clone());
+                }
+            }
+            _ => all.push(error.to_value()),
+        }
+    }
+    let mut first = errors.into_iter().next()?;
+    let mut data = match first.data {
+        Value::Map(data) => data,
+        Value::Null => Map::new(),
+        other => Map::from([("value".to_owned(), other)]),
+    };
+    data.insert("errors".to_owned(), Value::List(all));
+    first.data = Value::Map(data);
+    Some(first)
+}

@@ -1,0 +1,38 @@
+//! What is looked up in a graph again and again, worked out once.
+
+use lockstep_dsl::graph::{Graph, NodeId};
+
+/// Lookups that a graph's own form would make slow in a long block.
+#[derive(Debug, Default)]
+pub struct Links {
+    /// For every node its place in its block.
+    places: Vec<u32>,
+    /// For every node those of its block that need it.
+    dependents: Vec<Vec<NodeId>>,
+}
+
+impl Links {
+    /// Works them out.
+    pub fn new(graph: &Graph) -> Self {
+        let mut links = Self { places: vec![0; graph.nodes.len()], dependents: vec![Vec::new(); graph.nodes.len()] };
+        for block in &graph.blocks {
+            for (place, node) in (0..).zip(&block.steps) {
+                links.places[node.0 as usize] = place;
+                for need in &graph.node(*node).needs {
+                    links.dependents[need.0 as usize].push(*node);
+                }
+            }
+        }
+        links
+    }
+
+    /// The node's place in its block.
+    pub fn place(&self, node: NodeId) -> u32 {
+        self.places[node.0 as usize]
+    }
+
+    /// The nodes of its block that need it, in file order.
+    pub fn dependents(&self, node: NodeId) -> &[NodeId] {
+        &self.dependents[node.0 as usize]
+    }
+}

@@ -1,0 +1,117 @@
+//! `retry RUN`: a run that failed or was cancelled goes on, keeping what succeeded.
+
+use std::sync::Arc;
+
+use lockstep_dsl::graph::Node;
+use lockstep_dsl::value::Map;
+
+use super::record::{Skip, StepStatus};
+use super::state::{ActivationNo, Phase, Run, RunStatus, Step, Timer};
+use crate::clock::Stamp;
+use crate::id::StepNo;
+
+/// What a `retry` of the run does to a step.
+enum Fate {
+    /// It ended well: it stays as it is.
+    Kept,
+    /// It has blocks of its own, which go on inside.
+    Inside,
+    /// It runs again, as the same visit: with the same key.
+    Again,
+}
+
+impl Run {
+    /// Opens the run's steps again where they did not end well.
+    pub(super) fn reopen(&mut self, at: Stamp) {
+        self.status = RunStatus::Running;
+        self.ended = None;
+        self.outcome = None;
+        self.error = None;
+        self.outputs = Map::new();
+        self.cancel = None;
+        self.finishing = None;
+        if let Some(timeout) = self.graph.timeout {
+            self.timers.insert((at.time.saturating_add(timeout.0), Timer::Run));
+        }
+        if let Some(main) = self.latest.get(&(None, self.graph.main)).copied() {
+            self.reopen_activation(main, at);
+        }
+    }
+
+    fn reopen_activation(&mut self, no: ActivationNo, at: Stamp) {
+        let graph = Arc::clone(&self.graph);
+        let activation = &mut self.activations[no as usize];
+        activation.halt = None;
+        activation.errors.clear();
+        let mut open = 0;
+        for step in self.steps_of(no) {
+            let node = graph.node(self.step(step).node);
+            match self.fate(step, node) {
+                Fate::Kept => continue,
+                Fate::Inside => {
+                    self.step_mut(step).rewind(Phase::Inside);
+                    self.arm_block(step, at);
+                    if let Some(total) = node.timeout.total {
+                        self.timers.insert((at.time.saturating_add(total.0), Timer::Total(step)));
+                    }
+                    for block in node.kind.blocks() {
+                        if let Some(inner) = self.latest.get(&(Some(step), block)).copied() {
+                            self.reopen_activation(inner, at);
+                        }
+                    }
+                }
+                Fate::Again => {
+                    let again = self.step_mut(step);
+                    again.rewind(Phase::Pending);
+                    again.started = None;
+                    again.outputs = Map::new();
+                }
+            }
+            open += 1;
+        }
+        self.activations[no as usize].open = open;
+        self.recount_needs(no);
+    }
+
+    fn fate(&self, no: StepNo, node: &Node) -> Fate {
+        let step = self.step(no);
+        match &step.phase {
+            Phase::Ended { status: StepStatus::Succeeded, .. }
+            | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled) } => Fate::Kept,
+            Phase::Ended { status: StepStatus::Failed, .. } if step.handled => Fate::Kept,
+            Phase::Ended { status: StepStatus::Failed | StepStatus::Cancelled, .. }
+                if node.kind.blocks().iter().any(|block| self.latest.contains_key(&(Some(no), *block))) =>
+            {
+                Fate::Inside
+            }
+            _ => Fate::Again,
+        }
+    }
+
+    fn recount_needs(&mut self, no: ActivationNo) {
+        let graph = Arc::clone(&self.graph);
+        let links = Arc::clone(&self.links);
+        let first = self.activations[no as usize].first.0;
+        for step in self.steps_of(no) {
+            let needs = &graph.node(self.step(step).node).needs;
+            let missing =
+                needs.iter().filter(|need| !self.step(StepNo(first + links.place(**need))).status().is_end()).count();
+            self.step_mut(step).missing = u32::try_from(missing).expect("a step has fewer than 2^32 needs");
+        }
+    }
+}
+
+impl Step {
+    fn rewind(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.forgiven = self.attempts;
+        self.lost = 0;
+        self.rounds = 0;
+        self.result = None;
+        self.error = None;
+        self.handled = false;
+        self.finalised = false;
+        self.handler = None;
+        self.ended = None;
+    }
+}

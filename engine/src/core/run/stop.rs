@@ -1,0 +1,111 @@
+//! Stopping: what a failure, a limit of time, a `finish` or a person's cancel does to what runs.
+
+use lockstep_dsl::graph::Role;
+
+use super::record::{Change, Delay, Question, Skip, StopCause};
+use super::state::{ActivationNo, Phase};
+use super::turn::Turn;
+use crate::id::StepNo;
+
+impl Turn<'_> {
+    /// Nothing new starts in the activation and in the blocks inside it; with `cancel`, what runs there is stopped too.
+    pub fn stop_activation(&mut self, no: ActivationNo, cancel: bool, cause: StopCause) {
+        let activation = &self.run.activations[no as usize];
+        if activation.open == 0 {
+            return;
+        }
+        let is_news = activation.halt.is_none_or(|halt| cancel && !halt.cancel);
+        if is_news {
+            self.emit(Change::Halted { activation: no, cancel, cause });
+        }
+        self.stop_steps(no, cancel, cause.inward());
+    }
+
+    /// The same for the steps of an activation that is halted already.
+    pub fn stop_steps(&mut self, no: ActivationNo, cancel: bool, cause: StopCause) {
+        for step in self.run.steps_of(no) {
+            self.stop_step(step, cancel, cause);
+        }
+    }
+
+    fn stop_step(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
+        match self.phase(step).clone() {
+            Phase::Pending | Phase::Asking(Question::When) => self.skip(step, Skip::Unreached),
+            Phase::Asking(Question::Input) if self.run.step(step).grants.is_empty() && self.is_acting(step) => {
+                self.skip(step, Skip::Unreached);
+            }
+            Phase::Running { stopping: None, .. } if cancel => self.emit(Change::Stopping { step, cause }),
+            Phase::Asking(_) | Phase::InDoubt { .. } if cancel => self.stopped(step, cause),
+            Phase::Delayed { why: Delay::Retry, .. } if !cancel => self.give_up_retry(step),
+            Phase::Delayed { .. } => self.stopped(step, cause),
+            Phase::Inside => self.stop_inside(step, cancel, cause),
+            Phase::Running { .. }
+            | Phase::Asking(_)
+            | Phase::InDoubt { .. }
+            | Phase::Deciding
+            | Phase::Ended { .. } => {}
+        }
+    }
+
+    /// A step that waits for its next try when nothing new may start ends with the error it has.
+    fn give_up_retry(&mut self, step: StepNo) {
+        match self.run.step(step).error.as_deref().cloned() {
+            Some(error) => {
+                self.settle_error(step, error);
+                self.catch_from(step, 0);
+            }
+            None => self.stopped(step, StopCause::Failure),
+        }
+    }
+
+    /// A block stops by stopping what is inside. Its own `finally` runs on; so does a handler, unless it is cancelled.
+    fn stop_inside(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
+        let cut_short = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
+        for no in self.inside(step) {
+            let stops = match &self.run.graph.block(self.run.activations[no as usize].block).role {
+                Role::Do | Role::Branch(_) => true,
+                Role::Catch(_) => cancel,
+                Role::StepFinally => cancel && cut_short,
+                Role::Main | Role::OnFailure | Role::Finally => false,
+            };
+            if stops {
+                self.stop_activation(no, cancel, cause);
+            }
+        }
+    }
+
+    /// The current activations of a step's own blocks.
+    pub fn inside(&self, step: StepNo) -> Vec<ActivationNo> {
+        let node = self.run.node_of(step);
+        let blocks = node.kind.blocks();
+        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
+        blocks
+            .into_iter()
+            .chain(handlers)
+            .filter_map(|block| self.run.latest.get(&(Some(step), block)).copied())
+            .filter(|no| self.run.activations[*no as usize].open > 0)
+            .collect()
+    }
+
+    /// A limit of time of the step is reached.
+    pub fn limit_reached(&mut self, step: StepNo, cause: StopCause) {
+        match self.phase(step) {
+            Phase::Running { .. } => self.emit(Change::Stopping { step, cause }),
+            Phase::Inside => {
+                for no in self.inside(step) {
+                    self.stop_activation(no, true, cause);
+                }
+            }
+            Phase::Pending
+            | Phase::Asking(_)
+            | Phase::Deciding
+            | Phase::Delayed { .. }
+            | Phase::InDoubt { .. }
+            | Phase::Ended { .. } => self.stopped(step, cause),
+        }
+    }
+
+    fn is_acting(&self, step: StepNo) -> bool {
+        self.run.node_of(step).kind.is_acting()
+    }
+}
