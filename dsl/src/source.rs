@@ -89,7 +89,9 @@ impl Source {
     pub fn location(&self, offset: usize) -> Location {
         let offset = offset.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
-        let column = self.text.get(self.lines[line]..offset).map_or(0, |text| text.chars().count());
+        // Counting the bytes that begin a character is what `chars().count()` does, and works in the middle of one.
+        let before = &self.text.as_bytes()[self.lines[line]..offset];
+        let column = before.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
         Location {
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
             column: u32::try_from(column + 1).unwrap_or(u32::MAX),

@@ -3,8 +3,16 @@
 //! Every diagnostic has a code, a place, a message and usually a help. Codes are never reused.
 
 mod code;
+mod json;
+mod render;
+mod suggest;
+#[cfg(test)]
+mod tests;
 
 pub use code::{ALL, Code};
+pub use json::to_json;
+pub use render::{Color, render, summary};
+pub use suggest::suggest;
 
 use crate::source::{Source, Span};
 
@@ -32,6 +40,13 @@ pub struct Diagnostic {
     pub secondary: Vec<(Span, String)>,
     /// What to do about it; several are printed one below the other.
     pub help: Vec<String>,
+}
+
+/// Puts diagnostics in the order of their places and drops what is said twice, as it is for a value that aliases
+/// repeat.
+pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| a.key().cmp(&b.key()));
+    diagnostics.dedup_by(|a, b| a.key() == b.key());
 }
 
 impl Diagnostic {
@@ -71,5 +86,9 @@ impl Diagnostic {
     /// How bad it is.
     pub const fn severity(&self) -> Severity {
         self.code.severity()
+    }
+
+    fn key(&self) -> (&str, Span, Code, &str) {
+        (self.source.name(), self.primary.0, self.code, &self.message)
     }
 }

@@ -162,14 +162,15 @@ impl<'s> Reader<'s> {
             self.empty(anchor, tag, span);
             return Ok(());
         }
-        let (limit, what) = if is_key { (limits::KEY_BYTES, "key") } else { (limits::SCALAR_BYTES, "text") };
+        let (limit, what, help) = if is_key {
+            (limits::KEY_BYTES, "key", "a key is a short name; put long text into a value")
+        } else {
+            (limits::SCALAR_BYTES, "text", "put long text into a file and name it under `files`")
+        };
         if text.len() > limit {
             let message = format!("a {what} of {} bytes, {limit} are allowed", text.len());
             let start = Span::new(span.start, span.start);
-            return Err(Box::new(
-                self.problem(Code::SCALAR_TOO_LONG, start, message)
-                    .help("put long text into a file and name it under `files`"),
-            ));
+            return Err(Box::new(self.problem(Code::SCALAR_TOO_LONG, start, message).help(help)));
         }
         let style = match style {
             ScalarStyle::Plain => Style::Plain,

@@ -13,25 +13,27 @@ pub(super) fn explain(source: &Source, at: usize, info: &str) -> Diagnostic {
         return Diagnostic::new(Code::TAB, source, Span::new(tab, tab + 1), "a tab in the indentation")
             .help("indent with spaces");
     }
-    if let Some(line) = trap::misread(source, at) {
-        return needs_quotes(source, at, line.help());
-    }
     // The parser often notices one line late.
-    let line_start = source.text()[..at].rfind('\n');
-    let before = line_start.map(|end| source.text()[..end].trim_end().len()).filter(|before| *before > 0);
-    if let Some((before, line)) = before.and_then(|before| Some((before, trap::misread(source, before)?))) {
-        return needs_quotes(source, before, line.help());
-    }
+    let before = source.text()[..at].rfind('\n').map(|end| source.text()[..end].trim_end().len());
+    let corrected = trap::misread(source, at).or_else(|| trap::misread(source, before.filter(|end| *end > 0)?));
     if info.contains("unknown anchor") {
         let rest = &source.text()[at..];
-        let end = rest.find(|c: char| c.is_whitespace() || ",[]{}".contains(c)).unwrap_or(rest.len());
-        let name = &rest[..end];
-        let message = format!("`{name}` repeats an anchor that does not exist");
-        return Diagnostic::new(Code::UNKNOWN_ALIAS, source, Span::new(at, at + end), message).help(format!(
-            "write `&{}` before the value that is to be repeated, or put `{name}` in quotes",
-            &name[1..]
-        ));
+        let name = rest.split(|c: char| c.is_whitespace() || ",[]{}".contains(c)).next().unwrap_or("*");
+        let span = Span::new(at, at + name.len());
+        if name[1..].chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
+            let message = format!("`{name}` repeats an anchor that does not exist");
+            let help = format!("write `&{}` before the value that is to be repeated", &name[1..]);
+            let problem = Diagnostic::new(Code::UNKNOWN_ALIAS, source, span, message).help(help);
+            return match corrected {
+                Some(line) => problem.help(format!("if it is no alias, {}", line.help())),
+                None => problem,
+            };
+        }
     }
+    if let Some(line) = corrected {
+        return needs_quotes(source, &line);
+    }
+    let at = if info.contains("simple key expect") { bare_key(source, at).unwrap_or(at) } else { at };
     let (message, label, help) = words(info);
     let problem = Diagnostic::new(Code::YAML_SYNTAX, source, point(source, at), message).label(label);
     if help.is_empty() { problem } else { problem.help(help) }
@@ -46,23 +48,29 @@ pub(super) fn tag(source: &Source, span: Span) -> Diagnostic {
     let at = Span::new(start, start + name.len());
     let corrected = trap::indicated(source, start).or_else(|| trap::flow(source, start));
     let expression = name.starts_with('!') && !name.starts_with("!!") && name.contains(['.', '(', '[', '=']);
+    let problem = Diagnostic::new(Code::TAG, source, at, format!("`{name}` is a tag, and there are none here"));
     match corrected {
-        Some(line) if expression => needs_quotes(source, start, line.help()),
-        Some(line) => Diagnostic::new(Code::TAG, source, at, format!("`{name}` is a tag, and there are none here"))
-            .help("delete the tag")
-            .help(format!("if it is part of the value, {}", line.help())),
-        None => Diagnostic::new(Code::TAG, source, at, format!("`{name}` is a tag, and there are none here"))
-            .help("delete the tag"),
+        Some(line) if expression => needs_quotes(source, &line),
+        Some(line) => problem.help("delete the tag").help(format!("if it is part of the value, {}", line.help())),
+        None => problem.help("delete the tag"),
     }
 }
 
-fn needs_quotes(source: &Source, at: usize, help: String) -> Diagnostic {
+fn needs_quotes(source: &Source, line: &trap::CorrectedLine) -> Diagnostic {
+    Diagnostic::new(Code::NEEDS_QUOTES, source, line.value, "YAML does not read this value as it is written")
+        .label(line.reason)
+        .help(line.help())
+}
+
+/// The line without a `:` that made the parser wait for one.
+fn bare_key(source: &Source, at: usize) -> Option<usize> {
     let text = source.text();
-    let start = text[..at].rfind('\n').map_or(0, |found| found + 1);
-    let line = text[start..].lines().next().unwrap_or("").trim_end();
-    let value = start + trap::value_start(line).unwrap_or(0);
-    let span = Span::new(value, (start + line.len()).max(value));
-    Diagnostic::new(Code::NEEDS_QUOTES, source, span, "YAML does not read this value as it is written").help(help)
+    let line_start = text[..at].rfind('\n').map_or(0, |found| found + 1);
+    let before = text[..line_start].trim_end();
+    let start = before.rfind('\n').map_or(0, |found| found + 1);
+    let line = &before[start..];
+    let is_bare = !line.contains(": ") && !line.ends_with(':') && !line.trim_start().starts_with('#');
+    (is_bare && !line.is_empty()).then_some(before.len())
 }
 
 /// A tab among the blanks that begin the line, or the one before; where the parser speaks of a tab also the next one.
@@ -87,7 +95,19 @@ fn point(source: &Source, at: usize) -> Span {
 
 /// Message, label and help for what the parser says.
 fn words(info: &str) -> (String, &'static str, &'static str) {
-    let known: [(&str, &str, &'static str, &'static str); 15] = [
+    let known: [(&str, &str, &'static str, &'static str); 17] = [
+        (
+            "indentation in quoted",
+            "a quote that is not closed before a line that is indented less",
+            "opened here",
+            "close it, or indent the lines of the quoted text by more than its key",
+        ),
+        (
+            "illegal placement of ':'",
+            "a key inside a `[ ]` that is not closed",
+            "not a place for a key",
+            "close the `[` before this",
+        ),
         (
             "mapping values are not allowed",
             "a `:` where no key can stand",

@@ -1,4 +1,4 @@
-//! The reader of runbook text: positions, traps, budgets, and that no input makes it panic.
+//! What the reader promises: exact positions, every error at once, budgets that hold, and no panic on any text.
 
 use proptest::prelude::*;
 
@@ -115,7 +115,7 @@ fn aliases_repeat_their_anchor() {
     let Some(Node::Sequence(list)) = map.get("b") else { panic!("a list") };
     assert_eq!(list.items.len(), 2);
     assert_eq!(codes("a: &x [*x]\n"), [Code::ALIAS_CYCLE]);
-    assert_eq!(codes("a: *nothing\n"), [Code::NEEDS_QUOTES]);
+    assert_eq!(codes("a: *nothing\n"), [Code::UNKNOWN_ALIAS]);
 }
 
 #[test]

@@ -10,13 +10,17 @@ use super::budget::Events;
 use super::position::is_header;
 use super::{Scalar, Style};
 use crate::limits;
-use crate::source::Source;
+use crate::source::{Source, Span};
 
 /// A line of the file with its value in quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CorrectedLine {
     /// Its number, from 1.
     pub line: u32,
+    /// The value that needs the quotes, as it stands in the file.
+    pub value: Span,
+    /// What YAML makes of it.
+    pub reason: &'static str,
     /// What should stand there, indentation included.
     pub text: String,
 }
@@ -116,22 +120,35 @@ fn correct(line: &Line<'_>, comment: Comment) -> Option<CorrectedLine> {
         Comment::IsComment => comment_start(rest).filter(|end| is_balanced(&rest[..*end])).unwrap_or(rest.len()),
     };
     let value = rest[..end].trim_end();
-    if !needs_quotes(value, comment) || value.ends_with(',') || !is_balanced(value) {
+    let reason = needs_quotes(value, comment)?;
+    if value.ends_with(',') || !is_balanced(value) {
         return None;
     }
     let tail = &rest[value.len()..];
     let text = format!("{head}{}{}", quote(value), tail.trim_end());
-    holds(&text, value).then_some(CorrectedLine { line: line.number, text })
+    let span = Span::new(line.start + start, line.start + start + value.len());
+    holds(&text, value).then_some(CorrectedLine { line: line.number, value: span, reason, text })
 }
 
-fn needs_quotes(value: &str, comment: Comment) -> bool {
-    let Some(first) = value.chars().next() else { return false };
-    match first {
-        '"' | '\'' | '[' | '{' => closing(value).is_some_and(|end| !value[end..].trim().is_empty()),
-        '|' => !is_header(value) && value[1..].contains('|'),
-        '>' => !is_header(value),
-        '&' | '*' | '!' | '%' | '@' | '`' => true,
-        _ => value.contains(": ") || value.ends_with(':') || (comment == Comment::IsText && value.contains(" #")),
+/// Why a value has to stand in quotes, if it has to.
+fn needs_quotes(value: &str, comment: Comment) -> Option<&'static str> {
+    match value.chars().next()? {
+        '"' | '\'' => closing(value)
+            .filter(|end| !value[*end..].trim().is_empty())
+            .map(|_| "for YAML the value ends with its first closing quote"),
+        '[' | '{' => closing(value)
+            .filter(|end| !value[*end..].trim().is_empty())
+            .map(|_| "for YAML the value ends with its first closing bracket"),
+        '|' => (!is_header(value) && value[1..].contains('|')).then_some("for YAML `|` begins a block of text"),
+        '>' => (!is_header(value)).then_some("for YAML `>` begins a block of text"),
+        '&' => Some("for YAML `&` names an anchor"),
+        '*' => Some("for YAML `*` repeats an anchor"),
+        '!' => Some("for YAML `!` begins a tag"),
+        '%' => Some("for YAML `%` begins a directive"),
+        '@' | '`' => Some("YAML reserves this character"),
+        _ if value.contains(": ") || value.ends_with(':') => Some("for YAML `: ` ends a key"),
+        _ if comment == Comment::IsText && value.contains(" #") => Some("for YAML ` #` begins a comment"),
+        _ => None,
     }
 }
 
@@ -260,14 +277,21 @@ fn holds(line: &str, value: &str) -> bool {
 fn flow_at(line: &Line<'_>) -> Option<CorrectedLine> {
     let start = value_start(line.text)?;
     let (head, value) = line.text.split_at(start);
-    let mut flow = Flow { text: value, at: 0, out: String::new(), quoted: Vec::new() };
+    let mut flow = Flow { text: value, at: 0, out: String::new(), quoted: Vec::new(), first_quoted: None };
     flow.collection(0)?;
     let tail = &value[flow.at..];
     if !(tail.trim().is_empty() || tail.trim_start().starts_with('#')) || flow.quoted.is_empty() {
         return None;
     }
     let text = format!("{head}{}{}", flow.out, tail.trim_end());
-    flow.quoted.iter().all(|value| holds(&text, value)).then_some(CorrectedLine { line: line.number, text })
+    let first = flow.first_quoted?;
+    let span = Span::new(line.start + start + first.start, line.start + start + first.end);
+    flow.quoted.iter().all(|value| holds(&text, value)).then_some(CorrectedLine {
+        line: line.number,
+        value: span,
+        reason: "for YAML a bracket or `,` ends a value inside `{ }` or `[ ]`",
+        text,
+    })
 }
 
 /// Collections on one line are not deeper than this, or nobody can read them.
@@ -279,6 +303,7 @@ struct Flow<'a> {
     at: usize,
     out: String,
     quoted: Vec<&'a str>,
+    first_quoted: Option<Span>,
 }
 
 impl Flow<'_> {
@@ -330,13 +355,14 @@ impl Flow<'_> {
     fn value(&mut self, depth: usize) -> Option<()> {
         match self.peek()? {
             '[' | '{' => {
-                let before = (self.at, self.out.len(), self.quoted.len());
+                let before = (self.at, self.out.len(), self.quoted.len(), self.first_quoted);
                 if self.collection(depth + 1).is_some() && self.is_ended() {
                     return Some(());
                 }
                 self.at = before.0;
                 self.out.truncate(before.1);
                 self.quoted.truncate(before.2);
+                self.first_quoted = before.3;
             }
             '"' | '\'' => {
                 if let Some(end) = quoted_end(self.text, self.at) {
@@ -356,6 +382,7 @@ impl Flow<'_> {
         if trap || value.starts_with(['"', '\'', '&', '*', '!', '%', '@', '`', '|', '>']) {
             self.out.push_str(&quote(value));
             self.quoted.push(value);
+            self.first_quoted.get_or_insert(Span::new(self.at, self.at + value.len()));
             self.at += value.len();
         } else {
             self.copy(value.len());
