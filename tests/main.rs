@@ -1,4 +1,6 @@
 //! Every test of the program as its users meet it, in one binary: a new file costs no further link.
 
 #[cfg(test)]
+mod diagnostics;
+#[cfg(test)]
 mod house;

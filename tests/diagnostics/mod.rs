@@ -1,0 +1,127 @@
+//! Every diagnostic as its reader sees it.
+//!
+//! `LSnnnn-what-it-shows.yaml` is a runbook that is refused or warned about, and the `.txt` beside it is the whole
+//! output of checking it, in which the code `LSnnnn` must stand. `UPDATE_EXPECT=1` writes what is printed now over
+//! what is expected. Every code has a case here and a page in `docs/errors/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lockstep_dsl::diagnostic::{self, ALL, Code, Color, Diagnostic};
+use lockstep_dsl::{limits, yaml};
+
+/// A case that is too large to be kept as a file: its name, and what makes its text.
+type Generated = (&'static str, fn() -> String);
+
+const GENERATED: &[Generated] = &[
+    ("LS0030-too-large", || "#".repeat(limits::SOURCE_BYTES + 1)),
+    ("LS0031-nested-flow", || format!("steps: {}\n", "[".repeat(10_000))),
+    ("LS0031-nested-block", || format!("steps:\n  {}x\n", "- ".repeat(200))),
+    ("LS0032-too-many-nodes", || format!("steps:\n{}", "- a\n".repeat(limits::YAML_NODES))),
+    ("LS0032-too-many-separators", || format!("steps: [{}]\n", "a, ".repeat(limits::YAML_SEPARATORS))),
+    ("LS0033-billion-laughs", || {
+        (1..10).fold("a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]\n".to_owned(), |text, level| {
+            let below = vec![format!("*a{}", level - 1); 10].join(", ");
+            format!("{text}a{level}: &a{level} [{below}]\n")
+        })
+    }),
+    ("LS0034-long-text", || format!("description: {}\n", "x".repeat(limits::SCALAR_BYTES + 1))),
+    ("LS0034-long-key", || format!("{}: x\n", "k".repeat(limits::KEY_BYTES + 1))),
+];
+
+#[test]
+fn every_case_prints_what_is_expected() {
+    let mut different = Vec::new();
+    for case in cases() {
+        let printed = diagnostic::render(&check(&case), Color::Never, 100);
+        let expected = folder("tests/diagnostics").join(&case.name).with_extension("txt");
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            fs::write(&expected, &printed).expect("the expected output can be written");
+        }
+        if !printed.contains(&format!("[{}]", case.code())) {
+            different.push(format!("{}: {} is not in the output:\n{printed}", case.name, case.code()));
+        } else if fs::read_to_string(&expected).ok().as_ref() != Some(&printed) {
+            different.push(format!("{}: {} differs from:\n{printed}", case.name, expected.display()));
+        }
+    }
+    assert!(different.is_empty(), "UPDATE_EXPECT=1 accepts what is printed:\n{}", different.join("\n"));
+}
+
+#[test]
+fn every_code_has_a_case_and_a_page() {
+    let codes: BTreeSet<String> = codes().map(|(code, _)| code.to_string()).collect();
+    let shown: BTreeSet<String> = cases().iter().map(|case| case.code().to_owned()).collect();
+    let pages: BTreeSet<String> = files("docs/errors", "md").iter().map(|path| stem(path)).collect();
+    let expected = files("tests/diagnostics", "txt").iter().map(|path| stem(path)).collect::<BTreeSet<_>>();
+    let named: BTreeSet<String> = cases().into_iter().map(|case| case.name).collect();
+    assert_eq!(codes.difference(&shown).collect::<Vec<_>>(), [""; 0], "codes without a case in tests/diagnostics/");
+    assert_eq!(codes.difference(&pages).collect::<Vec<_>>(), [""; 0], "codes without a page in docs/errors/");
+    assert_eq!(shown.difference(&codes).collect::<Vec<_>>(), [""; 0], "cases without a code");
+    assert_eq!(pages.difference(&codes).collect::<Vec<_>>(), [""; 0], "pages without a code");
+    assert_eq!(expected.difference(&named).collect::<Vec<_>>(), [""; 0], "expected outputs without a case");
+}
+
+#[test]
+fn every_page_has_its_title_an_example_and_a_remedy() {
+    for (code, title) in codes() {
+        let page = fs::read_to_string(folder("docs/errors").join(format!("{code}.md"))).expect("every code has a page");
+        assert!(
+            page.starts_with(&format!("# {code}: {title}\n\n")),
+            "{code}: the page begins with `# {code}: {title}`"
+        );
+        assert!(page.contains("\n```yaml\n"), "{code}: the page shows an example");
+        assert!(page.contains("\n## How to mend it\n"), "{code}: the page has a section `How to mend it`");
+    }
+}
+
+/// Codes that `check` below can report: those of the text. The others join when it compiles the case.
+fn codes() -> impl Iterator<Item = &'static (Code, &'static str)> {
+    ALL.iter().filter(|(code, _)| code.number() < 100)
+}
+
+struct Case {
+    /// `LSnnnn-what-it-shows`.
+    name: String,
+    content: Vec<u8>,
+}
+
+impl Case {
+    fn code(&self) -> &str {
+        self.name.split('-').next().unwrap_or_default()
+    }
+}
+
+/// What `check` has to say about the case.
+fn check(case: &Case) -> Vec<Diagnostic> {
+    let source = match yaml::decode(&format!("{}.yaml", case.name), &case.content) {
+        Ok(source) => source,
+        Err(diagnostics) => return diagnostics,
+    };
+    yaml::parse(&source).err().unwrap_or_default()
+}
+
+fn cases() -> Vec<Case> {
+    let read = |path: PathBuf| Case { name: stem(&path), content: fs::read(&path).expect("a case can be read") };
+    let generated =
+        GENERATED.iter().map(|(name, make)| Case { name: (*name).to_owned(), content: make().into_bytes() });
+    files("tests/diagnostics", "yaml").into_iter().map(read).chain(generated).collect()
+}
+
+fn folder(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn files(path: &str, extension: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder(path))
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry of the folder").path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .collect();
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a file has a name").to_string_lossy().into_owned()
+}
