@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A longer file holds a second noun that wants a file of its own.
 const MAX_LINES: usize = 700;
@@ -105,10 +105,22 @@ fn no_file_outgrows_its_noun() {
 }
 
 #[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let mut documents: Vec<_> = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(PathBuf::from).into();
+    collect("docs", "md", &mut documents);
+    let broken = documents.iter().flat_map(|document| {
+        let text = fs::read_to_string(root().join(document)).unwrap_or_default();
+        let folder = document.parent().map(Path::to_owned).unwrap_or_default();
+        let dead = links(&text).filter(|target| !root().join(&folder).join(target).exists());
+        dead.map(|target| format!("{}: {target}", document.display())).collect::<Vec<_>>()
+    });
+    report("mend the link, or write what it promises", broken);
+}
+
+#[test]
 fn every_exception_is_needed() {
     let unused = EXCEPTIONS.iter().filter(|(path, words, _)| {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        !fs::read_to_string(file).is_ok_and(|text| code_lines(&text).any(|(_, line)| line.contains(words)))
+        !fs::read_to_string(root().join(path)).is_ok_and(|text| code_lines(&text).any(|(_, line)| line.contains(words)))
     });
     report("remove it from EXCEPTIONS", unused.map(|(path, words, _)| format!("{path} holds no `{words}`")));
 }
@@ -119,6 +131,8 @@ fn the_rules_see_what_they_forbid() {
     let hits: Vec<_> =
         code_lines(text).filter(|(_, line)| line.contains("std::fs") || line.contains("tokio")).collect();
     assert_eq!(hits, [(2, "use std::fs;")]);
+    let text = "[a](b/c.md#d), [e](https://example.org), [f](#g), [h](i)";
+    assert_eq!(links(text).collect::<Vec<_>>(), ["b/c.md", "i"]);
     assert!(sources().iter().any(|file| file.path == "engine/src/core/mod.rs"), "the sources were not found");
 }
 
@@ -158,6 +172,14 @@ fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
+/// The targets of a document's links, but those to other sites and within the document itself.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| {
+        let target = rest.split([')', '#']).next().unwrap_or_default();
+        (!target.is_empty() && !target.contains("://")).then_some(target)
+    })
+}
+
 struct SourceFile {
     /// From the root of the repository, with `/`.
     path: String,
@@ -165,22 +187,30 @@ struct SourceFile {
 }
 
 fn sources() -> Vec<SourceFile> {
-    let mut files = Vec::new();
+    let mut paths = Vec::new();
     for folder in SOURCES {
-        collect(folder, &mut files);
+        collect(folder, "rs", &mut paths);
     }
-    files
+    let read = |path: PathBuf| SourceFile {
+        text: fs::read_to_string(root().join(&path)).expect("a source is UTF-8"),
+        path: path.to_str().expect("a path is UTF-8").to_owned(),
+    };
+    paths.into_iter().map(read).collect()
 }
 
-fn collect(folder: &str, files: &mut Vec<SourceFile>) {
-    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("a folder of sources");
-    for entry in entries {
+/// Adds the files with this extension in a folder and below it, from the root of the repository.
+fn collect(folder: impl AsRef<Path>, extension: &str, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(root().join(&folder)).expect("a folder of the repository") {
         let entry = entry.expect("an entry of the folder");
-        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        let path = folder.as_ref().join(entry.file_name());
         if entry.path().is_dir() {
-            collect(&path, files);
-        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
-            files.push(SourceFile { text: fs::read_to_string(entry.path()).expect("a source is UTF-8"), path });
+            collect(path, extension, files);
+        } else if path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
         }
     }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
