@@ -265,7 +265,9 @@ pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
     assert_eq!(image.load(), None);
 }
 
+mod damage;
 mod embedded;
+mod space;
 
 proptest! {
     #[test]

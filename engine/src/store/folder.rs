@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::blobs::FileBlobs;
 use super::files::{self, cannot, damaged};
 use super::image::SledImage;
-use super::journal::{Journal, Reader};
+use super::journal::{Journal, Reader, head};
 use super::lock::{self, Held, LOCK_FILE};
 use super::{FORMAT_VERSION, OpenError};
 use crate::id::ShardId;
@@ -180,17 +180,17 @@ fn check_format(folder: &Path) -> Result<bool, OpenError> {
 
 fn check_unused(folder: &Path) -> Result<(), OpenError> {
     let format = folder.join(FORMAT_FILE);
+    let journal = head::path(&Layout::new(folder).journal());
+    // Two processes may begin at once: the format of the other may have appeared meanwhile.
+    if journal.exists() && !format.exists() {
+        return Err(damaged(&format, 0, "the file is missing, but there is a journal"));
+    }
     for entry in fs::read_dir(folder).map_err(cannot("cannot list", folder))? {
         let name = entry.map_err(cannot("cannot list", folder))?.file_name();
-        // Two processes may begin at once: the format of the other may have appeared meanwhile.
-        if HARMLESS.iter().any(|harmless| name == *harmless) || format.exists() {
-            continue;
+        if !HARMLESS.iter().any(|harmless| name == *harmless) && !format.exists() {
+            let what = format!("it holds `{}` and no data of lockstep: name a new or an empty folder", name.display());
+            return Err(cannot("cannot use", folder)(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }
-        if name == "journal" {
-            return Err(damaged(&format, 0, "the file is missing, but there is a journal"));
-        }
-        let what = format!("it holds `{}` and no data of lockstep: name a new or an empty folder", name.display());
-        return Err(cannot("cannot use", folder)(io::Error::new(io::ErrorKind::InvalidInput, what)));
     }
     Ok(())
 }

@@ -15,6 +15,9 @@ pub mod segment;
 mod spares;
 mod walk;
 
+#[cfg(test)]
+mod format_tests;
+
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -24,7 +27,7 @@ pub use self::reader::Reader;
 
 use self::frame::{Hash, MAX_FRAME_BYTES};
 use self::head::{HeadFile, HeadState};
-use self::segment::{SEGMENT_HEADER_BYTES, Segment};
+use self::segment::{Maker, SEGMENT_HEADER_BYTES, Segment};
 use self::spares::Spares;
 use super::lock::Held;
 use super::{AppendError, Frame, Head, OpenError, ShardLog, files};
@@ -88,8 +91,9 @@ impl Journal {
         *newest = recovered.epoch;
         drop(newest);
         let end = recovered.end;
+        let maker = Maker::new(&folder, shard, recovered.epoch);
         Ok(Self {
-            spares: Spares::new(folder.clone(), shard, recovered.current.number, recovered.spares),
+            spares: Spares::new(maker, recovered.current.number, recovered.spares),
             folder,
             shard,
             epoch: recovered.epoch,
@@ -239,6 +243,11 @@ impl ShardLog for Journal {
     }
 
     fn trim(&mut self, below: Lsn) -> Result<(), OpenError> {
+        let held = Arc::clone(&self.held);
+        let newest = held.newest_epoch();
+        if *newest != self.epoch || self.finished.is_some() {
+            return Ok(());
+        }
         let mut state = self.head.state();
         let oldest = state.oldest;
         while state.oldest < self.last_segment {

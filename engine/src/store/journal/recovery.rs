@@ -8,10 +8,9 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use super::head::{self, HeadFile, HeadState};
-use super::segment::{self, Segment};
+use super::segment::{self, Maker, Segment};
 use super::walk::{End, Plan, walk};
 use crate::id::{Epoch, ShardId};
 use crate::store::OpenError;
@@ -43,7 +42,7 @@ pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
     let mut head = HeadFile::open(folder, shard)?;
     let numbers = drop_trimmed(folder, numbers, &head.state())?;
     if numbers.is_empty() && head.state().segment == 1 && head.state().last.0 == 0 {
-        let made = segment::create(folder, shard, 1, segment::usual_size(1), &AtomicBool::new(false));
+        let made = Maker::new(folder, shard, Epoch(0)).make_now(1, segment::usual_size(1));
         made.map_err(cannot("cannot create", &segment::path(folder, 1)))?;
     }
     let end = walk(&plan(folder, shard, &numbers, &head.state())?, &mut |_| ControlFlow::Continue(()))?;

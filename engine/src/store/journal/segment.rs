@@ -9,11 +9,14 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{CWD, RenameFlags};
 
 use super::frame::{self, FRAME_HEADER_BYTES, Hash, array};
 use super::head::HeadState;
-use crate::id::{Lsn, ShardId};
+use crate::id::{Epoch, Lsn, ShardId};
 use crate::store::files::{self, cannot, damaged};
 use crate::store::{FORMAT_VERSION, OpenError};
 
@@ -83,35 +86,70 @@ pub fn list(folder: &Path) -> Result<Vec<u64>, OpenError> {
     Ok(numbers)
 }
 
-/// Makes a segment, durably; gives up between two blocks when `stop` is set.
-pub fn create(folder: &Path, shard: ShardId, number: u64, size: u64, stop: &AtomicBool) -> io::Result<Segment> {
-    let unfinished = folder.join(format!("{}{}", files::UNFINISHED, name(number)));
-    let made = fill(&unfinished, shard, number, size, stop).and_then(|file| {
-        fs::rename(&unfinished, path(folder, number))?;
-        files::sync_folder(folder)?;
-        Ok(Segment { number, size, file })
-    });
-    if made.is_err() {
-        // What is left of it is removed at the next opening if it cannot be removed now.
-        let _ = fs::remove_file(&unfinished);
-    }
-    made
+/// Makes segments for one handle on a journal.
+#[derive(Clone, Debug)]
+pub struct Maker {
+    /// The journal's folder.
+    pub folder: PathBuf,
+    /// The shard.
+    pub shard: ShardId,
+    /// The handle's epoch. It is part of the names of unfinished files, so that no two handles write into one.
+    pub epoch: Epoch,
+    /// Set when nothing is to be made any more.
+    pub stop: Arc<AtomicBool>,
 }
 
-fn fill(path: &Path, shard: ShardId, number: u64, size: u64, stop: &AtomicBool) -> io::Result<File> {
-    let mut file = files::create_file(path)?;
-    file.write_all(&header(shard, number, size))?;
-    let mut left = size - SEGMENT_HEADER_BYTES as u64;
-    while left > 0 {
-        if stop.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        let block = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-        file.write_all(&ZEROS[..block])?;
-        left -= block as u64;
+impl Maker {
+    /// A maker for one handle.
+    pub fn new(folder: &Path, shard: ShardId, epoch: Epoch) -> Self {
+        Self { folder: folder.to_owned(), shard, epoch, stop: Arc::default() }
     }
-    file.sync_all()?;
-    Ok(file)
+
+    /// Makes a segment ahead, durably. Where one of that number is already, it is left alone: a handle that has been
+    /// fenced meanwhile must not replace what the newer one wrote.
+    pub fn make_ahead(&self, number: u64) -> io::Result<Segment> {
+        self.make(number, usual_size(number), |from, to| {
+            rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
+        })
+    }
+
+    /// Makes a segment that is needed now, durably, in place of an empty one of that number if there is one.
+    ///
+    /// Only for a handle that certainly is the newest.
+    pub fn make_now(&self, number: u64, size: u64) -> io::Result<Segment> {
+        self.make(number, size, |from, to| fs::rename(from, to))
+    }
+
+    fn make(&self, number: u64, size: u64, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<Segment> {
+        let unfinished = self.folder.join(format!("{}{}-{}", files::UNFINISHED, self.epoch.0, name(number)));
+        let made = self.fill(&unfinished, number, size).and_then(|file| {
+            rename(&unfinished, &path(&self.folder, number))?;
+            files::sync_folder(&self.folder)?;
+            Ok(Segment { number, size, file })
+        });
+        if made.is_err() {
+            // What is left of it is removed at the next opening if it cannot be removed now.
+            let _ = fs::remove_file(&unfinished);
+        }
+        made
+    }
+
+    /// Writes header and zeros, giving up between two blocks when told to stop.
+    fn fill(&self, path: &Path, number: u64, size: u64) -> io::Result<File> {
+        let mut file = files::create_file(path)?;
+        file.write_all(&header(self.shard, number, size))?;
+        let mut left = size - SEGMENT_HEADER_BYTES as u64;
+        while left > 0 {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let block = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
+            file.write_all(&ZEROS[..block])?;
+            left -= block as u64;
+        }
+        file.sync_all()?;
+        Ok(file)
+    }
 }
 
 fn header(shard: ShardId, number: u64, size: u64) -> [u8; SEGMENT_HEADER_BYTES] {

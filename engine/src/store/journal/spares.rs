@@ -5,13 +5,10 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use super::segment::{self, Segment};
-use crate::id::ShardId;
+use super::segment::{self, Maker, Segment};
 
 /// How many segments are kept ready.
 pub const SPARES: usize = 2;
@@ -21,37 +18,35 @@ const CALLS_AFTER_FAILURE: u32 = 256;
 /// The segments behind the current one, which hold no frame yet.
 #[derive(Debug)]
 pub struct Spares {
-    folder: PathBuf,
-    shard: ShardId,
+    maker: Maker,
     ready: VecDeque<Segment>,
     next: u64,
     pause: u32,
-    maker: Option<JoinHandle<io::Result<Segment>>>,
-    stop: Arc<AtomicBool>,
+    coming: Option<JoinHandle<io::Result<Segment>>>,
 }
 
 impl Spares {
     /// Begins with the spares that were found behind the current segment.
-    pub fn new(folder: PathBuf, shard: ShardId, current: u64, ready: VecDeque<Segment>) -> Self {
+    pub fn new(maker: Maker, current: u64, ready: VecDeque<Segment>) -> Self {
         let next = current + ready.len() as u64 + 1;
-        Self { folder, shard, ready, next, pause: 0, maker: None, stop: Arc::default() }
+        Self { maker, ready, next, pause: 0, coming: None }
     }
 
     /// Takes in what was made meanwhile and starts making the next one; never waits.
     ///
     /// A failure is not reported here: it matters only when a segment is needed, and then it is tried again.
     pub fn keep_ready(&mut self) {
-        if self.maker.as_ref().is_some_and(JoinHandle::is_finished) && self.collect().is_err() {
+        if self.coming.as_ref().is_some_and(JoinHandle::is_finished) && self.collect().is_err() {
             self.pause = CALLS_AFTER_FAILURE;
         }
         self.pause = self.pause.saturating_sub(1);
         if self.pause > 0 {
             return;
         }
-        if self.maker.is_none() && self.ready.len() < SPARES {
-            let (folder, shard, number, stop) = (self.folder.clone(), self.shard, self.next, Arc::clone(&self.stop));
-            let make = move || segment::create(&folder, shard, number, segment::usual_size(number), &stop);
-            self.maker = std::thread::Builder::new().name("journal-spare".to_owned()).spawn(make).ok();
+        if self.coming.is_none() && self.ready.len() < SPARES {
+            let (maker, number) = (self.maker.clone(), self.next);
+            let make = move || maker.make_ahead(number);
+            self.coming = std::thread::Builder::new().name("journal-spare".to_owned()).spawn(make).ok();
         }
     }
 
@@ -67,7 +62,7 @@ impl Spares {
         // A spare that is too small for a long frame is replaced, by renaming over it.
         let number = self.ready.front().map_or(self.next, |spare| spare.number);
         let size = segment::usual_size(number).max(needed);
-        let made = segment::create(&self.folder, self.shard, number, size, &self.stop)?;
+        let made = self.maker.make_now(number, size)?;
         if self.ready.pop_front().is_none() {
             self.next += 1;
         }
@@ -76,8 +71,9 @@ impl Spares {
 
     /// Waits for the one that is being made, if any.
     fn collect(&mut self) -> io::Result<()> {
-        let Some(maker) = self.maker.take() else { return Ok(()) };
-        let made = maker.join().unwrap_or_else(|_| Err(io::Error::other("the thread that makes segments panicked")))?;
+        let Some(coming) = self.coming.take() else { return Ok(()) };
+        let made =
+            coming.join().unwrap_or_else(|_| Err(io::Error::other("the thread that makes segments panicked")))?;
         self.next = made.number + 1;
         self.ready.push_back(made);
         Ok(())
@@ -87,7 +83,7 @@ impl Spares {
 impl Drop for Spares {
     fn drop(&mut self) {
         // Nothing may be written into the folder once its lock is given up.
-        self.stop.store(true, Ordering::Relaxed);
+        self.maker.stop.store(true, Ordering::Relaxed);
         let _ = self.collect();
     }
 }
