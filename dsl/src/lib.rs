@@ -10,6 +10,7 @@ pub mod diagnostic;
 pub mod expr;
 pub mod graph;
 pub mod limits;
+pub mod param;
 pub mod scalar;
 pub mod source;
 pub mod value;

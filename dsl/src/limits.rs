@@ -30,3 +30,6 @@ pub const CORRECTED_LINE_CHARS: usize = 1_000;
 
 /// Diagnostics that one file is given; the rest is counted.
 pub const DIAGNOSTICS: usize = 100;
+
+/// Bytes that the program compiled from a parameter's `pattern` may take.
+pub const PATTERN_BYTES: usize = 1024 * 1024;

@@ -22,7 +22,7 @@ mod tests;
 pub use decode::decode;
 pub use trap::{CorrectedLine, looks_cut};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 
 /// A node of the tree.
@@ -82,15 +82,34 @@ pub struct Mapping {
     pub span: Span,
 }
 
-/// Reads one document.
+/// Reads a runbook: one document that is a map.
 ///
 /// # Errors
 /// A syntax error is reported alone, and so is a file that is beyond a budget; everything else that is wrong with the
 /// text as YAML (duplicate keys, tags, `<<`, empty values, a second document) all at once.
 pub fn parse(source: &Source) -> Result<Mapping, Vec<Diagnostic>> {
+    let problem = match parse_value(source)? {
+        Some(Node::Mapping(mapping)) => return Ok(mapping),
+        Some(other) => not_a_map(source, &other, "a runbook"),
+        None => Diagnostic::new(Code::EMPTY_FILE, source, Span::default(), "the file holds no runbook"),
+    };
+    Err(vec![problem.help("a runbook begins like this:\nrunbook: team/name\nsteps:\n  - shell: echo hello")])
+}
+
+/// Reads one document of any form, as parameters are; `None` when there is nothing in it.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn parse_value(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
     check::size(source)?;
     check::characters(source)?;
     reader::read(source)
+}
+
+/// The report on a file that must hold a map and holds something else.
+pub(crate) fn not_a_map(source: &Source, node: &Node, what: &str) -> Diagnostic {
+    let message = format!("{what} is a map, this file holds {}", node.describe());
+    Diagnostic::new(Code::NOT_A_MAP, source, Span::new(node.span().start, node.span().start), message)
 }
 
 impl Node {

@@ -13,8 +13,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::limits;
 use crate::source::{Source, Span};
 
-/// Reads the only document of the source, whose top level must be a map.
-pub(super) fn read(source: &Source) -> Result<Mapping, Vec<Diagnostic>> {
+/// Reads the only document of the source; `None` when there is nothing in it.
+pub(super) fn read(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
     let mut reader = Reader::new(source);
     let mut events = Events::new(source.text());
     loop {
@@ -357,29 +357,8 @@ impl<'s> Reader<'s> {
         }
     }
 
-    fn finish(mut self) -> Result<Mapping, Vec<Diagnostic>> {
-        let map = match self.root.take() {
-            Some(Node::Mapping(map)) => Some(map),
-            Some(other) => {
-                let message = format!("a runbook is a map, this file holds {}", other.describe());
-                let first = Span::new(other.span().start, other.span().start);
-                let problem = self.problem(Code::NOT_A_MAP, first, message).help(SKELETON);
-                self.problems.push(problem);
-                None
-            }
-            None => {
-                if self.problems.is_empty() {
-                    let problem =
-                        self.problem(Code::EMPTY_FILE, Span::default(), "the file holds no runbook").help(SKELETON);
-                    self.problems.push(problem);
-                }
-                None
-            }
-        };
-        match map {
-            Some(map) if self.problems.is_empty() => Ok(map),
-            _ => Err(self.problems),
-        }
+    fn finish(self) -> Result<Option<Node>, Vec<Diagnostic>> {
+        if self.problems.is_empty() { Ok(self.root) } else { Err(self.problems) }
     }
 
     fn expects_key(&self) -> bool {
@@ -406,9 +385,6 @@ impl<'s> Reader<'s> {
         Diagnostic::new(code, self.source, span, message)
     }
 }
-
-/// The smallest runbook, as a help.
-const SKELETON: &str = "a runbook begins like this:\nrunbook: team/name\nsteps:\n  - shell: echo hello";
 
 /// The report on nesting beyond the budget.
 pub(super) fn too_deep(source: &Source, span: Span) -> Diagnostic {

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::diagnostic::Code;
 
 fn read(text: &str) -> Mapping {
     let source = Source::new("runbook.yaml", text);
