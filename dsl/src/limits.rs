@@ -12,8 +12,8 @@ pub const YAML_DEPTH: usize = 64;
 /// Keys and values of one file, what aliases stand for included.
 pub const YAML_NODES: usize = 50_000;
 
-/// Nodes that aliases stand for: they repeat small things, such as a list of hosts.
-pub const YAML_ALIASED_NODES: usize = 10_000;
+/// Nodes that anchors mark and aliases repeat: small things, such as a list of hosts.
+pub const YAML_COPIED_NODES: usize = 10_000;
 
 /// Bytes of one text. A longer script belongs into a file.
 pub const SCALAR_BYTES: usize = 256 * 1024;

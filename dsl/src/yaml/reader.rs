@@ -51,7 +51,8 @@ struct Reader<'s> {
     /// Anchors of nodes that are not finished.
     unfinished: BTreeSet<usize>,
     nodes: usize,
-    aliased: usize,
+    /// Nodes that anchors keep and aliases repeat.
+    copied: usize,
     /// Where the last scalar ended.
     last_end: usize,
     problems: Vec<Diagnostic>,
@@ -95,7 +96,7 @@ impl<'s> Reader<'s> {
             anchored: BTreeMap::new(),
             unfinished: BTreeSet::new(),
             nodes: 0,
-            aliased: 0,
+            copied: 0,
             last_end: 0,
             problems: Vec::new(),
         }
@@ -119,7 +120,7 @@ impl<'s> Reader<'s> {
                 let shape = Shape::Mapping { entries: Vec::new(), seen: BTreeMap::new(), slot: Slot::Key };
                 self.enter(anchor, span, shape)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.leave(span),
+            Event::SequenceEnd | Event::MappingEnd => self.leave(span)?,
         }
         Ok(Flow::GoOn)
     }
@@ -159,8 +160,7 @@ impl<'s> Reader<'s> {
     ) -> Result<(), Fatal> {
         let is_key = self.expects_key();
         if text.is_empty() && style == ScalarStyle::Plain {
-            self.empty(anchor, tag, span);
-            return Ok(());
+            return self.empty(anchor, tag, span);
         }
         let (limit, what, help) = if is_key {
             (limits::KEY_BYTES, "key", "a key is a short name; put long text into a value")
@@ -189,48 +189,50 @@ impl<'s> Reader<'s> {
                 .help("write the keys out");
             self.problems.push(problem);
         }
-        self.put(Item::Node(Node::Scalar(scalar)), anchor);
-        Ok(())
+        self.put(Item::Node(Node::Scalar(scalar)), anchor)
     }
 
     /// A key or a value with nothing in it.
-    fn empty(&mut self, anchor: usize, tag: Option<&Tag>, span: Span) {
-        let tagged = tag.is_some();
+    fn empty(&mut self, anchor: usize, tag: Option<&Tag>, span: Span) -> Result<(), Fatal> {
         self.tag(tag, span);
-        let slot = self.open.last().map(|open| &open.shape);
-        let problem = match slot {
-            Some(Shape::Mapping { slot: Slot::Value(Some(key)), .. }) if !tagged => {
-                let key_span = key.span;
-                let message = format!("`{}` has no value", key.text);
-                let problem = self.problem(Code::EMPTY_VALUE, key_span, message);
-                let help = "write a value, `''` for empty text, or leave the key out";
-                Some(
-                    trap::flow(self.source, key_span.start)
-                        .map_or_else(|| problem.clone().help(help), |line| problem.clone().help(line.help())),
-                )
-            }
+        let problem = match self.open.last().map(|open| &open.shape) {
             Some(Shape::Mapping { slot: Slot::Key, .. }) => {
                 Some(self.problem(Code::KEY_NOT_TEXT, span, "an empty key").help("write a name before the `:`"))
             }
-            Some(Shape::Sequence(_)) if !tagged => {
-                let dash =
-                    self.source.text()[..span.start.min(self.source.text().len())].rfind('-').unwrap_or(span.start);
+            // The tag is all that stands there, and is reported.
+            Some(Shape::Mapping { .. } | Shape::Sequence(_)) if tag.is_some() => None,
+            Some(Shape::Mapping { slot: Slot::Value(Some(key)), .. }) => Some(self.without_value(key)),
+            Some(Shape::Sequence(_)) => {
+                let dash = self.source.text()[..span.start].rfind('-').unwrap_or(span.start);
                 Some(
                     self.problem(Code::EMPTY_VALUE, Span::new(dash, dash + 1), "a list element with nothing in it")
                         .help("write a value, `''` for empty text, or delete the line"),
                 )
             }
-            Some(Shape::Mapping { .. } | Shape::Sequence(_)) | None => None,
+            Some(Shape::Mapping { slot: Slot::Value(None), .. }) | None => None,
         };
         self.problems.extend(problem);
-        self.put(Item::Broken, anchor);
+        self.put(Item::Broken, anchor)
+    }
+
+    fn without_value(&self, key: &Scalar) -> Diagnostic {
+        let problem = self.problem(Code::EMPTY_VALUE, key.span, format!("`{}` has no value", key.text));
+        let corrected = if self.has_room() { trap::flow(self.source, key.span.start) } else { None };
+        match corrected {
+            Some(line) => problem.help(line.help()),
+            None => problem.help("write a value, `''` for empty text, or leave the key out"),
+        }
     }
 
     fn tag(&mut self, tag: Option<&Tag>, span: Span) {
-        if tag.is_some() {
-            let problem = syntax::tag(self.source, span);
-            self.problems.push(problem);
+        if tag.is_some() && self.has_room() {
+            self.problems.push(syntax::tag(self.source, span));
         }
+    }
+
+    /// Whether another report would be shown. Looking for corrections costs more than anything else here.
+    fn has_room(&self) -> bool {
+        self.problems.len() < limits::DIAGNOSTICS
     }
 
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Fatal> {
@@ -241,25 +243,13 @@ impl<'s> Reader<'s> {
                 .problem(Code::ALIAS_CYCLE, span, format!("`{name}` stands inside what it repeats"))
                 .help("write the value out");
             self.problems.push(problem);
-            self.put(Item::Broken, 0);
-            return Ok(());
+            return self.put(Item::Broken, 0);
         }
-        let Some(node) = self.anchored.get(&anchor) else {
-            self.put(Item::Broken, 0);
-            return Ok(());
-        };
+        let Some(node) = self.anchored.get(&anchor) else { return self.put(Item::Broken, 0) };
         let nodes = node.count();
         let too_deep = self.open.len() + node.depth() > limits::YAML_DEPTH;
         self.spend(nodes, span)?;
-        self.aliased += nodes;
-        if self.aliased > limits::YAML_ALIASED_NODES {
-            let message =
-                format!("aliases repeat more than {} keys and values, which is the limit", limits::YAML_ALIASED_NODES);
-            return Err(Box::new(
-                self.problem(Code::ALIAS_BUDGET, span, message)
-                    .help("write a `foreach`, or pass the data as a parameter"),
-            ));
-        }
+        self.copy(nodes, span)?;
         if too_deep {
             return Err(self.too_deep(span));
         }
@@ -267,11 +257,23 @@ impl<'s> Reader<'s> {
         if self.expects_key() {
             let problem = self.problem(Code::KEY_NOT_TEXT, span, "an alias as a key").help("write the key out");
             self.problems.push(problem);
-            self.put(Item::Broken, 0);
+            self.put(Item::Broken, 0)
         } else {
-            self.put(copy.map_or(Item::Broken, Item::Node), 0);
+            self.put(copy.map_or(Item::Broken, Item::Node), 0)
         }
-        Ok(())
+    }
+
+    /// Counts what anchors keep and aliases repeat: both are copies of what the file holds once.
+    fn copy(&mut self, nodes: usize, span: Span) -> Result<(), Fatal> {
+        self.copied += nodes;
+        if self.copied <= limits::YAML_COPIED_NODES {
+            return Ok(());
+        }
+        let message = format!("anchors and aliases repeat more than {} keys and values", limits::YAML_COPIED_NODES);
+        Err(Box::new(
+            self.problem(Code::ALIAS_BUDGET, Span::new(span.start, span.start), message)
+                .help("write a loop, or pass the data as a parameter"),
+        ))
     }
 
     fn enter(&mut self, anchor: usize, span: Span, shape: Shape) -> Result<(), Fatal> {
@@ -292,8 +294,8 @@ impl<'s> Reader<'s> {
         Ok(())
     }
 
-    fn leave(&mut self, span: Span) {
-        let Some(open) = self.open.pop() else { return };
+    fn leave(&mut self, span: Span) -> Result<(), Fatal> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
         let closed_by_bracket = self.source.text()[span.start..].starts_with([']', '}']) && span.end > span.start;
         let end = if closed_by_bracket { span.start + 1 } else { open.end };
         self.last_end = self.last_end.max(end);
@@ -303,14 +305,20 @@ impl<'s> Reader<'s> {
             Shape::Mapping { entries, .. } => Node::Mapping(Mapping { entries, span }),
         };
         self.unfinished.remove(&open.anchor);
-        self.put(Item::Node(node), open.anchor);
+        self.put(Item::Node(node), open.anchor)
     }
 
     /// Puts a finished node where it belongs.
-    fn put(&mut self, item: Item, anchor: usize) {
+    fn put(&mut self, item: Item, anchor: usize) -> Result<(), Fatal> {
         if let (Item::Node(node), true) = (&item, anchor > 0) {
+            self.copy(node.count(), node.span())?;
             self.anchored.insert(anchor, node.clone());
         }
+        self.place(item);
+        Ok(())
+    }
+
+    fn place(&mut self, item: Item) {
         let Some(open) = self.open.last_mut() else {
             if let Item::Node(node) = item {
                 self.root = Some(node);
