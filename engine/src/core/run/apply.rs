@@ -195,10 +195,12 @@ impl Run {
             }
             (Role::StepFinally, Some(owner)) => {
                 self.set_phase(owner, Phase::Inside);
+                self.disarm(Timer::Total(owner));
                 self.step_mut(owner).finalised = true;
             }
             (Role::Catch(_), Some(owner)) => {
                 self.set_phase(owner, Phase::Inside);
+                self.disarm(Timer::Total(owner));
                 self.step_mut(owner).handler = Some(no);
             }
             (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),

@@ -1,6 +1,6 @@
 //! What follows from an input.
 
-use lockstep_dsl::graph::{Kind, Node};
+use lockstep_dsl::graph::{Kind, Node, Role};
 use lockstep_dsl::value::{Map, Value};
 
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
@@ -328,10 +328,11 @@ impl Turn<'_> {
     fn take_up(&mut self) {
         for no in (0..).take(self.run.activations.len()) {
             let activation = &self.run.activations[no as usize];
-            let current = self.run.latest.get(&(activation.owner, activation.block)) == Some(&no);
-            let owner_open = activation.owner.is_none_or(|owner| matches!(self.phase(owner), Phase::Inside));
-            let is_main = activation.owner.is_some() || activation.block == self.run.graph.main;
-            if !current || !owner_open || !is_main {
+            let is_body =
+                matches!(self.run.graph.block(activation.block).role, Role::Main | Role::Do | Role::Branch(_));
+            let is_current = self.run.latest.get(&(activation.owner, activation.block)) == Some(&no);
+            let is_awaited = activation.owner.is_none_or(|owner| matches!(self.phase(owner), Phase::Inside));
+            if !(is_body && is_current && is_awaited) {
                 continue;
             }
             if activation.open == 0 {

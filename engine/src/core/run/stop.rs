@@ -15,7 +15,9 @@ impl Turn<'_> {
             return;
         }
         let is_news = activation.halt.is_none_or(|halt| cancel && !halt.cancel);
-        if is_news {
+        // A limit of time is noted also where something else stopped the block before: its timer has fired.
+        let is_limit = matches!(cause, StopCause::Timeout | StopCause::Total | StopCause::RunTimeout);
+        if is_news || is_limit {
             self.emit(Change::Halted { activation: no, cancel, cause });
         }
         self.stop_steps(no, cancel, cause.inward());

@@ -1,0 +1,54 @@
+//! Cancelling.
+
+use crate::case::Case;
+use crate::plan::{block, exec, plan};
+
+#[test]
+fn after_a_cancel_only_finally_starts() {
+    let steps = vec![block("b", vec![exec("a"), exec("c")]).finally(vec![exec("inner")]), exec("d")];
+    let mut case = Case::new(&plan(steps).on_failure(vec![exec("page")]).finally(vec![exec("tidy")]));
+    case.cancel();
+    assert_eq!(case.running(), ["b/a"]);
+    assert_eq!(case.ok("b/a").running(), ["b/finally/inner"], "a block's own finally runs");
+    assert_eq!(case.ok("b/finally/inner").running(), ["finally/tidy"]);
+    assert_eq!(case.ok("finally/tidy").status(), "cancelled");
+}
+
+#[test]
+fn a_second_cancel_cuts_finally_short() {
+    let mut case = Case::new(&plan(vec![exec("a")]).finally(vec![exec("tidy"), exec("more")]));
+    case.cancel().fails("a");
+    assert_eq!(case.running(), ["finally/tidy"]);
+    case.cancel().fails("finally/tidy");
+    assert_eq!(case.line(), "a cancelled, finally/tidy cancelled, finally/more skipped");
+    assert_eq!(case.status(), "cancelled");
+}
+
+#[test]
+fn a_waiting_retry_and_a_handler_are_cancelled() {
+    let mut case = Case::new(&plan(vec![exec("a").retry(3), exec("b")]));
+    assert_eq!(case.fails("a").cancel().line(), "a cancelled, b skipped");
+    assert_eq!(case.status(), "cancelled");
+    let mut case = Case::new(&plan(vec![exec("a").catch(vec![exec("h")])]));
+    case.fails("a").cancel();
+    assert_eq!(case.running(), ["a/catch/h"]);
+    case.fails("a/catch/h");
+    assert_eq!((case.status(), case.line().as_str()), ("cancelled", "a cancelled, a/catch/h cancelled"));
+}
+
+#[test]
+fn a_step_in_doubt_is_cancelled_with_the_run() {
+    let mut case = Case::new(&plan(vec![exec("a")]));
+    case.report("a", crate::case::unknown()).cancel();
+    assert_eq!((case.status(), case.line().as_str()), ("cancelled", "a cancelled"));
+}
+
+#[test]
+fn a_run_that_ended_is_not_cancelled() {
+    let mut case = Case::new(&plan(vec![exec("a")]));
+    case.ok("a");
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        case.cancel();
+    }));
+    assert!(result.is_err(), "the request is refused");
+}

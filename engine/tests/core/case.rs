@@ -1,0 +1,257 @@
+//! A run under test.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use lockstep_dsl::graph::{Field, Kind};
+use lockstep_dsl::value::{Map, Timestamp, Value};
+use lockstep_engine::clock::Stamp;
+use lockstep_engine::core::run::{
+    Answer, Change, Input, Phase, Question, Record, Refused, Resolution, Run, StepStatus,
+};
+use lockstep_engine::core::{Command, State};
+use lockstep_engine::id::{RunId, StepNo, Token};
+use lockstep_engine::worker::{Failure, Outcome};
+
+use crate::plan::Plan;
+
+/// One run, its journal, and the time.
+pub struct Case {
+    state: State,
+    id: RunId,
+    now: Stamp,
+    journal: Vec<(Record, Stamp)>,
+    replica: State,
+    replayed: usize,
+    answers: BTreeMap<(String, Question), Vec<Answer>>,
+}
+
+pub fn failure(kind: &str) -> Failure {
+    Failure { kind: kind.to_owned(), message: format!("it {kind}"), data: Value::Null }
+}
+
+pub fn ok() -> Outcome {
+    Outcome::Succeeded { outputs: Map::from([("exit_code".to_owned(), Value::Int(0))]) }
+}
+
+pub fn failed() -> Outcome {
+    Outcome::Failed { error: failure("failed"), outputs: Map::from([("exit_code".to_owned(), Value::Int(1))]) }
+}
+
+pub fn unknown() -> Outcome {
+    Outcome::Unknown { why: "the host is gone".to_owned() }
+}
+
+impl Case {
+    /// Starts a run.
+    pub fn new(plan: &Plan) -> Self {
+        Self::with_answers(plan, Vec::new())
+    }
+
+    /// Starts a run whose questions are answered as given, the last answer again and again; every other condition holds.
+    pub fn with_answers(plan: &Plan, answers: Vec<((&str, Question), Vec<Answer>)>) -> Self {
+        let graph = Arc::new(plan.graph());
+        let id = RunId::new(1_700_000_000_000, 7);
+        let mut case = Self {
+            state: State::default(),
+            id,
+            now: Stamp { wall: Timestamp(1_700_000_000_000), time: 1_000, boottime: 1_000, boot: 1 },
+            journal: Vec::new(),
+            replica: State::default(),
+            replayed: 0,
+            answers: answers
+                .into_iter()
+                .map(|((path, question), answers)| ((path.to_owned(), question), answers))
+                .collect(),
+        };
+        let hash = graph.hash();
+        case.command(Command::Create { run: id, graph, hash, params: Map::new(), by: "user:test".to_owned() })
+            .expect("a new run can start");
+        case
+    }
+
+    pub fn run(&self) -> &Run {
+        self.state.run(self.id).expect("the run is never let go of")
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), Refused> {
+        let records = self.state.decide(command, self.now)?;
+        self.journal.extend(records.into_iter().map(|record| (record, self.now)));
+        while let Some((step, question)) = self.run().questions.first().copied() {
+            let answer = self.answer(step, question);
+            let records = self
+                .state
+                .decide(Command::Run(self.id, Input::Answered { step, question, answer }), self.now)
+                .expect("an answer is never refused");
+            self.journal.extend(records.into_iter().map(|record| (record, self.now)));
+        }
+        self.check_replay();
+        self.check_invariants();
+        Ok(())
+    }
+
+    fn answer(&mut self, step: Option<StepNo>, question: Question) -> Answer {
+        let path = step.map(|step| self.run().path(step)).unwrap_or_default();
+        if let Some(answers) = self.answers.get_mut(&(path, question)) {
+            return if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
+        }
+        let declared = || Ok(Value::Map(Map::from([("declared".to_owned(), Value::Int(1))])));
+        match question {
+            Question::When | Question::Until | Question::Retry(_) | Question::Catch(_) => Ok(Value::Bool(true)),
+            Question::Outputs => declared(),
+            Question::RunOutputs => Ok(Value::Map(Map::from([("answer".to_owned(), Value::Int(1))]))),
+            Question::Input => Ok(match &self.run().node_of(step.expect("a step's question")).kind {
+                Kind::Exec(_) | Kind::Shell(_) | Kind::Http(_) => {
+                    Value::Map(Map::from([("argv".to_owned(), Value::List(vec!["true".into()]))]))
+                }
+                Kind::WaitFor(Field::Const(value)) => value.clone(),
+                Kind::Set(vars) => Value::Map(
+                    vars.iter()
+                        .filter_map(|(name, field)| match field {
+                            Field::Const(value) => Some((name.clone(), value.clone())),
+                            _ => None,
+                        })
+                        .collect(),
+                ),
+                Kind::Fail { .. } => Value::Map(Map::from([
+                    ("kind".to_owned(), "failed".into()),
+                    ("message".to_owned(), "on purpose".into()),
+                ])),
+                Kind::Script(_) => Value::Int(42),
+                _ => Value::Null,
+            }),
+        }
+    }
+
+    /// The journal, encoded and read back, replayed into another state gives the same run.
+    fn check_replay(&mut self) {
+        for (record, at) in &self.journal[self.replayed..] {
+            let bytes = rmp_serde::to_vec_named(record).expect("a record has an encoding");
+            let record: Record = rmp_serde::from_slice(&bytes).expect("an encoded record can be read");
+            self.replica.apply(&record, *at);
+        }
+        self.replayed = self.journal.len();
+        let encode = |state: &State| rmp_serde::to_vec(state.run(self.id).expect("the run")).expect("an encoding");
+        assert!(encode(&self.replica) == encode(&self.state), "replay gives another run: {}", self.line());
+        assert_eq!(self.replica.next_due(), self.state.next_due());
+    }
+
+    /// What holds of a run at every moment.
+    fn check_invariants(&self) {
+        let run = self.run();
+        let mut tokens: Vec<Token> = Vec::new();
+        for (record, _) in &self.journal {
+            if let Record::Changed { change: Change::Starting { token, .. }, .. } = record {
+                assert!(tokens.last().is_none_or(|last| last < token), "tokens grow");
+                tokens.push(*token);
+            }
+        }
+        for (no, activation) in run.activations.iter().enumerate() {
+            let no = u32::try_from(no).expect("few activations");
+            let open = run.steps_of(no).filter(|step| !run.step(*step).status().is_end()).count();
+            assert_eq!(open, activation.open as usize, "open steps of activation {no}");
+        }
+        if run.is_ended() {
+            assert!(run.steps.iter().all(|step| step.status().is_end()), "a run that ended has no open step");
+            assert!(run.timers.is_empty() && run.questions.is_empty());
+        } else {
+            let goes_on = run.steps.iter().any(|step| {
+                matches!(step.phase, Phase::Running { .. } | Phase::Delayed { .. } | Phase::InDoubt { .. })
+            });
+            assert!(goes_on, "an open run waits for something: {:#?}", self.statuses());
+        }
+    }
+
+    /// An attempt of the step with this path ends.
+    pub fn report(&mut self, path: &str, outcome: Outcome) -> &mut Self {
+        let step = self.run().step_by_path(path).unwrap_or_else(|| panic!("no step {path}: {:?}", self.statuses()));
+        let (Phase::Running { token, .. } | Phase::InDoubt { token, .. }) = self.run().step(step).phase else {
+            panic!("step {path} has no attempt: {:?}", self.statuses());
+        };
+        self.try_report(step, token, outcome).expect("the report of the current attempt is taken");
+        self
+    }
+
+    pub fn try_report(&mut self, step: StepNo, token: Token, outcome: Outcome) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Reported { step, token, outcome }))
+    }
+
+    pub fn ok(&mut self, path: &str) -> &mut Self {
+        self.report(path, ok())
+    }
+
+    pub fn fails(&mut self, path: &str) -> &mut Self {
+        self.report(path, failed())
+    }
+
+    /// Time passes, timer by timer.
+    pub fn pass(&mut self, ms: u64) -> &mut Self {
+        let end = self.now.time + ms;
+        while let Some((due, _)) = self.state.next_due().filter(|(due, _)| *due <= end) {
+            self.set_time(due.max(self.now.time));
+            self.command(Command::Run(self.id, Input::Due)).expect("time passes");
+        }
+        self.set_time(end);
+        self.command(Command::Run(self.id, Input::Due)).expect("time passes");
+        self
+    }
+
+    fn set_time(&mut self, time: u64) {
+        let passed = time - self.now.time;
+        self.now.wall.0 += i64::try_from(passed).expect("a short time");
+        self.now.boottime += passed;
+        self.now.time = time;
+    }
+
+    pub fn cancel(&mut self) -> &mut Self {
+        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() })).expect("it can be cancelled");
+        self
+    }
+
+    pub fn resolve(&mut self, path: &str, how: Resolution) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() }))
+    }
+
+    pub fn retry(&mut self) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Retry { by: "user:test".to_owned() }))
+    }
+
+    /// Every step with its status, in order of coming to be.
+    pub fn statuses(&self) -> Vec<(String, StepStatus)> {
+        let run = self.run();
+        (0..u32::try_from(run.steps.len()).expect("few steps"))
+            .map(|no| (run.path(StepNo(no)), run.step(StepNo(no)).status()))
+            .collect()
+    }
+
+    /// The statuses in one line: `a succeeded, b failed`.
+    pub fn line(&self) -> String {
+        let all: Vec<_> = self.statuses().iter().map(|(path, status)| format!("{path} {}", status.name())).collect();
+        all.join(", ")
+    }
+
+    pub fn status(&self) -> &'static str {
+        self.run().status_name()
+    }
+
+    /// The paths of what runs with a worker now.
+    pub fn running(&self) -> Vec<String> {
+        self.run().running().map(|(step, _)| self.run().path(step)).collect()
+    }
+
+    /// How long until the next timer, in milliseconds.
+    pub fn next_due(&self) -> Option<u64> {
+        self.state.next_due().map(|(due, _)| due - self.now.time)
+    }
+
+    /// The paths of attempts in the order in which they were granted.
+    pub fn granted(&self) -> Vec<String> {
+        self.journal
+            .iter()
+            .filter_map(|(record, _)| match record {
+                Record::Changed { change: Change::Starting { step, .. }, .. } => Some(self.run().path(*step)),
+                _ => None,
+            })
+            .collect()
+    }
+}

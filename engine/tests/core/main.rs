@@ -1,0 +1,15 @@
+//! The core alone: runs of hand-made graphs, without a runtime, a disk, a clock or a sleep.
+//!
+//! After every input the journal so far is replayed into an empty state, which must come to the same run.
+
+mod case;
+mod plan;
+
+mod blocks;
+mod cancel;
+mod doubt;
+mod failure;
+mod random;
+mod retry_run;
+mod sequence;
+mod timeouts;

@@ -1,0 +1,306 @@
+//! Small graphs by hand.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::graph::{
+    Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Graph, Kind, Node, NodeId, OnError, OnFail,
+    Parallel, Retry, Role, Timeout, Until,
+};
+use lockstep_dsl::source::Location;
+use lockstep_dsl::value::{Millis, Value};
+
+/// A step to be.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub name: String,
+    pub what: What,
+    pub needs: Option<Vec<String>>,
+    pub when: bool,
+    pub disabled: bool,
+    pub effect: Effect,
+    pub retry: Option<(u32, bool)>,
+    pub attempt: Option<u64>,
+    pub total: Option<u64>,
+    pub on_error: OnError,
+    pub catch: Vec<(bool, Vec<Step>)>,
+    pub finally: Option<Vec<Step>>,
+    pub outputs: bool,
+    pub until: Option<u64>,
+}
+
+/// What it does.
+#[derive(Clone, Debug)]
+pub enum What {
+    Exec,
+    Script,
+    Set(&'static str, i64),
+    Wait(u64),
+    Fail,
+    Finish,
+    Do(Vec<Step>),
+    Parallel(Vec<(&'static str, Vec<Step>)>, OnFail, Option<u32>),
+}
+
+pub fn step(name: &str, what: What) -> Step {
+    Step {
+        name: name.to_owned(),
+        what,
+        needs: None,
+        when: false,
+        disabled: false,
+        effect: Effect::Once,
+        retry: None,
+        attempt: None,
+        total: None,
+        on_error: OnError::Fail,
+        catch: Vec::new(),
+        finally: None,
+        outputs: false,
+        until: None,
+    }
+}
+
+pub fn exec(name: &str) -> Step {
+    step(name, What::Exec)
+}
+
+pub fn block(name: &str, steps: Vec<Step>) -> Step {
+    step(name, What::Do(steps))
+}
+
+pub fn parallel(name: &str, on_fail: OnFail, branches: Vec<(&'static str, Vec<Step>)>) -> Step {
+    step(name, What::Parallel(branches, on_fail, None))
+}
+
+impl Step {
+    pub fn needs(mut self, needs: &[&str]) -> Self {
+        self.needs = Some(needs.iter().map(|need| (*need).to_owned()).collect());
+        self
+    }
+    pub fn when(mut self) -> Self {
+        self.when = true;
+        self
+    }
+    pub fn disabled(mut self) -> Self {
+        self.disabled = true;
+        self
+    }
+    pub fn pure(mut self) -> Self {
+        self.effect = Effect::Pure;
+        self
+    }
+    /// So many tries, one second apart at first, doubling.
+    pub fn retry(mut self, attempts: u32) -> Self {
+        self.retry = Some((attempts, false));
+        self
+    }
+    pub fn retry_when(mut self, attempts: u32) -> Self {
+        self.retry = Some((attempts, true));
+        self
+    }
+    pub fn timeout(mut self, ms: u64) -> Self {
+        self.attempt = Some(ms);
+        self
+    }
+    pub fn total(mut self, ms: u64) -> Self {
+        self.total = Some(ms);
+        self
+    }
+    pub fn on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+    pub fn catch(mut self, steps: Vec<Step>) -> Self {
+        self.catch.push((false, steps));
+        self
+    }
+    pub fn catch_when(mut self, steps: Vec<Step>) -> Self {
+        self.catch.push((true, steps));
+        self
+    }
+    pub fn finally(mut self, steps: Vec<Step>) -> Self {
+        self.finally = Some(steps);
+        self
+    }
+    pub fn outputs(mut self) -> Self {
+        self.outputs = true;
+        self
+    }
+    pub fn until(mut self, every: u64) -> Self {
+        self.until = Some(every);
+        self
+    }
+}
+
+/// A runbook to be.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    pub on_failure: Option<Vec<Step>>,
+    pub finally: Option<Vec<Step>>,
+    pub outputs: bool,
+    pub timeout: Option<u64>,
+}
+
+pub fn plan(steps: Vec<Step>) -> Plan {
+    Plan { steps, ..Plan::default() }
+}
+
+impl Plan {
+    pub fn on_failure(mut self, steps: Vec<Step>) -> Self {
+        self.on_failure = Some(steps);
+        self
+    }
+    pub fn finally(mut self, steps: Vec<Step>) -> Self {
+        self.finally = Some(steps);
+        self
+    }
+    pub fn outputs(mut self) -> Self {
+        self.outputs = true;
+        self
+    }
+    pub fn timeout(mut self, ms: u64) -> Self {
+        self.timeout = Some(ms);
+        self
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> Graph {
+        let mut graph = Graph {
+            format: 1,
+            runbook: "test/case".to_owned(),
+            file: "case.yaml".to_owned(),
+            description: None,
+            owner: None,
+            labels: BTreeMap::new(),
+            params: Vec::new(),
+            vars: Vec::new(),
+            env: Vec::new(),
+            modules: Vec::new(),
+            files: Vec::new(),
+            nodes: Vec::new(),
+            blocks: Vec::new(),
+            exprs: Vec::new(),
+            main: BlockId(0),
+            on_failure: None,
+            finally: None,
+            outputs: Vec::new(),
+            timeout: self.timeout.map(Millis),
+        };
+        graph.main = lower(&mut graph, None, Role::Main, &self.steps);
+        graph.on_failure = self.on_failure.as_ref().map(|steps| lower(&mut graph, None, Role::OnFailure, steps));
+        graph.finally = self.finally.as_ref().map(|steps| lower(&mut graph, None, Role::Finally, steps));
+        if self.outputs {
+            let output = expr(&mut graph, "1");
+            graph.outputs.push(("answer".to_owned(), output));
+        }
+        graph
+    }
+}
+
+fn expr(graph: &mut Graph, source: &str) -> ExprId {
+    let id = ExprId(u32::try_from(graph.exprs.len()).expect("few expressions"));
+    graph.exprs.push(Expr {
+        source: source.to_owned(),
+        statements: false,
+        lines: vec![Location::default()],
+        condition: false,
+        steps: Vec::new(),
+        names: Vec::new(),
+    });
+    id
+}
+
+fn lower(graph: &mut Graph, owner: Option<NodeId>, role: Role, steps: &[Step]) -> BlockId {
+    let id = BlockId(u32::try_from(graph.blocks.len()).expect("few blocks"));
+    graph.blocks.push(Block { owner, role, steps: Vec::new() });
+    let ids: Vec<NodeId> = steps.iter().map(|step| lower_step(graph, id, step)).collect();
+    for (place, step) in steps.iter().enumerate() {
+        graph.nodes[ids[place].0 as usize].needs = match &step.needs {
+            None => place.checked_sub(1).map(|before| ids[before]).into_iter().collect(),
+            Some(needs) => needs
+                .iter()
+                .map(|need| ids[steps.iter().position(|other| other.name == *need).expect("a step of the block")])
+                .collect(),
+        };
+    }
+    graph.blocks[id.0 as usize].steps = ids;
+    id
+}
+
+fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
+    let id = NodeId(u32::try_from(graph.nodes.len()).expect("few steps"));
+    let constant = |value: Value| Field::Const(value);
+    graph.nodes.push(Node {
+        id: Some(step.name.clone()),
+        name: step.name.clone(),
+        path: step.name.clone(),
+        title: None,
+        block,
+        kind: Kind::Set(Vec::new()),
+        needs: Vec::new(),
+        when: None,
+        disabled: step.disabled.then(|| "not today".to_owned()),
+        effect: step.effect,
+        retry: Vec::new(),
+        timeout: Timeout { attempt: step.attempt.map(Millis), total: step.total.map(Millis), grace: Millis(10_000) },
+        on_error: step.on_error,
+        catch: Vec::new(),
+        finally: None,
+        outputs: Vec::new(),
+        env: Vec::new(),
+        until: None,
+        at: Location::default(),
+    });
+    let kind = match &step.what {
+        What::Exec => Kind::Exec(Exec {
+            argv: Field::List(vec![constant("true".into())]),
+            command: Command { cwd: None, stdin: None, expect: Vec::new() },
+        }),
+        What::Script => Kind::Script(expr(graph, "1")),
+        What::Set(name, value) => Kind::Set(vec![((*name).to_owned(), constant(Value::Int(*value)))]),
+        What::Wait(ms) => Kind::WaitFor(constant(Value::Duration(Millis(*ms)))),
+        What::Fail => Kind::Fail { message: constant("on purpose".into()), kind: None, data: None },
+        What::Finish => Kind::Finish { outputs: None },
+        What::Do(steps) => Kind::Do(lower(graph, Some(id), Role::Do, steps)),
+        What::Parallel(branches, on_fail, wins) => {
+            let branches = branches
+                .iter()
+                .map(|(name, steps)| {
+                    ((*name).to_owned(), lower(graph, Some(id), Role::Branch((*name).to_owned()), steps))
+                })
+                .collect();
+            Kind::Parallel(Parallel { branches, on_fail: *on_fail, wins: *wins })
+        }
+    };
+    let when = step.when.then(|| expr(graph, "true"));
+    let retry = step.retry.map(|(attempts, when)| Retry {
+        attempts,
+        delay: Millis(1_000),
+        factor: 2.0,
+        max_delay: Millis(3_000),
+        jitter: false,
+        when: when.then(|| expr(graph, "true")),
+    });
+    let catch = step
+        .catch
+        .iter()
+        .zip(0..)
+        .map(|((when, steps), index)| Catch {
+            when: when.then(|| expr(graph, "true")),
+            block: lower(graph, Some(id), Role::Catch(index), steps),
+        })
+        .collect();
+    let finally = step.finally.as_ref().map(|steps| lower(graph, Some(id), Role::StepFinally, steps));
+    let outputs = if step.outputs { vec![("declared".to_owned(), expr(graph, "1"))] } else { Vec::new() };
+    let until = step.until.map(|every| Until { until: expr(graph, "true"), every: Millis(every) });
+    let node = &mut graph.nodes[id.0 as usize];
+    node.kind = kind;
+    node.when = when;
+    node.retry = retry.into_iter().collect();
+    node.catch = catch;
+    node.finally = finally;
+    node.outputs = outputs;
+    node.until = until;
+    id
+}
