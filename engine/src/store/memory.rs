@@ -29,6 +29,19 @@ pub enum Fault {
     Fenced,
 }
 
+impl Fault {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Fail,
+        Self::Torn,
+        Self::FailWritten,
+        Self::NoSpace,
+        Self::UnknownWritten,
+        Self::UnknownLost,
+        Self::Fenced,
+    ];
+}
+
 /// What survives a crash. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryDisk(Arc<Mutex<Disk>>);
@@ -45,6 +58,8 @@ struct Disk {
     /// Frames whose last record lies before this were dropped.
     trimmed: Lsn,
     faults: VecDeque<Option<Fault>>,
+    /// State of the random numbers, and how rare a random fault is.
+    random: (u64, u64),
     image: Option<Checkpoint>,
     image_fails: bool,
     blobs: BTreeMap<String, Vec<u8>>,
@@ -62,6 +77,7 @@ impl Default for Disk {
             torn_found: 0,
             trimmed: Lsn(0),
             faults: VecDeque::new(),
+            random: (0, 0),
             image: None,
             image_fails: false,
             blobs: BTreeMap::new(),
@@ -120,6 +136,11 @@ impl MemoryDisk {
         self.disk().faults.extend(std::iter::repeat_n(None, appends));
     }
 
+    /// Lets one in `one_in` appends that no fault is scripted for meet a random one: the same for the same seed. 0 ends it.
+    pub fn inject_randomly(&self, seed: u64, one_in: u64) {
+        self.disk().random = (seed, one_in);
+    }
+
     /// Makes checkpoints fail, or work again.
     pub fn fail_image(&self, fails: bool) {
         self.disk().image_fails = fails;
@@ -149,6 +170,28 @@ impl Disk {
     fn head(&self) -> Head {
         let last = self.cached.last().or(self.durable.last());
         Head { last: last.map_or(Lsn(0), Frame::last), stamp: last.map(|frame| frame.stamp) }
+    }
+
+    /// What the next append meets.
+    fn next_fault(&mut self) -> Option<Fault> {
+        if let Some(scripted) = self.faults.pop_front() {
+            return scripted;
+        }
+        let (_, one_in) = self.random;
+        if one_in == 0 || !self.next_random().is_multiple_of(one_in) {
+            return None;
+        }
+        let number = self.next_random() % Fault::ALL.len() as u64;
+        usize::try_from(number).ok().map(|number| Fault::ALL[number])
+    }
+
+    /// `SplitMix64`, which needs no more state than its seed.
+    const fn next_random(&mut self) -> u64 {
+        self.random.0 = self.random.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     fn write(&mut self, frame: &Frame) {
@@ -209,7 +252,7 @@ impl ShardLog for MemoryLog {
         }
         assert_eq!((after, frame.first), (self.head.last, Lsn(self.head.last.0 + 1)), "a frame continues the log");
         assert!(!frame.records.is_empty(), "a frame has records");
-        match disk.faults.pop_front().flatten() {
+        match disk.next_fault() {
             None => {
                 disk.write(frame);
                 disk.appends += 1;

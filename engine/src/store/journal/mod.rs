@@ -155,14 +155,16 @@ impl Journal {
     }
 
     fn write_buffer(&mut self) -> Result<(), AppendError> {
-        if let Err(error) = self.current.file.write_all_at(&self.buffer, self.offset) {
-            // On a file system that copies on write even zeros may need room. What was written is no whole frame, and
-            // the next one is written over it.
-            if files::is_no_space(&error) {
-                return Err(AppendError::NoSpace(error.to_string()));
-            }
-            return Err(self.finish(Finished::Failed(format!("cannot write a frame: {error}"))));
-        }
+        // On a file system that copies on write even zeros may need room. Where that is missing from the start nothing
+        // has been written, and the same append may come again.
+        let first = match self.current.file.write_at(&self.buffer, self.offset) {
+            Err(error) if files::is_no_space(&error) => return Err(AppendError::NoSpace(error.to_string())),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(0),
+            first => first,
+        };
+        let rest =
+            first.and_then(|done| self.current.file.write_all_at(&self.buffer[done..], self.offset + done as u64));
+        rest.map_err(|error| self.finish(Finished::Failed(format!("cannot write a frame: {error}"))))?;
         self.stats.syncs += 1;
         let synced = self.current.file.sync_data();
         synced.map_err(|error| self.finish(Finished::Failed(format!("cannot sync a frame: {error}"))))
@@ -263,8 +265,10 @@ impl ShardLog for Journal {
         }
         // HEAD first: a segment that it counts must be there.
         state = HeadState { last: self.last, last_hash: self.hash, segment: self.last_segment, ..state };
-        let path = head::path(&self.folder);
-        self.head.write(state).map_err(files::cannot("cannot write", &path))?;
+        self.head.write(state).map_err(|error| {
+            self.finished = Some(Finished::Failed(format!("cannot write HEAD: {error}")));
+            files::cannot("cannot write", &head::path(&self.folder))(error)
+        })?;
         for number in oldest..state.oldest {
             let path = segment::path(&self.folder, number);
             std::fs::remove_file(&path).map_err(files::cannot("cannot remove", &path))?;

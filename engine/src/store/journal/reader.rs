@@ -30,7 +30,9 @@ const TRIES: usize = 5;
 impl Reader {
     /// Finds the end of the journal in a folder; one that is not there yet is empty.
     pub(in crate::store) fn open(folder: &Path, shard: ShardId) -> Result<Self, OpenError> {
-        if !head::path(folder).exists() && segment::list(folder).map_or(true, |numbers| numbers.is_empty()) {
+        // HEAD is the first that is made.
+        let made = head::path(folder).try_exists().map_err(cannot("cannot read", folder))?;
+        if !made && (!folder.exists() || segment::list(folder)?.is_empty()) {
             return Ok(Self { folder: folder.to_owned(), shard, head: head::HeadState::NEW, end: None });
         }
         let mut tries = 0;

@@ -40,10 +40,11 @@ pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
         HeadFile::create(folder, shard).map_err(cannot("cannot create", &path))?;
     }
     let mut head = HeadFile::open(folder, shard)?;
-    let numbers = drop_trimmed(folder, numbers, &head.state())?;
+    let mut numbers = drop_trimmed(folder, numbers, &head.state())?;
     if numbers.is_empty() && head.state().segment == 1 && head.state().last.0 == 0 {
         let made = Maker::new(folder, shard, Epoch(0)).make_now(1, segment::usual_size(1));
         made.map_err(cannot("cannot create", &segment::path(folder, 1)))?;
+        numbers.push(1);
     }
     let end = walk(&plan(folder, shard, &numbers, &head.state())?, &mut |_| ControlFlow::Continue(()))?;
     let current = segment::open(folder, end.segment)?;
@@ -61,12 +62,9 @@ pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
 /// A walk from the newest place that HEAD vouches for to the end.
 pub fn plan<'a>(folder: &'a Path, shard: ShardId, numbers: &[u64], head: &HeadState) -> Result<Plan<'a>, OpenError> {
     let newest = numbers.last().copied().unwrap_or(head.segment);
-    let missing = (head.oldest..=newest.max(head.segment)).zip(numbers.iter().map(Some).chain(std::iter::repeat(None)));
-    for (expected, found) in missing {
-        let created_now = numbers.is_empty() && expected == 1;
-        if found != Some(&expected) && !created_now {
-            return Err(damaged(&segment::path(folder, expected), 0, "the segment is missing"));
-        }
+    let mut expected = head.oldest..=newest.max(head.segment);
+    if let Some(missing) = expected.find(|number| numbers.binary_search(number).is_err()) {
+        return Err(damaged(&segment::path(folder, missing), 0, "the segment is missing"));
     }
     Ok(Plan {
         folder,
