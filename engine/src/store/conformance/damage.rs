@@ -138,6 +138,41 @@ fn an_older_copy_of_the_segments_is_noticed() {
     assert!(names_a_place(&Folder::open(place.path()).unwrap().log().unwrap_err()));
 }
 
+#[test]
+fn a_whole_frame_of_another_journal_is_noticed() {
+    let (place, frames) = closed_folder();
+    let (other, _) = closed_folder();
+    // The other journal parts from this one at frame 11: as long, but with another record.
+    let lens: Vec<u64> = frames.iter().map(|frame| frame::encoded_len(frame) as u64).collect();
+    let ten: u64 = 40 + lens[..10].iter().sum::<u64>();
+    let mut foreign = Vec::new();
+    let mut prev = {
+        let bytes = fs::read(segment(other.path())).unwrap();
+        let ninth = usize::try_from(ten - lens[9]).unwrap();
+        let frame::Parsed::Whole(raw) = frame::parse(&bytes[ninth..]) else { panic!("a whole frame") };
+        raw.hash
+    };
+    for mut frame in frames[10..].iter().cloned() {
+        frame.records[0].fill(99);
+        let mut bytes = Vec::new();
+        prev = frame::encode(&frame, Epoch(3), prev, &mut bytes);
+        foreign.push(bytes);
+    }
+    let whole = fs::read(segment(place.path())).unwrap();
+    let file = OpenOptions::new().write(true).open(segment(place.path())).unwrap();
+    // One of its frames in the middle, its last one, and both: then only HEAD knows better.
+    for put in [[true, false], [false, true], [true, true]] {
+        for (bytes, offset) in
+            foreign.iter().zip([ten, ten + lens[10]]).zip(put).filter_map(|(it, put)| put.then_some(it))
+        {
+            file.write_all_at(bytes, offset).unwrap();
+        }
+        assert!(names_a_place(&read_all(place.path()).unwrap_err()), "{put:?}");
+        file.write_all_at(&whole, 0).unwrap();
+    }
+    assert_eq!(read_all(place.path()).unwrap(), frames);
+}
+
 /// The bytes of the frame that would come next.
 fn next_frame(frames: &[Frame]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -268,3 +268,30 @@ fn open_patiently(folder: &Path) -> Result<sled::Db, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_sled_lost_without_a_word_are_missed() {
+        let large = vec![3; 2 * CHUNK_BYTES];
+        let entries = BTreeMap::from([(b"a".to_vec(), Some(b"1".to_vec())), (b"b".to_vec(), Some(large))]);
+        let lose: [fn(&Tree); 4] = [
+            |tree| drop(tree.db.remove(chunk_key(&escape(b"a"), 0)).unwrap()),
+            |tree| drop(tree.db.remove(chunk_key(&escape(b"b"), 1)).unwrap()),
+            |tree| drop(tree.db.remove(META_KEY).unwrap()),
+            |tree| drop(tree.db.insert(chunk_key(&escape(b"a"), 0), &[0, 0, 0, 1, b'2']).unwrap()),
+        ];
+        for lose in lose {
+            let place = tempfile::tempdir().unwrap();
+            let folder = place.path().join("state");
+            let mut tree = Tree::open(&folder).unwrap();
+            tree.checkpoint(Lsn(1), &entries).unwrap();
+            lose(&tree);
+            tree.db.flush().unwrap();
+            drop(tree);
+            assert!(Tree::open(&folder).is_err());
+        }
+    }
+}

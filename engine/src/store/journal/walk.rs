@@ -230,3 +230,40 @@ impl End {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::segment::{Maker, usual_size};
+    use super::super::{head, recovery};
+    use super::*;
+    use crate::store::{Folder, Frame, ShardLog};
+
+    #[test]
+    fn a_writer_that_is_faster_than_the_walk_is_not_taken_for_damage() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let journal = folder.layout().journal();
+        drop(folder.log().unwrap());
+        Maker::new(&journal, ShardId(0), Epoch(0)).make_now(2, usual_size(2)).unwrap();
+        let mut log = folder.log().unwrap();
+        let mut append = || {
+            let last = log.head().last;
+            let frame = Frame { first: Lsn(last.0 + 1), stamp: Stamp::default(), records: vec![vec![1; 100_000]] };
+            log.append(last, &frame).unwrap();
+        };
+        append();
+
+        let head = head::read(&journal, ShardId(0)).unwrap();
+        let numbers = segment::list(&journal).unwrap();
+        let mut seen = 0;
+        let end = walk(&recovery::plan(&journal, ShardId(0), &numbers, &head).unwrap(), &mut |_| {
+            seen += 1;
+            if seen == 1 {
+                // The walk has read the first segment; now it gets another frame, and the second one two.
+                (0..3).for_each(|_| append());
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!((seen, end.unwrap().last), (4, Lsn(4)));
+    }
+}
