@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::memory::{Fault, MemoryDisk, MemoryLog};
-use super::{AppendError, Frame, Image, ShardLog};
+use super::{AppendError, Blobs, Frame, Image, ShardLog};
 use crate::clock::Stamp;
 use crate::id::{Epoch, Lsn};
 
@@ -257,6 +257,18 @@ pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
     assert_eq!(image.load(), None);
 }
 
+/// Any blobs give back what was put, by its hash, over an opening.
+pub fn blobs_keep_their_bytes<B: Blobs>(open: impl Fn() -> B) {
+    let values = [Vec::new(), b"small".to_vec(), vec![5; 1_000_000]];
+    let hashes: Vec<String> = values.iter().map(|value| open().put(value).unwrap()).collect();
+    for (value, hash) in values.iter().zip(&hashes) {
+        assert_eq!(*hash, blake3::hash(value).to_hex().as_str());
+        assert_eq!(open().put(value).unwrap(), *hash, "the same bytes are the same blob");
+        assert_eq!(open().get(hash).as_ref(), Some(value));
+    }
+    assert_eq!(open().get(&"0".repeat(64)), None);
+}
+
 mod damage;
 mod embedded;
 mod space;
@@ -295,6 +307,12 @@ fn random_faults_are_the_same_for_the_same_seed() {
     assert_ne!(answers(1), answers(2));
     let failed = answers(1).iter().filter(|answer| answer.is_err()).count();
     assert!((5..30).contains(&failed), "about one in four: {failed}");
+}
+
+#[test]
+fn blobs_in_memory_keep_their_bytes() {
+    let disk = MemoryDisk::new();
+    blobs_keep_their_bytes(|| disk.blobs());
 }
 
 #[test]

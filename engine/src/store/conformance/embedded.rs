@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::{Fault, Subject, any_ops, image_keeps_its_entries, keeps_the_promise};
+use super::{Fault, Subject, any_ops, blobs_keep_their_bytes, image_keeps_its_entries, keeps_the_promise};
 use crate::clock::Stamp;
 use crate::id::Lsn;
 use crate::store::journal::segment::FIRST_SEGMENT_BYTES;
-use crate::store::{Blobs, Folder, Frame, Journal, Layout, OpenError, ShardLog, open_read_only};
+use crate::store::{Blobs, Folder, Frame, Image, Journal, Layout, OpenError, ShardLog, open_read_only};
 
 /// A data folder. A crash is what a killed process leaves: its files at that moment, in another place.
 struct OnDisk {
@@ -97,6 +97,24 @@ fn a_checkpoint_in_sled_keeps_its_entries() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
     image_keeps_its_entries(|| folder.image());
+}
+
+#[test]
+fn blobs_in_files_keep_their_bytes() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    blobs_keep_their_bytes(|| folder.blobs());
+}
+
+#[test]
+fn asking_for_a_checkpoint_that_was_never_made_opens_no_database() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = Folder::open(place.path()).unwrap();
+    let mut image = folder.image();
+    assert_eq!((image.load(), image.get(b"a")), (None, None));
+    image.scan(b"", &mut |_, _| panic!("there is no entry"));
+    drop(image);
+    assert!(!folder.layout().state().exists());
 }
 
 #[test]

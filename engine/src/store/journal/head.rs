@@ -136,23 +136,14 @@ fn read_slots(path: &Path, shard: ShardId) -> Result<(u64, HeadState), OpenError
         io::ErrorKind::NotFound => damaged(path, 0, "the file is missing"),
         _ => cannot("cannot read", path)(error),
     })?;
-    let mut newest = None;
+    let mut newest: Option<(u64, HeadState)> = None;
     for slot in bytes.chunks(HEAD_SLOT_BYTES).take(2) {
-        let decoded = decode(path, slot, shard)?;
-        newest = newest.max_by_turn(decoded);
+        let found = decode(path, slot, shard)?;
+        if found.map(|(turn, _)| turn) > newest.map(|(turn, _)| turn) {
+            newest = found;
+        }
     }
     newest.ok_or_else(|| damaged(path, 0, "neither slot matches its hash"))
-}
-
-/// Chooses the later of two slots.
-trait Newest {
-    fn max_by_turn(self, other: Self) -> Self;
-}
-
-impl Newest for Option<(u64, HeadState)> {
-    fn max_by_turn(self, other: Self) -> Self {
-        if other.map(|(turn, _)| turn) > self.map(|(turn, _)| turn) { other } else { self }
-    }
 }
 
 fn encode(shard: ShardId, turn: u64, state: &HeadState) -> [u8; HEAD_USED_BYTES] {
