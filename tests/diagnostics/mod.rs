@@ -5,6 +5,7 @@
 //! what is expected. Every code has a case here and a page in `docs/errors/`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,8 @@ fn every_case_prints_what_is_expected() {
 fn every_code_has_a_case_and_a_page() {
     let codes: BTreeSet<String> = codes().map(|(code, _)| code.to_string()).collect();
     let shown: BTreeSet<String> = cases().iter().map(|case| case.code().to_owned()).collect();
-    let pages: BTreeSet<String> = files("docs/errors", "md").iter().map(|path| stem(path)).collect();
+    let mut pages: BTreeSet<String> = files("docs/errors", "md").iter().map(|path| stem(path)).collect();
+    pages.remove("README");
     let expected = files("tests/diagnostics", "txt").iter().map(|path| stem(path)).collect::<BTreeSet<_>>();
     let named: BTreeSet<String> = cases().into_iter().map(|case| case.name).collect();
     assert_eq!(codes.difference(&shown).collect::<Vec<_>>(), [""; 0], "codes without a case in tests/diagnostics/");
@@ -60,6 +62,21 @@ fn every_code_has_a_case_and_a_page() {
     assert_eq!(shown.difference(&codes).collect::<Vec<_>>(), [""; 0], "cases without a code");
     assert_eq!(pages.difference(&codes).collect::<Vec<_>>(), [""; 0], "pages without a code");
     assert_eq!(expected.difference(&named).collect::<Vec<_>>(), [""; 0], "expected outputs without a case");
+}
+
+#[test]
+fn the_index_of_pages_lists_every_code() {
+    let mut index = String::from(
+        "# Diagnostics\n\nWhat `lockstep check` has to say, by code. Errors end at LS0899, warnings begin at LS0900.\n\n",
+    );
+    for (code, title) in codes() {
+        let _ = writeln!(index, "- [{code}]({code}.md): {title}");
+    }
+    let path = folder("docs/errors").join(INDEX);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &index).expect("the index can be written");
+    }
+    assert_eq!(fs::read_to_string(&path).expect("there is an index"), index, "UPDATE_EXPECT=1 writes the index anew");
 }
 
 #[test]
@@ -79,6 +96,9 @@ fn every_page_has_its_title_an_example_and_a_remedy() {
 fn codes() -> impl Iterator<Item = &'static (Code, &'static str)> {
     ALL.iter().filter(|(code, _)| code.number() < 100)
 }
+
+/// The page that lists the others.
+const INDEX: &str = "README.md";
 
 struct Case {
     /// `LSnnnn-what-it-shows`.
