@@ -1,14 +1,22 @@
 //! Workers run attempts. They know nothing of graphs, retries or what comes next.
 //!
-//! All that an attempt says passes [`mask`] before it
+//! [`local::LocalWorkers`] runs attempts inside this process. [`command`] holds the actions `shell` and `exec`; other
+//! actions come from the standard library, behind [`Action`]. All that an attempt says passes [`mask`] before it
 //! reaches its [`log`], its outcome or anybody who watches: no value of a secret leaves this module.
 
+pub mod command;
+pub mod leftover;
 pub mod limits;
+pub mod local;
 pub mod log;
 pub mod mask;
 pub mod secret;
 
 mod encodings;
+mod input;
+mod output;
+mod process;
+pub mod sink;
 
 use std::path::PathBuf;
 use std::sync::Arc;
