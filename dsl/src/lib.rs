@@ -5,15 +5,18 @@
 //! This crate knows no clock, no task, no store, and reads no file but those it is given through
 //! [`compile::Files`]. It depends on no other crate of the workspace.
 
+mod check;
 pub mod compile;
 pub mod diagnostic;
 pub mod expr;
 pub mod graph;
 pub mod limits;
 pub mod param;
+mod runbook;
 pub mod scalar;
 pub mod source;
+mod step;
 pub mod value;
 pub mod yaml;
 
-pub use compile::compile;
+pub use compile::{Compiled, FileContent, FileError, Files, NoFiles, compile};

@@ -33,3 +33,12 @@ pub const DIAGNOSTICS: usize = 100;
 
 /// Bytes that the program compiled from a parameter's `pattern` may take.
 pub const PATTERN_BYTES: usize = 1024 * 1024;
+
+/// Tries of one step. More than this in a row is a loop: `until` says so more clearly.
+pub const RETRY_ATTEMPTS: i64 = 1_000;
+
+/// The factor between two delays.
+pub const RETRY_FACTOR: f64 = 100.0;
+
+/// Bytes of one file that travels with a run, and of one module.
+pub const FILE_BYTES: u64 = 4 * 1024 * 1024;

@@ -1,4 +1,53 @@
-//! From text to step graph, top to bottom: parse, resolve, check, lower.
+//! From text to step graph, top to bottom: parse, read, resolve, check, lower.
+//!
+//! Every pass says all that it finds, and a later one keeps silent where an earlier one could not read something: one
+//! cause, one diagnostic. Only text that is not YAML ends the work at once.
 
-/// Placeholder until the front end lands.
-pub const fn compile() {}
+pub mod field;
+pub mod files;
+pub mod keys;
+mod lower;
+mod params;
+mod pinned;
+mod read;
+pub mod reader;
+pub mod report;
+pub mod resolve;
+
+pub use files::{FileContent, FileError, Files, NoFiles};
+
+use crate::check::{self, Case};
+use crate::diagnostic::Diagnostic;
+use crate::expr::Sandbox;
+use crate::graph::Graph;
+use crate::source::Source;
+use crate::yaml;
+
+use lower::lower;
+use reader::Reader;
+use resolve::resolve;
+
+/// A runbook that can run.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What the engine executes.
+    pub graph: Graph,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Compiles a runbook.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included, in the order of the text.
+pub fn compile(source: &Source, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
+    let tree = yaml::parse(source)?;
+    let sandbox = Sandbox::new();
+    let mut reader = Reader::new(source, files, &sandbox);
+    reader.runbook(&tree);
+    let (book, mut report) = reader.finish();
+    let (resolved, order) = resolve(&book, &mut report);
+    check::all(&Case { book: &book, resolved: &resolved, order: &order, sandbox: &sandbox }, &mut report);
+    let warnings = report.into_result()?;
+    Ok(Compiled { graph: lower(book, resolved, source), warnings })
+}

@@ -71,11 +71,128 @@ codes! {
 
     // 100-299: the runbook: keys, kinds, names, order, effects
     UNKNOWN_KEY = 100, "a key that does not exist here";
+    WRONG_TYPE = 101, "a value of the wrong type";
+    MISSING_KEY = 102, "a key that must be there is missing";
+    EMPTY = 103, "an empty list or map";
+    NOT_ONE_OF = 104, "a word that is not one of those possible";
+    NOT_SUPPORTED_YET = 105, "a part of the language that this version does not have";
+    OUT_OF_RANGE = 106, "a number out of its range";
+    TEMPLATE_IN_CONSTANT = 107, "an expression in fixed text";
+    NULL_HERE = 108, "`null` where a value is needed";
+    DURATION = 109, "a length of time that cannot be read";
+    TIME = 110, "a point in time that cannot be read";
+    NUMBER_OR_TEXT = 111, "a plain value that is neither clearly a number nor clearly text";
+    RUNBOOK_NAME = 112, "a name that a runbook cannot have";
+    NAME = 113, "a name that expressions cannot write";
+    LABEL = 114, "a label that cannot be selected by";
+
+    NO_KIND = 120, "a step without a kind";
+    UNKNOWN_KIND = 121, "a kind of step that does not exist";
+    TWO_KINDS = 122, "a step with two kinds";
+    MISPLACED_KEY = 123, "an option outside its kind";
+    NOT_ON_THIS_KIND = 124, "a key that means nothing on this kind of step";
+    ID = 125, "an id of the wrong form";
+    DUPLICATE_ID = 126, "an id that stands twice in a block";
+    RESERVED_NAME = 127, "a name that the language keeps for itself";
+    DISABLED_WITHOUT_REASON = 128, "a step that is disabled without a reason";
+    ENV_NAME = 129, "a name that no environment variable can have";
+    ENV_RESERVED = 130, "an environment variable that the engine sets itself";
+
+    TEMPLATE_IN_SHELL = 140, "an expression inside a shell script";
+    FOLDED_SCRIPT = 141, "a folded shell script";
+    EMPTY_SCRIPT = 142, "an empty script";
+    SCRIPT_AND_FILE = 143, "a shell step with both a script and a file";
+    EXEC_NOT_A_LIST = 144, "an `exec` that is not a list";
+    EMPTY_PROGRAM = 145, "an `exec` without a program";
+    TEMPLATE_IN_EXPRESSION = 146, "`${{ }}` inside an expression";
+    EXPRESSION_NOT_TEXT = 147, "an expression that is not written as text";
+    CONDITION_NOT_BOOL = 148, "a condition that is neither true nor false";
+    WINS_OUT_OF_RANGE = 149, "a parallel step that waits for more branches than it has";
+    HTTP_METHOD = 150, "an HTTP method that does not exist";
+    HTTP_URL = 151, "a URL that no request can go to";
+    HTTP_TWO_BODIES = 152, "a request with two bodies";
+    HTTP_BODY_NOT_SENT = 153, "a body on a request that sends none";
+    HTTP_EXPECT = 154, "status codes that cannot be read";
+    HTTP_HEADER = 155, "a header field that cannot be sent";
+    HTTP_HEADER_RESERVED = 156, "a header field that the engine sets itself";
+    HTTP_TWO_CREDENTIALS = 157, "a request with two kinds of credentials";
+
+    NEEDS_UNKNOWN = 160, "`needs` of a step that does not exist";
+    NEEDS_ITSELF = 161, "a step that needs itself";
+    NEEDS_CYCLE = 162, "steps that need each other";
+    NEEDS_OTHER_BLOCK = 163, "`needs` of a step in another block";
+    NEEDS_TWICE = 164, "`needs` that names a step twice";
+
+    UNKNOWN_NAME = 170, "a name that does not exist";
+    UNKNOWN_PARAM = 171, "a parameter that is not declared";
+    UNKNOWN_STEP = 172, "a step that does not exist";
+    UNKNOWN_OUTPUT = 173, "an output that the step does not have";
+    UNKNOWN_VARIABLE = 174, "a variable that no step sets";
+    VARIABLE_OF_BRANCH = 175, "a variable of another branch";
+    UNKNOWN_FIELD = 176, "a field that does not exist";
+    NOT_IN_SCOPE = 177, "a name that is not in scope here";
+    BARE_NAMESPACE = 178, "a namespace used as a value";
+    NESTED_STEP = 179, "a nested step that is not reached through its blocks";
+    UNKNOWN_FUNCTION = 180, "a function that does not exist";
+    UNKNOWN_MODULE = 181, "a module that is not imported";
+    READS_ITSELF = 182, "a step that reads its own result";
+    READS_LATER = 183, "a step that reads a later one";
+    READS_AROUND = 184, "a step that reads the block it stands in";
+    READS_BESIDE = 185, "a step that reads one that runs at the same time";
+    PARAM_TOO_EARLY = 186, "a default that reads a parameter declared after it";
+
+    SECRET_FLOW = 190, "a secret where it would be seen";
+    SECRET_LITERAL = 191, "a secret that stands in the runbook";
+
+    RETRY_OF_ONCE = 200, "a block that would repeat a step that must run once";
+    UNTIL_OF_ONCE = 201, "a repeated step that must run once";
+    UNTIL_AND_RETRY = 202, "a step with both `until` and `retry`";
+    EVERY_WITHOUT_UNTIL = 203, "`every` without `until`";
+    TIMEOUT_ORDER = 204, "an attempt that may last longer than all of them";
+    DELAY_ABOVE_MAXIMUM = 205, "a delay above its maximum";
+    CATCH_UNREACHABLE = 206, "a handler that is never reached";
+    FINISH_IN_BRANCH = 207, "a run that is finished inside a branch";
+    FINISH_TOO_LATE = 208, "a run that is finished after its end";
+
+    IMPORT_NAME = 220, "an import that expressions cannot name";
+    IMPORT_TWICE = 221, "two imports of one name";
+    IMPORT_NOT_TEXT = 222, "an import that is not text";
+    PATH_OUTSIDE = 223, "a path that leaves the runbook's folder";
+    PATH_FORM = 224, "a path that does not begin with `./`";
+    FILE_MISSING = 225, "a file that does not exist";
+    FILE_UNREADABLE = 226, "a file that cannot be read";
+    FILE_TWICE = 227, "a file that is listed twice";
+
+    PARAM_TYPE = 240, "a type that no parameter can have";
+    PARAM_DEFAULT = 241, "a default that its own parameter refuses";
+    PARAM_OPTIONAL_DEFAULT = 242, "a parameter that is optional and has a default";
+    PARAM_PATTERN = 243, "a pattern that is not a regular expression";
+    PARAM_PATTERN_TYPE = 244, "a pattern on a value that is not text";
+    PARAM_BOUNDS_ORDER = 245, "a least value above the greatest";
+    PARAM_BOUNDS_TYPE = 246, "bounds on a value that has none";
+    PARAM_ENUM = 247, "allowed values that are none";
+    PARAM_ITEMS = 248, "the type of elements on a value without elements";
+
+    TOO_MANY_STEPS = 260, "too many steps";
 
     // 300-399: templates and expressions
     EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
 
     // 900-999: warnings
+    MAY_NOT_HAVE_RUN = 900, "an output of a step that may not have run";
+    UNUSED_PARAM = 901, "a parameter that nothing reads";
+    CONSTANT_CONDITION = 902, "a condition that never changes";
+    COMPARED_WITH_BOOL = 903, "a comparison with `true` or `false`";
+    UNREACHABLE_STEP = 904, "a step that is never reached";
+    EFFECT_WITHOUT_MEANING = 905, "an effect on a step that has none";
+    UNUSED_IMPORT = 906, "an import that nothing calls";
+    UNUSED_VARIABLE = 907, "a variable that nothing reads";
+    RETRY_OF_ONE = 908, "a retry that tries once";
+    TIMEOUT_BEYOND_BLOCK = 909, "a timeout that something around it cuts short";
+    SECRET_OVER_HTTP = 910, "a secret sent without encryption";
+    ONE_BRANCH = 911, "a parallel step with one branch";
+    DISABLED_NEEDED = 912, "a disabled step that others build on";
+    EVENT_BY_HAND = 913, "an event in a run by hand";
 }
 
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! What the passes have found so far.
+
+use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::source::{Source, Span};
+
+/// Collects diagnostics about one text.
+pub struct Report<'a> {
+    /// The text.
+    pub source: &'a Source,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Report<'a> {
+    /// Nothing found yet.
+    pub const fn new(source: &'a Source) -> Self {
+        Self { source, diagnostics: Vec::new() }
+    }
+
+    /// A diagnostic at a place of the text.
+    pub fn at(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.source, span, message)
+    }
+
+    /// Takes a diagnostic.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// How many there are so far.
+    pub fn found(&self) -> usize {
+        self.diagnostics.len()
+    }
+
+    /// Everything, in the order of the text; an error if one is among it.
+    ///
+    /// # Errors
+    /// All diagnostics, where at least one is an error.
+    pub fn into_result(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let mut all = self.diagnostics;
+        crate::diagnostic::sort(&mut all);
+        if all.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) { Err(all) } else { Ok(all) }
+    }
+}

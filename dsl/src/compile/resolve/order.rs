@@ -1,0 +1,166 @@
+//! Which steps have ended when another runs.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{BlockId, NodeId, Role};
+use crate::runbook::Runbook;
+
+/// How a step that is read stands to the step that reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// It has always ended.
+    Before,
+    /// It may have ended; in what comes at the end of a block or of the run, any step may.
+    Perhaps,
+    /// It is the reader.
+    Itself,
+    /// The reader stands in it.
+    Around,
+    /// It comes later, or needs the reader.
+    After,
+    /// Nothing orders the two: they may run at the same time.
+    Beside,
+    /// The blocks' order is not known, because it is a cycle.
+    Unknown,
+}
+
+/// The order of the steps of every block, as far as it is fixed.
+#[derive(Debug)]
+pub struct Order {
+    /// Place of every step in its block.
+    index: Vec<usize>,
+    /// For blocks where some step has `needs`: per step, the set of steps before it.
+    graphs: BTreeMap<BlockId, Closure>,
+}
+
+/// The transitive closure of `needs` in one block.
+#[derive(Debug)]
+struct Closure {
+    /// Words of 64 steps in a row.
+    width: usize,
+    /// `None` where the block has a cycle.
+    before: Option<Vec<u64>>,
+}
+
+impl Order {
+    /// Works the order out.
+    pub fn new(book: &Runbook, needs: &[Vec<NodeId>]) -> Self {
+        let mut index = vec![0; book.steps.len()];
+        for block in &book.blocks {
+            for (at, id) in block.steps.iter().enumerate() {
+                index[id.0 as usize] = at;
+            }
+        }
+        let mut graphs = BTreeMap::new();
+        for (block, id) in book.blocks.iter().zip((0u32..).map(BlockId)) {
+            if block.steps.iter().any(|step| book.step(*step).needs.is_some()) {
+                graphs.insert(id, Closure::new(&block.steps, needs, &index));
+            }
+        }
+        Self { index, graphs }
+    }
+
+    /// Whether the needs of a block's steps run in a circle.
+    pub fn has_cycle(&self, block: BlockId) -> bool {
+        self.graphs.get(&block).is_some_and(|closure| closure.before.is_none())
+    }
+
+    /// How `read` stands to `reader`, when the reader's own body runs.
+    pub fn relation(&self, book: &Runbook, reader: NodeId, read: NodeId) -> Relation {
+        if reader == read {
+            return Relation::Itself;
+        }
+        if book.is_inside(reader, read) {
+            // What handles a failure, or runs at the end, sees the step that it belongs to.
+            return match child_block(book, reader, read) {
+                Some(Role::Catch(_)) => Relation::Before,
+                Some(Role::StepFinally) => Relation::Perhaps,
+                _ => Relation::Around,
+            };
+        }
+        let readers: Vec<NodeId> = book.around(reader).collect();
+        for candidate in book.around(read) {
+            let block = book.step(candidate).block;
+            if let Some(own) = readers.iter().copied().find(|own| book.step(*own).block == block) {
+                return if own == candidate {
+                    within(book, own, reader, read)
+                } else {
+                    self.siblings(block, own, candidate)
+                };
+            }
+        }
+        apart(book, reader)
+    }
+
+    fn siblings(&self, block: BlockId, reader: NodeId, read: NodeId) -> Relation {
+        let (reader, read) = (self.index[reader.0 as usize], self.index[read.0 as usize]);
+        let Some(closure) = self.graphs.get(&block) else {
+            return if read < reader { Relation::Before } else { Relation::After };
+        };
+        let Some(before) = &closure.before else { return Relation::Unknown };
+        let is_before =
+            |first: usize, second: usize| before[second * closure.width + first / 64] >> (first % 64) & 1 == 1;
+        if is_before(read, reader) {
+            Relation::Before
+        } else if is_before(reader, read) {
+            Relation::After
+        } else {
+            Relation::Beside
+        }
+    }
+}
+
+impl Closure {
+    fn new(steps: &[NodeId], needs: &[Vec<NodeId>], index: &[usize]) -> Self {
+        let width = steps.len().div_ceil(64);
+        let mut before = vec![0u64; width * steps.len()];
+        let mut missing: Vec<usize> = steps.iter().map(|id| needs[id.0 as usize].len()).collect();
+        let mut followers: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+        for (at, id) in steps.iter().enumerate() {
+            for need in &needs[id.0 as usize] {
+                followers[index[need.0 as usize]].push(at);
+            }
+        }
+        let mut ready: Vec<usize> = (0..steps.len()).filter(|at| missing[*at] == 0).collect();
+        let mut done = 0;
+        while let Some(at) = ready.pop() {
+            done += 1;
+            for &follower in &followers[at] {
+                for word in 0..width {
+                    before[follower * width + word] |= before[at * width + word];
+                }
+                before[follower * width + at / 64] |= 1 << (at % 64);
+                missing[follower] -= 1;
+                if missing[follower] == 0 {
+                    ready.push(follower);
+                }
+            }
+        }
+        Self { width, before: (done == steps.len()).then_some(before) }
+    }
+}
+
+/// Both stand inside one step, in different blocks of it, or the read one directly around.
+fn within(book: &Runbook, around: NodeId, reader: NodeId, read: NodeId) -> Relation {
+    match (child_block(book, reader, around), child_block(book, read, around)) {
+        (Some(Role::Catch(_)), Some(Role::Do | Role::Branch(_)))
+        | (Some(Role::StepFinally), Some(Role::Do | Role::Branch(_) | Role::Catch(_))) => Relation::Perhaps,
+        (None, Some(_)) => Relation::Before,
+        _ => Relation::Beside,
+    }
+}
+
+/// The reader stands in `on_failure` or `finally` of the runbook, the other in its steps.
+fn apart(book: &Runbook, reader: NodeId) -> Relation {
+    let outermost = book.around(reader).last().unwrap_or(reader);
+    match book.block(book.step(outermost).block).role {
+        Role::OnFailure | Role::Finally => Relation::Perhaps,
+        Role::Main | Role::Do | Role::Branch(_) | Role::Catch(_) | Role::StepFinally => Relation::Unknown,
+    }
+}
+
+/// The role of the block of `outer` in which `inner` stands.
+fn child_block(book: &Runbook, inner: NodeId, outer: NodeId) -> Option<&Role> {
+    let child = book.around(inner).find(|id| book.holder(book.step(*id).block) == Some(outer))?;
+    Some(&book.block(book.step(child).block).role)
+}
