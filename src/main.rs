@@ -1,2 +1,34 @@
-//! Placeholder.
-fn main() {}
+//! The program `lockstep`: reads the command line, hands over to one verb, and turns what came of it into an exit code.
+//!
+//! No rule of the engine lives in this crate. Read on in `command/run.rs`.
+
+#![expect(dead_code, reason = "the verbs that talk to the engine land with its handle")]
+
+mod arguments;
+mod bug;
+mod command;
+mod context;
+mod drawing;
+mod ending;
+mod output;
+mod runbook_file;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Arguments;
+use crate::context::Context;
+
+fn main() -> ExitCode {
+    bug::explain_panics();
+    let result = bug::guard(|| {
+        let arguments = Arguments::parse();
+        let context = Context::new(&arguments.global)?;
+        arguments.command.execute(&context)
+    });
+    if let Err(failure) = &result {
+        failure.report();
+    }
+    ExitCode::from(ending::exit_code(&result))
+}

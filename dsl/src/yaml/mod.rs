@@ -15,7 +15,6 @@ mod position;
 mod reader;
 mod syntax;
 mod trap;
-mod words;
 
 #[cfg(test)]
 mod tests;

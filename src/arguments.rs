@@ -1,0 +1,106 @@
+//! The command line: global options and the list of verbs. Each verb's own options stand in its file under `command/`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::command::{check, completions, graph};
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+
+/// Runs runbooks so that operators can trust them.
+///
+/// A runbook is a YAML file of steps. Every step is journaled before it acts, so a run that is cut off in the middle
+/// goes on where it was, and nothing runs twice by accident.
+#[derive(Debug, Parser)]
+#[command(name = "lockstep", version, propagate_version = false, after_long_help = AFTER, max_term_width = 100)]
+pub struct Arguments {
+    /// What holds for every verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str = "\
+A first session:
+  lockstep check runbooks/                       find every mistake before anything runs
+  lockstep run disk-cleanup.yaml -p mount=/var   run it and watch
+  lockstep runs                                  what has run, newest first
+  lockstep show last                             one run: steps, outputs, errors
+  lockstep logs last                             what its commands printed
+  lockstep retry last                            go on with a failed run, keeping what succeeded
+
+Runs are named by any unique beginning of their id, or `last` for the newest.
+
+Exit codes:
+  0   it was done, the run succeeded
+  1   the run failed
+  2   the runbook, the parameters or the command line are wrong; nothing ran
+  3   the run is open still: in doubt, or left to be resumed
+  4   the run was cancelled
+  5   the data folder cannot be used: locked, damaged, full, newer, no rights
+  70  a bug in lockstep
+
+Environment:
+  LOCKSTEP_DATA    the data folder, as --data
+  NO_COLOR         no colours; CLICOLOR_FORCE=1 colours also into pipes
+  LOCKSTEP_LOG     what lockstep itself does, on standard error: `debug`, or `lockstep_engine=trace`";
+
+/// What holds for every verb.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The data folder: journal, checkpoint and logs [default: lockstep in the folder for state, `~/.local/state`].
+    #[arg(long, global = true, value_name = "DIR", env = "LOCKSTEP_DATA", hide_env_values = true)]
+    pub data: Option<PathBuf>,
+    /// When to paint.
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// When to paint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find what is wrong with runbooks, without running anything.
+    Check(check::Options),
+    /// Print the steps of a runbook and what they need.
+    Graph(graph::Options),
+    /// Print the completions for a shell.
+    Completions(completions::Options),
+}
+
+impl Command {
+    /// Does it.
+    pub fn execute(&self, context: &Context) -> Result<Ending, Failure> {
+        match self {
+            Self::Check(options) => check::execute(options, context),
+            Self::Graph(options) => graph::execute(options, context),
+            Self::Completions(options) => completions::execute(options),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,118 @@
+//! What every verb knows of its surroundings: the data folder, the terminal, and who asks.
+
+use std::env;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use crate::arguments::{Color, Global};
+use crate::ending::Failure;
+use crate::output::Style;
+
+/// The surroundings of one command.
+#[derive(Debug)]
+pub struct Context {
+    /// The data folder, absolute; it may not exist yet.
+    pub data: PathBuf,
+    /// How to repeat the choice of the data folder in a command that is suggested: ` --data DIR`, or nothing.
+    pub data_option: String,
+    /// How to paint on standard output.
+    pub stdout: Style,
+    /// How to paint on standard error.
+    pub stderr: Style,
+    /// Who asks: `user:ana`.
+    pub by: String,
+}
+
+impl Context {
+    /// Looks around.
+    pub fn new(global: &Global) -> Result<Self, Failure> {
+        let given = global.data.as_deref().filter(|path| !path.as_os_str().is_empty());
+        let data = match given {
+            Some(path) => std::path::absolute(path).map_err(Failure::system("cannot find the working directory"))?,
+            None => default_data().ok_or_else(|| {
+                Failure::usage("neither HOME nor XDG_STATE_HOME is set, so there is no place for the data")
+                    .help("name a folder with `--data DIR` or LOCKSTEP_DATA")
+            })?,
+        };
+        let from_environment =
+            env::var_os("LOCKSTEP_DATA").is_some_and(|value| Path::new(&value) == given.unwrap_or(&data));
+        let data_option = match given {
+            Some(path) if !from_environment => format!(" --data {}", shell_word(&path.to_string_lossy())),
+            _ => String::new(),
+        };
+        Ok(Self {
+            data,
+            data_option,
+            stdout: Style { color: global.color.on(io::stdout().is_terminal()) },
+            stderr: Style { color: global.color.on(io::stderr().is_terminal()) },
+            by: format!("user:{}", user()),
+        })
+    }
+
+    /// A command of ours as the person at the terminal can type it: `lockstep logs 06bq3v8zk7dm --data /tmp/x`.
+    pub fn command(&self, rest: &str) -> String {
+        format!("lockstep {rest}{}", self.data_option)
+    }
+}
+
+/// `$XDG_STATE_HOME/lockstep`, else `~/.local/state/lockstep`. A relative XDG path is ignored, as its specification asks.
+fn default_data() -> Option<PathBuf> {
+    let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("lockstep"))
+}
+
+impl Color {
+    /// Whether to paint on a stream. An option beats `NO_COLOR`, which beats `CLICOLOR_FORCE`, which beats what the stream is.
+    fn on(self, is_terminal: bool) -> bool {
+        let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto if set("NO_COLOR") => false,
+            Self::Auto if set("CLICOLOR_FORCE") && env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0") => {
+                true
+            }
+            Self::Auto => is_terminal && env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
+}
+
+/// The name of the user that this process runs as, by the system's own list, since the environment can say anything.
+fn user() -> String {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let list = fs::read("/etc/passwd").unwrap_or_default();
+    let name = String::from_utf8_lossy(&list).lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    name.unwrap_or(id)
+}
+
+/// A word as a shell reads it back.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    let is_plain = !text.is_empty() && text.chars().all(plain);
+    if is_plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn suggested_commands_can_be_pasted() {
+        for (text, word) in [
+            ("/var/lib/x", "/var/lib/x"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("roll~2/shell#3", "'roll~2/shell#3'"),
+            ("", "''"),
+            ("$(reboot)", "'$(reboot)'"),
+        ] {
+            assert_eq!(shell_word(text), word);
+        }
+    }
+}
