@@ -5,9 +5,11 @@
 //! what is expected. Every code has a case here and a page in `docs/errors/`.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lockstep_dsl::compile::{FileContent, FileError, Files};
 use lockstep_dsl::diagnostic::{self, ALL, Code, Color, Diagnostic};
 use lockstep_dsl::{limits, yaml};
 
@@ -52,7 +54,8 @@ fn every_case_prints_what_is_expected() {
 fn every_code_has_a_case_and_a_page() {
     let codes: BTreeSet<String> = codes().map(|(code, _)| code.to_string()).collect();
     let shown: BTreeSet<String> = cases().iter().map(|case| case.code().to_owned()).collect();
-    let pages: BTreeSet<String> = files("docs/errors", "md").iter().map(|path| stem(path)).collect();
+    let mut pages: BTreeSet<String> = files("docs/errors", "md").iter().map(|path| stem(path)).collect();
+    pages.remove("README");
     let expected = files("tests/diagnostics", "txt").iter().map(|path| stem(path)).collect::<BTreeSet<_>>();
     let named: BTreeSet<String> = cases().into_iter().map(|case| case.name).collect();
     assert_eq!(codes.difference(&shown).collect::<Vec<_>>(), [""; 0], "codes without a case in tests/diagnostics/");
@@ -60,6 +63,21 @@ fn every_code_has_a_case_and_a_page() {
     assert_eq!(shown.difference(&codes).collect::<Vec<_>>(), [""; 0], "cases without a code");
     assert_eq!(pages.difference(&codes).collect::<Vec<_>>(), [""; 0], "pages without a code");
     assert_eq!(expected.difference(&named).collect::<Vec<_>>(), [""; 0], "expected outputs without a case");
+}
+
+#[test]
+fn the_index_of_pages_lists_every_code() {
+    let mut index = String::from(
+        "# Diagnostics\n\nWhat `lockstep check` has to say, by code. Errors end at LS0899, warnings begin at LS0900.\n\n",
+    );
+    for (code, title) in codes() {
+        let _ = writeln!(index, "- [{code}]({code}.md): {title}");
+    }
+    let path = folder("docs/errors").join(INDEX);
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &index).expect("the index can be written");
+    }
+    assert_eq!(fs::read_to_string(&path).expect("there is an index"), index, "UPDATE_EXPECT=1 writes the index anew");
 }
 
 #[test]
@@ -75,10 +93,13 @@ fn every_page_has_its_title_an_example_and_a_remedy() {
     }
 }
 
-/// Codes that `check` below can report: those of the text. The others join when it compiles the case.
+/// Codes that must have a case and a page: those of the text. The others join as theirs are written.
 fn codes() -> impl Iterator<Item = &'static (Code, &'static str)> {
     ALL.iter().filter(|(code, _)| code.number() < 100)
 }
+
+/// The page that lists the others.
+const INDEX: &str = "README.md";
 
 struct Case {
     /// `LSnnnn-what-it-shows`.
@@ -92,13 +113,28 @@ impl Case {
     }
 }
 
-/// What `check` has to say about the case.
+/// What `check` has to say about the case: errors, or the warnings of a runbook that could run.
 fn check(case: &Case) -> Vec<Diagnostic> {
-    let source = match yaml::decode(&format!("{}.yaml", case.name), &case.content) {
-        Ok(source) => source,
-        Err(diagnostics) => return diagnostics,
-    };
-    yaml::parse(&source).err().unwrap_or_default()
+    let compiled = yaml::decode(&format!("{}.yaml", case.name), &case.content)
+        .and_then(|source| lockstep_dsl::compile(&source, &Beside));
+    match compiled {
+        Ok(compiled) => compiled.warnings,
+        Err(diagnostics) => diagnostics,
+    }
+}
+
+/// The files that cases name: those in `tests/diagnostics/files/`.
+struct Beside;
+
+impl Files for Beside {
+    fn read(&self, relative: &str) -> Result<FileContent, FileError> {
+        let path = folder("tests/diagnostics/files").join(relative);
+        if path.is_dir() {
+            return Err(FileError::NotAFile);
+        }
+        let bytes = fs::read(path).map_err(|_| FileError::NotFound)?;
+        Ok(FileContent { bytes, executable: false })
+    }
 }
 
 fn cases() -> Vec<Case> {

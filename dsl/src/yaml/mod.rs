@@ -15,6 +15,7 @@ mod position;
 mod reader;
 mod syntax;
 mod trap;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,9 @@ pub(super) fn read(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
                 Err(fatal) => return Err(vec![*fatal]),
             },
             Ok(None) => break,
-            Err(Stop::Syntax { at, info }) => return Err(vec![syntax::explain(source, at, &info)]),
+            Err(Stop::Syntax { at, info }) => {
+                return Err(vec![syntax::explain(source, at, &info, reader.opened_bracket())]);
+            }
             Err(Stop::Separators) => return Err(vec![separators(source, reader.last_end)]),
         }
     }
@@ -216,17 +218,19 @@ impl<'s> Reader<'s> {
     }
 
     fn without_value(&self, key: &Scalar) -> Diagnostic {
-        let problem = self.problem(Code::EMPTY_VALUE, key.span, format!("`{}` has no value", key.text));
         let corrected = if self.has_room() { trap::flow(self.source, key.span.start) } else { None };
         match corrected {
-            Some(line) => problem.help(line.help()),
-            None => problem.help("write a value, `''` for empty text, or leave the key out"),
+            Some(line) => syntax::needs_quotes(self.source, &line),
+            None => self
+                .problem(Code::EMPTY_VALUE, key.span, format!("`{}` has no value", key.text))
+                .help("write a value, `''` for empty text, or leave the key out"),
         }
     }
 
     fn tag(&mut self, tag: Option<&Tag>, span: Span) {
         if tag.is_some() && self.has_room() {
-            self.problems.push(syntax::tag(self.source, span));
+            let opened = self.opened_bracket();
+            self.problems.push(syntax::tag(self.source, span, opened));
         }
     }
 
@@ -367,6 +371,12 @@ impl<'s> Reader<'s> {
 
     fn finish(self) -> Result<Option<Node>, Vec<Diagnostic>> {
         if self.problems.is_empty() { Ok(self.root) } else { Err(self.problems) }
+    }
+
+    /// Where the innermost list or map began, if with a bracket.
+    fn opened_bracket(&self) -> Option<usize> {
+        let start = self.open.last()?.start;
+        self.source.text()[start..].starts_with(['[', '{']).then_some(start)
     }
 
     fn expects_key(&self) -> bool {

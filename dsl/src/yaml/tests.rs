@@ -143,6 +143,10 @@ fn a_value_that_yaml_misreads_is_shown_in_quotes() {
         ),
         ("retry: { attempts: 3, when: x == \"a, b\" }", "retry: { attempts: 3, when: 'x == \"a, b\"' }"),
         ("wait: { at: !x.y }", "wait: { at: '!x.y' }"),
+        ("set: { a: x.y(1, 2), b: 3 }", "set: { a: 'x.y(1, 2)', b: 3 }"),
+        ("params: { a: { pattern: [a-z]+ } }", "params: { a: { pattern: '[a-z]+' } }"),
+        ("shell: 'it's'", "shell: \"it's\""),
+        ("shell: \"say \"hi\"\"", "shell: 'say \"hi\"'"),
     ] {
         let text = if line.starts_with('-') { format!("a:\n  {line}\n") } else { format!("b: 1\n{line}\nc: 2\n") };
         let problem = first(&text);
@@ -152,8 +156,32 @@ fn a_value_that_yaml_misreads_is_shown_in_quotes() {
 }
 
 #[test]
+fn a_line_inside_brackets_is_corrected_with_its_comma() {
+    for (text, corrected) in [
+        ("env: {\n  A: ${{ x }},\n  B: c\n}\n", "A: '${{ x }}',"),
+        ("exec: [\n  a,\n  ${{ x }}\n]\n", "'${{ x }}'"),
+        ("a: {\n  b: y, c: !x.y\n}\n", "b: y, c: '!x.y'"),
+    ] {
+        let source = Source::new("runbook.yaml", text);
+        let problem = first(text);
+        assert!(problem.help.concat().ends_with(&format!("in quotes:\n{corrected}")), "{text}: {problem:#?}");
+        let value = source.slice(problem.primary.0);
+        assert!(corrected.contains(&format!("'{value}'")), "{text}: {problem:#?}");
+    }
+}
+
+#[test]
 fn what_is_broken_otherwise_gets_no_quotes() {
-    for text in ["a: [b, c\nd: e\n", "a: \"b\nc: d\n", "a: b\n  c: d\n", "a: {b: c\n", "a\nb: c\n", "a: b\n c\nd\n"] {
+    for text in [
+        "a: [b, c\nd: e\n",
+        "a: \"b\nc: d\n",
+        "a: b\n  c: d\n",
+        "a: {b: c\n",
+        "a\nb: c\n",
+        "a: b\n c\nd\n",
+        "a: ['b' 'c']\n",
+        "a: |\nb\n",
+    ] {
         let problem = first(text);
         assert_eq!(problem.code, Code::YAML_SYNTAX, "{text:?}: {problem:#?}");
     }

@@ -62,6 +62,22 @@ pub(super) fn flow(source: &Source, at: usize) -> Option<CorrectedLine> {
     flow_at(&line_at(source, at)?)
 }
 
+/// The corrected line for a value on a line of its own inside a `{ }` or `[ ]` of several lines.
+pub(super) fn inside_brackets(source: &Source, at: usize) -> Option<CorrectedLine> {
+    let line = line_at(source, at)?;
+    let bare = line.text.trim_end();
+    let (bare, tail) = bare.strip_suffix(',').map_or((bare, ""), |bare| (bare, ","));
+    let indent = bare.len() - bare.trim_start_matches(' ').len();
+    let (open, close) = if value_start(bare).is_some() { ("{ ", " }") } else { ("[ ", " ]") };
+    let alone = format!("{open}{}{close}", &bare[indent..]);
+    let corrected = flow_at(&Line { number: line.number, start: 0, text: &format!("- {alone}") })?;
+    let inner = corrected.text.strip_prefix("- ")?.strip_prefix(open)?.strip_suffix(close)?;
+    // The value stood behind a dash, a bracket and two blanks, and stands behind the indentation.
+    let shift = line.start + indent;
+    let value = Span::new(corrected.value.start + shift - 4, corrected.value.end + shift - 4);
+    Some(CorrectedLine { value, text: format!("{}{inner}{tail}", &bare[..indent]), ..corrected })
+}
+
 /// The line with a tag, an anchor or an alias, quoted.
 pub(super) fn indicated(source: &Source, at: usize) -> Option<CorrectedLine> {
     correct(&line_at(source, at)?, Comment::IsComment)
@@ -121,13 +137,14 @@ fn correct(line: &Line<'_>, comment: Comment) -> Option<CorrectedLine> {
     };
     let value = rest[..end].trim_end();
     let reason = needs_quotes(value, comment)?;
-    if value.ends_with(',') || !is_balanced(value) {
+    let meant = quoted_prose(value).unwrap_or(value);
+    if value.ends_with(',') || (meant == value && !is_balanced(value)) {
         return None;
     }
     let tail = &rest[value.len()..];
-    let text = format!("{head}{}{}", quote(value), tail.trim_end());
+    let text = format!("{head}{}{}", quote(meant), tail.trim_end());
     let span = Span::new(line.start + start, line.start + start + value.len());
-    holds(&text, value).then_some(CorrectedLine { line: line.number, value: span, reason, text })
+    holds(&text, meant).then_some(CorrectedLine { line: line.number, value: span, reason, text })
 }
 
 /// Why a value has to stand in quotes, if it has to.
@@ -150,6 +167,14 @@ fn needs_quotes(value: &str, comment: Comment) -> Option<&'static str> {
         _ if comment == Comment::IsText && value.contains(" #") => Some("for YAML ` #` begins a comment"),
         _ => None,
     }
+}
+
+/// The text of something like `'it's'`, whose author meant the outer quotes to be quotes.
+fn quoted_prose(value: &str) -> Option<&str> {
+    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    let behind = &value[closing(value)?..];
+    let inner = value.strip_prefix(quote)?.strip_suffix(quote)?;
+    behind.starts_with(char::is_alphanumeric).then_some(inner)
 }
 
 /// Where the bracket or quote that begins the text is closed, one behind it.
@@ -285,11 +310,13 @@ fn flow_at(line: &Line<'_>) -> Option<CorrectedLine> {
     }
     let text = format!("{head}{}{}", flow.out, tail.trim_end());
     let first = flow.first_quoted?;
+    let reason = needs_quotes(&value[first.start..first.end], Comment::IsComment)
+        .unwrap_or("for YAML a bracket or `,` ends a value inside `{ }` or `[ ]`");
     let span = Span::new(line.start + start + first.start, line.start + start + first.end);
     flow.quoted.iter().all(|value| holds(&text, value)).then_some(CorrectedLine {
         line: line.number,
         value: span,
-        reason: "for YAML a bracket or `,` ends a value inside `{ }` or `[ ]`",
+        reason,
         text,
     })
 }
@@ -370,6 +397,10 @@ impl Flow<'_> {
                     if rest.starts_with([',', ']', '}']) {
                         self.copy(end - self.at);
                         return Some(());
+                    }
+                    // Two texts side by side miss a comma, not quotes.
+                    if rest.starts_with(['"', '\'']) {
+                        return None;
                     }
                 }
             }

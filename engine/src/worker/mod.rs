@@ -1,9 +1,27 @@
 //! Workers run attempts. They know nothing of graphs, retries or what comes next.
+//!
+//! [`local::LocalWorkers`] runs attempts inside this process. [`command`] holds the actions `shell` and `exec`; other
+//! actions come from the standard library, behind [`Action`]. All that an attempt says passes [`mask`] before it
+//! reaches its [`log`], its outcome or anybody who watches: no value of a secret leaves this module.
+
+pub mod command;
+pub mod leftover;
+pub mod limits;
+pub mod local;
+pub mod log;
+pub mod mask;
+pub mod secret;
+
+mod encodings;
+mod input;
+mod output;
+mod process;
+pub mod sink;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lockstep_dsl::value::{Map, Millis, Value};
+use lockstep_dsl::value::{Map, Millis, SecretRef, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RunId, Token};
@@ -21,6 +39,8 @@ pub struct Attempt {
     pub action: String,
     /// Rendered input, as the action documents it. Secrets are references still.
     pub input: Map,
+    /// The references of all secrets that the run knows: masked in what this attempt says, whether it uses them or not.
+    pub secrets: Vec<SecretRef>,
     /// `LOCKSTEP_KEY` and `Idempotency-Key`: the same for all attempts of one visit.
     pub key: String,
     /// `LOCKSTEP_TOKEN` and `Lockstep-Token`.
@@ -71,6 +91,29 @@ pub struct Failure {
     /// What the kind knows: for commands `exit_code`, `signal`, `stderr`.
     #[serde(default)]
     pub data: Value,
+}
+
+impl Failure {
+    /// A failure without data.
+    pub fn new(kind: &str, message: impl Into<String>) -> Self {
+        Self { kind: kind.to_owned(), message: message.into(), data: Value::Null }
+    }
+
+    /// A certain failure that a retry may cure.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new("failed", message)
+    }
+
+    /// A failure that no retry can cure: what the attempt was given, or what it gave, is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new("invalid", message)
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(error: Failure) -> Self {
+        Self::Failed { error, outputs: Map::new() }
+    }
 }
 
 /// What a worker says while an attempt runs.
