@@ -34,6 +34,9 @@ pub const DIAGNOSTICS: usize = 100;
 /// Bytes that the program compiled from a parameter's `pattern` may take.
 pub const PATTERN_BYTES: usize = 1024 * 1024;
 
+/// Steps of one runbook. The order of steps is worked out with a bit for every two of them in a block.
+pub const STEPS: usize = 10_000;
+
 /// Tries of one step. More than this in a row is a loop: `until` says so more clearly.
 pub const RETRY_ATTEMPTS: i64 = 1_000;
 

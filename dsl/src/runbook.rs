@@ -24,6 +24,8 @@ pub struct Runbook {
     pub owner: Option<String>,
     /// `labels`.
     pub labels: BTreeMap<String, String>,
+    /// Where the names of the labels stand.
+    pub label_spans: Vec<Spanned<String>>,
     /// `params`, in file order.
     pub params: Vec<Spanned<Param>>,
     /// `imports`, each with the functions that its text defines.
@@ -59,8 +61,8 @@ pub struct Import {
     pub module: Module,
     /// Where the import stands.
     pub span: Span,
-    /// Names of the functions in it; `None` where they are not known.
-    pub functions: Option<Vec<String>>,
+    /// The functions in it with their numbers of parameters; `None` where they are not known.
+    pub functions: Option<Vec<(String, usize)>>,
 }
 
 /// `defaults`: for every acting step that does not say otherwise.

@@ -29,6 +29,7 @@ const GENERATED: &[Generated] = &[
         })
     }),
     ("LS0034-long-text", || format!("description: {}\n", "x".repeat(limits::SCALAR_BYTES + 1))),
+    ("LS0260-too-many-steps", || format!("runbook: a\nsteps:\n{}", "- wait: 1s\n".repeat(limits::STEPS + 1))),
     ("LS0034-long-key", || format!("{}: x\n", "k".repeat(limits::KEY_BYTES + 1))),
 ];
 
@@ -93,9 +94,9 @@ fn every_page_has_its_title_an_example_and_a_remedy() {
     }
 }
 
-/// Codes that must have a case and a page: those of the text. The others join as theirs are written.
+/// Codes that must have a case and a page. Those of expressions join with the sandbox.
 fn codes() -> impl Iterator<Item = &'static (Code, &'static str)> {
-    ALL.iter().filter(|(code, _)| code.number() < 100)
+    ALL.iter().filter(|(code, _)| !matches!(code.number(), 170..=190 | 300..=399 | 900 | 910 | 912 | 913))
 }
 
 /// The page that lists the others.

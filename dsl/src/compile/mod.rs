@@ -6,7 +6,7 @@
 pub mod field;
 pub mod files;
 pub mod keys;
-mod lower;
+pub mod lower;
 mod params;
 mod pinned;
 mod read;

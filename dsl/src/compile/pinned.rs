@@ -55,10 +55,10 @@ impl Reader<'_> {
         self.book.imports.push(Import { module, span: path.span, functions });
     }
 
-    /// The names of the functions of a module; `None` where it cannot be read, which is reported in its own text.
-    fn functions_of(&mut self, path: &Spanned<String>, file: &str, text: &str) -> Option<Vec<String>> {
-        match self.sandbox.functions(text) {
-            Ok(functions) => Some(functions),
+    /// The functions of a module; `None` where it cannot be read, which is reported in its own text.
+    fn functions_of(&mut self, path: &Spanned<String>, file: &str, text: &str) -> Option<Vec<(String, usize)>> {
+        match self.sandbox.module(text) {
+            Ok(module) => Some(module.functions),
             Err(error) => {
                 let source = Source::new(file, text);
                 let span = Span::new(error.span.start, error.span.end);

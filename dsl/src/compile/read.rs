@@ -89,6 +89,7 @@ impl Reader<'_> {
         for (key, value) in &mapping.entries {
             if let Some(value) = self.constant(value, &format!("label `{}`", key.text)) {
                 labels.insert(key.text.clone(), value.value);
+                self.book.label_spans.push(Spanned::new(key.text.clone(), key.span));
             }
         }
         labels

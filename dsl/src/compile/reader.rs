@@ -6,6 +6,7 @@
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::expr::Sandbox;
 use crate::graph::{BlockId, NodeId, Role};
+use crate::limits;
 use crate::runbook::{Block, Owner, Runbook};
 use crate::scalar;
 use crate::source::{Source, Span, Spanned};
@@ -269,11 +270,29 @@ impl<'a> Reader<'a> {
         Some(self.block_of(&steps.items, owner, role))
     }
 
+    fn too_many_steps(&mut self, step: &Node) {
+        let span = Span::new(step.span().start, step.span().start + 1);
+        let diagnostic = self
+            .at(
+                Code::TOO_MANY_STEPS,
+                span,
+                format!("a runbook has at most {} steps, and this is one more", limits::STEPS),
+            )
+            .help("split the runbook, or loop inside a command");
+        self.report(diagnostic);
+    }
+
     /// A list of steps that may be empty.
     pub fn block_of(&mut self, steps: &[Node], owner: Option<NodeId>, role: Role) -> BlockId {
         let id = BlockId(u32::try_from(self.book.blocks.len()).expect("the budget of nodes is far below 2^32"));
         self.book.blocks.push(Block { owner, role, steps: Vec::new() });
         for (index, step) in steps.iter().enumerate() {
+            if self.book.steps.len() >= limits::STEPS {
+                if self.book.steps.len() == limits::STEPS {
+                    self.too_many_steps(step);
+                }
+                break;
+            }
             if let Some(node) = self.step(step, id, index + 1) {
                 self.book.blocks[id.0 as usize].steps.push(node);
             }

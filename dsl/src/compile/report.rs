@@ -31,13 +31,19 @@ impl<'a> Report<'a> {
         self.diagnostics.len()
     }
 
+    /// Whether any of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity() == Severity::Error)
+    }
+
     /// Everything, in the order of the text; an error if one is among it.
     ///
     /// # Errors
     /// All diagnostics, where at least one is an error.
     pub fn into_result(self) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+        let has_errors = self.has_errors();
         let mut all = self.diagnostics;
         crate::diagnostic::sort(&mut all);
-        if all.iter().any(|diagnostic| diagnostic.severity() == Severity::Error) { Err(all) } else { Ok(all) }
+        if has_errors { Err(all) } else { Ok(all) }
     }
 }

@@ -133,7 +133,7 @@ codes! {
     NOT_IN_SCOPE = 177, "a name that is not in scope here";
     BARE_NAMESPACE = 178, "a namespace used as a value";
     NESTED_STEP = 179, "a nested step that is not reached through its blocks";
-    UNKNOWN_FUNCTION = 180, "a function that does not exist";
+    MODULE_FUNCTION = 180, "a function that the module does not have";
     UNKNOWN_MODULE = 181, "a module that is not imported";
     READS_ITSELF = 182, "a step that reads its own result";
     READS_LATER = 183, "a step that reads a later one";

@@ -2,7 +2,7 @@
 
 pub mod template;
 
-use std::ops::Range;
+use crate::source::Span;
 
 /// What reads and evaluates expressions.
 #[derive(Debug, Default)]
@@ -20,10 +20,10 @@ impl Sandbox {
         Ok(Analysis::default())
     }
 
-    /// The names of the functions that a module gives.
-    pub fn functions(&self, text: &str) -> Result<Vec<String>, SyntaxError> {
+    /// What a module offers.
+    pub fn module(&self, text: &str) -> Result<ModuleInfo, SyntaxError> {
         let _ = text;
-        Ok(Vec::new())
+        Ok(ModuleInfo::default())
     }
 }
 
@@ -41,10 +41,12 @@ pub struct Analysis {
 pub struct Access {
     /// The first name.
     pub root: String,
+    /// Where the first name stands.
+    pub root_span: Span,
     /// The names behind it.
     pub path: Vec<Segment>,
     /// Where it stands in the text.
-    pub span: Range<usize>,
+    pub span: Span,
     /// Whether it is only compared with `()`.
     pub only_compared_to_unit: bool,
     /// Whether `??`, `?.` or a comparison with `()` stands by for the case that there is nothing.
@@ -57,7 +59,7 @@ pub struct Segment {
     /// The name.
     pub name: String,
     /// Where it stands in the text.
-    pub span: Range<usize>,
+    pub span: Span,
 }
 
 /// A function that is called.
@@ -67,8 +69,19 @@ pub struct Call {
     pub name: String,
     /// The module before `::`.
     pub module: Option<String>,
+    /// Whether it stands behind a dot.
+    pub method: bool,
+    /// The arguments in brackets.
+    pub args: usize,
     /// Where it stands in the text.
-    pub span: Range<usize>,
+    pub span: Span,
+}
+
+/// What a module offers.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleInfo {
+    /// Its functions with their numbers of parameters.
+    pub functions: Vec<(String, usize)>,
 }
 
 /// Text that is no expression.
@@ -77,5 +90,5 @@ pub struct SyntaxError {
     /// What is wrong.
     pub message: String,
     /// Where.
-    pub span: Range<usize>,
+    pub span: Span,
 }

@@ -427,7 +427,7 @@ impl Resolver<'_, '_> {
     }
 
     fn root_span(&self, access: &Access) -> Span {
-        self.expr.locate(access.span.start, access.span.start + access.root.len())
+        self.expr.locate(access.root_span.start, access.root_span.end)
     }
 
     fn segment_span(&self, access: &Access, index: usize) -> Span {
