@@ -250,6 +250,42 @@ async fn a_stop_before_the_connection_stands_is_certain_and_after_it_is_not() {
 }
 
 #[tokio::test]
+async fn only_servers_of_trusted_authorities_are_spoken_to() {
+    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let root = reqwest::Certificate::from_der(key.cert.der()).unwrap();
+    let private = rustls::pki_types::PrivateKeyDer::try_from(key.signing_key.serialize_der()).unwrap();
+    lockstep_stdlib::install_tls();
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            // A client that does not trust the server breaks the handshake off.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("a request"));
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nsafe").await.expect("a reader");
+            stream.shutdown().await.expect("a reader");
+        }
+    });
+    let error = Case::new("POST", &format!("https://localhost:{port}/")).failure().await;
+    assert!(error.message.starts_with("no connection: ") && error.message.contains("certificate"), "{}", error.message);
+    let trusting = Http::with_roots(vec![root]);
+    let outcome = Case::new("POST", &format!("https://localhost:{port}/")).run_with(&trusting).await;
+    assert!(matches!(&outcome, Outcome::Succeeded { outputs } if outputs["body"] == "safe".into()), "{outcome:?}");
+    let outcome = Case::new("POST", &format!("https://127.0.0.1:{port}/")).run_with(&trusting).await;
+    let Outcome::Failed { error, .. } = outcome else { panic!("another name: {outcome:?}") };
+    assert!(error.message.starts_with("no connection: "), "{}", error.message);
+}
+
+#[tokio::test]
 async fn redirects_are_followed_and_bounded() {
     let server = MockServer::start().await;
     let to = |code, target: &str| ResponseTemplate::new(code).insert_header("location", target);
