@@ -5,4 +5,6 @@ mod budget;
 #[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod house;
