@@ -5,8 +5,10 @@
 pub mod api;
 pub mod clock;
 pub mod core;
+pub mod encode;
 pub mod host;
 pub mod id;
 pub mod limits;
 pub mod store;
+pub mod view;
 pub mod worker;

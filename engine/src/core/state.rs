@@ -161,6 +161,22 @@ impl State {
         self.runs.remove(&id)
     }
 
+    /// Takes a run out whatever it does, with its timers and questions: nothing happens to it until it is admitted
+    /// again.
+    pub fn withdraw(&mut self, id: RunId) -> Option<Run> {
+        let run = self.runs.remove(&id)?;
+        if let Some((due, _)) = run.timers.first() {
+            self.due.remove(&(*due, id));
+        }
+        self.asking.remove(&id);
+        Some(run)
+    }
+
+    /// Forgets a definition: its record did not become durable.
+    pub fn undefine(&mut self, hash: &str) {
+        self.definitions.remove(hash);
+    }
+
     /// A run for which the evaluator owes an answer.
     pub fn asking(&self) -> impl Iterator<Item = RunId> + '_ {
         self.asking.iter().copied()

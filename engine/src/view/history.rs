@@ -1,0 +1,122 @@
+//! Journaled records as rows for people and programs.
+
+use lockstep_dsl::value::{Map, Value};
+use serde_json::{Value as Json, json};
+
+use crate::api::{ErrorView, HistoryRow};
+use crate::clock::Stamp;
+use crate::core::run::{Change, Record, Resolution, Run, RunError, Settlement};
+use crate::id::{Lsn, StepNo};
+use crate::worker::Outcome;
+
+/// A record of a run as a row. `run` is the run with the record applied.
+///
+/// Records that are about no run have no row.
+pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<HistoryRow> {
+    let (what, step, detail) = match record {
+        Record::Defined { .. } | Record::Checkpointed { .. } => return None,
+        Record::Created { definition, params, by, .. } => {
+            let params: Map = params.clone();
+            let params: Json = params.iter().map(|(name, value)| (name.clone(), super::shown(value))).collect();
+            ("created", None, json!({ "definition": definition, "params": params, "by": by }))
+        }
+        Record::Changed { change, .. } => describe(change, run),
+    };
+    let step = step.map(|no| run.path(no));
+    Some(HistoryRow { lsn: lsn.0, at: at.wall.to_string(), what: what.to_owned(), step, detail })
+}
+
+fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) {
+    match change {
+        Change::Started => ("started", None, json!({})),
+        Change::Activated { block, owner } => {
+            let steps: Vec<&str> =
+                run.graph.block(*block).steps.iter().map(|node| run.graph.node(*node).name.as_str()).collect();
+            ("activated", *owner, json!({ "steps": steps }))
+        }
+        Change::Asked { step, question } => ("asked", *step, json!({ "question": plain(question) })),
+        Change::Skipped { step, why } => ("skipped", Some(*step), json!({ "why": plain(why) })),
+        Change::Begun { step } => ("begun", Some(*step), json!({})),
+        Change::Starting { step, token, input } => {
+            let input = input.as_ref().map_or(Json::Null, map);
+            ("starting", Some(*step), json!({ "token": token.0, "input": input }))
+        }
+        Change::Stopping { step, cause } => ("stopping", Some(*step), json!({ "cause": plain(cause) })),
+        Change::Reported { step, token, outcome } => {
+            let mut detail = outcome_json(outcome);
+            detail["token"] = token.0.into();
+            ("reported", Some(*step), detail)
+        }
+        Change::Settled { step, result } => ("settled", Some(*step), settlement(result)),
+        Change::Delayed { step, until, why } => {
+            ("delayed", Some(*step), json!({ "until_engine_ms": until, "why": plain(why) }))
+        }
+        Change::Doubted { step, why } => ("in_doubt", Some(*step), json!({ "why": why })),
+        Change::Resolved { step, how, by } => {
+            let (how, outputs) = match how {
+                Resolution::Done { outputs } => ("done", map(outputs)),
+                Resolution::Failed => ("failed", Json::Null),
+                Resolution::Rerun => ("rerun", Json::Null),
+            };
+            ("resolved", Some(*step), json!({ "how": how, "outputs": outputs, "by": by }))
+        }
+        Change::Halted { activation, cancel, cause } => {
+            let owner = run.activations.get(*activation as usize).and_then(|activation| activation.owner);
+            ("halted", owner, json!({ "cancel": cancel, "cause": plain(cause) }))
+        }
+        Change::Ended { step, status, handled, error: why, outputs } => (
+            "ended",
+            Some(*step),
+            json!({
+                "status": status.name(), "handled": handled, "error": error(why.as_deref()), "outputs": map(outputs)
+            }),
+        ),
+        Change::CancelRequested { by } => ("cancel_requested", None, json!({ "by": by })),
+        Change::Finishing { outputs } => {
+            ("finishing", None, json!({ "outputs": outputs.as_ref().map_or(Json::Null, map) }))
+        }
+        Change::Concluded { outcome, error: why, outputs } => (
+            "concluded",
+            None,
+            json!({ "outcome": outcome.name(), "error": error(why.as_deref()), "outputs": map(outputs) }),
+        ),
+        Change::Finished { outcome, error: why } => {
+            ("finished", None, json!({ "outcome": outcome.name(), "error": error(why.as_deref()) }))
+        }
+        Change::Retried { by } => ("retried", None, json!({ "by": by })),
+        Change::Quarantined { why } => ("quarantined", None, json!({ "why": why })),
+    }
+}
+
+/// The name that a plain enum is journaled under.
+fn plain(value: &impl serde::Serialize) -> Json {
+    serde_json::to_value(value).unwrap_or(Json::Null)
+}
+
+fn map(map: &Map) -> Json {
+    map.iter().map(|(name, value): (&String, &Value)| (name.clone(), value.to_json())).collect()
+}
+
+fn error(error: Option<&RunError>) -> Json {
+    error.map_or(Json::Null, |error| plain(&ErrorView::from(error)))
+}
+
+fn settlement(result: &Settlement) -> Json {
+    match result {
+        Settlement::Done { outputs } => json!({ "result": "done", "outputs": map(outputs) }),
+        Settlement::Failed { error: why } => json!({ "result": "failed", "error": error(Some(why)) }),
+        Settlement::Stopped { cause } => json!({ "result": "stopped", "cause": plain(cause) }),
+    }
+}
+
+fn outcome_json(outcome: &Outcome) -> Json {
+    match outcome {
+        Outcome::Succeeded { outputs } => json!({ "outcome": "succeeded", "outputs": map(outputs) }),
+        Outcome::Failed { error, outputs } => json!({
+            "outcome": "failed",
+            "error": { "kind": error.kind, "message": error.message, "data": error.data.to_json() },
+            "outputs": map(outputs),
+        }),
+        Outcome::Unknown { why } => json!({ "outcome": "unknown", "why": why }),
+    }
+}

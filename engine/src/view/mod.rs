@@ -1,0 +1,187 @@
+//! What people and programs are shown of runs: a run's state, turned into the rows and views of the [`api`](crate::api).
+//!
+//! Shows, and changes nothing. A secret is shown as its reference in parameters, and as `***` elsewhere.
+
+mod history;
+mod plan;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use lockstep_dsl::graph::{BlockId, Field};
+use lockstep_dsl::value::{Map, SecretPart, Timestamp, Value};
+use serde_json::Value as Json;
+
+pub use self::history::history_row;
+pub use self::plan::plan;
+
+use crate::api::{ErrorView, RunRow, RunView, StepView};
+use crate::core::run::{Delay, Phase, Run, Skip, Step};
+use crate::id::{RunId, StepNo};
+
+/// One line about a run.
+pub fn run_row(run: &Run, interrupted: bool) -> RunRow {
+    RunRow {
+        id: run.id,
+        runbook: run.graph.runbook.clone(),
+        status: status(run).to_owned(),
+        interrupted: interrupted && !run.is_ended(),
+        in_doubt: !run.is_ended() && run.steps.iter().any(|step| matches!(step.phase, Phase::InDoubt { .. })),
+        created: run.created,
+        ended: run.ended,
+        by: run.by.clone(),
+    }
+}
+
+/// The run's status. One that is quarantined goes nowhere by itself, so it waits.
+pub fn status(run: &Run) -> &'static str {
+    if run.quarantined.is_some() && !run.is_ended() { "waiting" } else { run.status_name() }
+}
+
+/// A run, whole; `logs` is the folder under which all logs are.
+pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
+    RunView {
+        id: run.id,
+        runbook: run.graph.runbook.clone(),
+        status: status(run).to_owned(),
+        interrupted: interrupted && !run.is_ended(),
+        params: run.params.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        outputs: if run.is_ended() { json_map(&run.outputs) } else { BTreeMap::new() },
+        error: run_error(run),
+        steps: in_order(run).into_iter().map(|no| step_view(run, no, logs)).collect(),
+        by: run.by.clone(),
+        definition: run.definition.clone(),
+        created: run.created.to_string(),
+        started: run.started.as_ref().map(Timestamp::to_string),
+        ended: run.ended.as_ref().map(Timestamp::to_string),
+        cancelled_by: run.cancel.as_ref().map(|(by, _)| by.clone()),
+    }
+}
+
+/// Why a run does not end well, or goes no further.
+pub fn run_error(run: &Run) -> Option<ErrorView> {
+    run.error.as_deref().map(ErrorView::from).or_else(|| {
+        let why = run.quarantined.as_ref()?;
+        Some(ErrorView {
+            kind: "quarantined".to_owned(),
+            message: format!("deciding about this run failed, which is a bug of lockstep: {why}"),
+            step: String::new(),
+            attempt: 0,
+            data: Json::Null,
+            cause: None,
+        })
+    })
+}
+
+/// One visit of a step; `logs` is the folder under which all logs are.
+pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
+    let step = run.step(no);
+    let node = run.node_of(no);
+    let until = match &step.phase {
+        Phase::Delayed { wall, .. } => Some(wall.to_string()),
+        _ => None,
+    };
+    StepView {
+        path: run.path(no),
+        kind: node.kind.name().to_owned(),
+        title: node.title.as_ref().and_then(plain_text),
+        status: step.status(),
+        reason: reason(step),
+        attempts: step.attempts,
+        handled: step.handled,
+        outputs: json_map(&step.outputs),
+        error: step.error.as_deref().map(ErrorView::from),
+        started: step.started.as_ref().map(Timestamp::to_string),
+        ended: step.ended.as_ref().map(Timestamp::to_string),
+        until,
+        logs: (1..=step.grants.len()).map(|grant| log_path(logs, run.id, no, grant).display().to_string()).collect(),
+    }
+}
+
+/// The log of a step's attempt, counted from 1 over all that were granted.
+pub fn log_path(logs: &Path, run: RunId, step: StepNo, grant: usize) -> PathBuf {
+    logs.join(run.to_string()).join(format!("{}-{grant}.log", step.0))
+}
+
+fn reason(step: &Step) -> Option<String> {
+    let text = match &step.phase {
+        Phase::Ended { skip: Some(Skip::When), .. } => "when",
+        Phase::Ended { skip: Some(Skip::Disabled), .. } => "disabled",
+        Phase::Ended { skip: Some(Skip::Unreached), .. } => "unreached",
+        Phase::InDoubt { why, .. } => why,
+        Phase::Delayed { why: Delay::Wait, .. } => "wait",
+        Phase::Delayed { why: Delay::Retry, .. } => "retry",
+        Phase::Delayed { why: Delay::Until, .. } => "until",
+        Phase::Running { stopping: Some(_), .. } => "stopping",
+        Phase::Running { stopping: None, .. }
+        | Phase::Pending
+        | Phase::Asking(_)
+        | Phase::Deciding
+        | Phase::Inside
+        | Phase::Ended { skip: None, .. } => return None,
+    };
+    Some(text.to_owned())
+}
+
+/// Text without expressions.
+fn plain_text(field: &Field) -> Option<String> {
+    match field {
+        Field::Const(value) => value.to_text().ok(),
+        Field::Expr(_) | Field::Text(_) | Field::List(_) | Field::Map(_) => None,
+    }
+}
+
+fn json_map(map: &Map) -> BTreeMap<String, Json> {
+    map.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
+}
+
+/// A value as JSON, secrets as the references they are.
+fn shown(value: &Value) -> Json {
+    match value {
+        Value::Secret(text) => text
+            .0
+            .iter()
+            .map(|part| match part {
+                SecretPart::Plain(text) => text.clone(),
+                SecretPart::Reference(reference) => reference.to_string(),
+            })
+            .collect::<String>()
+            .into(),
+        Value::List(values) => values.iter().map(shown).collect(),
+        Value::Map(map) => map.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Duration(_)
+        | Value::Time(_) => value.to_json(),
+    }
+}
+
+/// Every step that has come to be, in order of the file, visits of one block one after another.
+fn in_order(run: &Run) -> Vec<StepNo> {
+    let mut activations: BTreeMap<(Option<StepNo>, BlockId), Vec<u32>> = BTreeMap::new();
+    for (no, activation) in (0..).zip(&run.activations) {
+        activations.entry((activation.owner, activation.block)).or_default().push(no);
+    }
+    let own = [Some(run.graph.main), run.graph.on_failure, run.graph.finally];
+    let mut order = Vec::with_capacity(run.steps.len());
+    // Blocks that are still to be walked, the next one last: a run may be nested deeper than a stack allows.
+    let mut left: Vec<StepNo> = Vec::new();
+    let steps_in = |owner: Option<StepNo>, block: BlockId| {
+        let visits = activations.get(&(owner, block)).into_iter().flatten();
+        visits.flat_map(|no| run.steps_of(*no)).collect::<Vec<_>>()
+    };
+    left.extend(own.into_iter().flatten().flat_map(|block| steps_in(None, block)));
+    left.reverse();
+    while let Some(no) = left.pop() {
+        order.push(no);
+        let node = run.node_of(no);
+        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
+        let inside = node.kind.blocks().into_iter().chain(handlers);
+        let steps: Vec<_> = inside.flat_map(|block| steps_in(Some(no), block)).collect();
+        left.extend(steps.into_iter().rev());
+    }
+    order
+}

@@ -1,0 +1,275 @@
+//! The bytes of the journal's records are a contract: every variant's encoding is held against what was released, and
+//! what was released is still read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use lockstep_dsl::graph::{Block, BlockId, FORMAT, Graph, Role};
+use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
+use lockstep_engine::core::run::{
+    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
+};
+use lockstep_engine::encode::{decode, encode};
+use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
+use lockstep_engine::worker::{Failure, Outcome};
+
+/// One line a record: a name, and its bytes in hexadecimal. Lines are added, never changed.
+const RELEASED: &str = include_str!("golden/records-v1.txt");
+
+#[test]
+fn every_record_encodes_as_it_was_released_and_is_still_read() {
+    let released: BTreeMap<&str, &str> = RELEASED.lines().filter_map(|line| line.split_once(' ')).collect();
+    let mut missing = String::new();
+    for (name, record) in samples() {
+        let bytes = hex(&encode(&record));
+        match released.get(name.as_str()) {
+            Some(golden) => {
+                assert_eq!(*golden, bytes, "the encoding of `{name}` has changed: old journals are read for ever");
+                assert_eq!(decode::<Record>(&unhex(golden)).as_ref(), Ok(&record), "`{name}` is not read back");
+            }
+            None => {
+                let _ = writeln!(missing, "{name} {bytes}");
+            }
+        }
+    }
+    assert!(missing.is_empty(), "records without released bytes; add these lines:\n{missing}");
+    let known: BTreeSet<String> = samples().into_iter().map(|(name, _)| name).collect();
+    let gone: Vec<_> = released.keys().filter(|name| !known.contains(**name)).collect();
+    assert!(gone.is_empty(), "released records without a sample: {gone:?}");
+}
+
+#[test]
+fn every_variant_has_a_sample() {
+    let names: BTreeSet<&str> = samples().iter().map(|(_, record)| variant(record)).collect();
+    let all: BTreeSet<&str> = VARIANTS.iter().copied().collect();
+    assert_eq!(names, all);
+}
+
+/// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
+const VARIANTS: [&str; 25] = [
+    "Defined",
+    "Created",
+    "Checkpointed",
+    "Started",
+    "Activated",
+    "Asked",
+    "Skipped",
+    "Begun",
+    "Starting",
+    "Stopping",
+    "Reported",
+    "Settled",
+    "Delayed",
+    "Doubted",
+    "Resolved",
+    "Halted",
+    "Ended",
+    "CancelRequested",
+    "Finishing",
+    "Concluded",
+    "Finished",
+    "Retried",
+    "Quarantined",
+    "Reported/failed",
+    "Reported/unknown",
+];
+
+fn variant(record: &Record) -> &'static str {
+    let change = match record {
+        Record::Defined { .. } => return "Defined",
+        Record::Created { .. } => return "Created",
+        Record::Checkpointed { .. } => return "Checkpointed",
+        Record::Changed { change, .. } => change,
+    };
+    match change {
+        Change::Started => "Started",
+        Change::Activated { .. } => "Activated",
+        Change::Asked { .. } => "Asked",
+        Change::Skipped { .. } => "Skipped",
+        Change::Begun { .. } => "Begun",
+        Change::Starting { .. } => "Starting",
+        Change::Stopping { .. } => "Stopping",
+        Change::Reported { outcome: Outcome::Succeeded { .. }, .. } => "Reported",
+        Change::Reported { outcome: Outcome::Failed { .. }, .. } => "Reported/failed",
+        Change::Reported { outcome: Outcome::Unknown { .. }, .. } => "Reported/unknown",
+        Change::Settled { .. } => "Settled",
+        Change::Delayed { .. } => "Delayed",
+        Change::Doubted { .. } => "Doubted",
+        Change::Resolved { .. } => "Resolved",
+        Change::Halted { .. } => "Halted",
+        Change::Ended { .. } => "Ended",
+        Change::CancelRequested { .. } => "CancelRequested",
+        Change::Finishing { .. } => "Finishing",
+        Change::Concluded { .. } => "Concluded",
+        Change::Finished { .. } => "Finished",
+        Change::Retried { .. } => "Retried",
+        Change::Quarantined { .. } => "Quarantined",
+    }
+}
+
+/// Records in which every field and every plain enum's every value stands at least once, by name.
+fn samples() -> Vec<(String, Record)> {
+    let run = RunId::new(1_700_000_000_000, 1);
+    let step = StepNo(3);
+    let by = "user:ana".to_owned();
+    let mut changes: Vec<(String, Change)> = vec![
+        ("started".into(), Change::Started),
+        ("activated-main".into(), Change::Activated { block: BlockId(0), owner: None }),
+        ("activated-owned".into(), Change::Activated { block: BlockId(2), owner: Some(step) }),
+        ("asked-run".into(), Change::Asked { step: None, question: Question::RunOutputs }),
+        ("begun".into(), Change::Begun { step }),
+        ("starting".into(), Change::Starting { step, token: Token(9), input: Some(map()) }),
+        ("starting-again".into(), Change::Starting { step, token: Token(10), input: None }),
+        ("reported-succeeded".into(), reported(Outcome::Succeeded { outputs: map() })),
+        ("reported-failed".into(), reported(Outcome::Failed { error: failure(), outputs: map() })),
+        ("reported-unknown".into(), reported(Outcome::Unknown { why: "gone".into() })),
+        ("settled-done".into(), Change::Settled { step, result: Settlement::Done { outputs: map() } }),
+        ("settled-failed".into(), Change::Settled { step, result: Settlement::Failed { error: Box::new(error()) } }),
+        ("doubted".into(), Change::Doubted { step, why: "gone".into() }),
+        ("resolved-done".into(), resolved(Resolution::Done { outputs: map() })),
+        ("resolved-failed".into(), resolved(Resolution::Failed)),
+        ("resolved-rerun".into(), resolved(Resolution::Rerun)),
+        ("cancel-requested".into(), Change::CancelRequested { by: by.clone() }),
+        ("finishing".into(), Change::Finishing { outputs: Some(map()) }),
+        ("finishing-without".into(), Change::Finishing { outputs: None }),
+        ("retried".into(), Change::Retried { by: by.clone() }),
+        ("quarantined".into(), Change::Quarantined { why: "a bug".into() }),
+    ];
+    let questions =
+        [Question::When, Question::Input, Question::Outputs, Question::Until, Question::Retry(1), Question::Catch(2)];
+    changes.extend(named("asked", questions, |question| Change::Asked { step: Some(step), question }));
+    let skips = [Skip::When, Skip::Disabled, Skip::Unreached];
+    changes.extend(named("skipped", skips, |why| Change::Skipped { step, why }));
+    changes.extend(named("stopping", STOPS, |cause| Change::Stopping { step, cause }));
+    changes.extend(named("halted", STOPS, |cause| Change::Halted { activation: 4, cancel: true, cause }));
+    changes.extend(named("settled-stopped", STOPS, |cause| Change::Settled {
+        step,
+        result: Settlement::Stopped { cause },
+    }));
+    let delays = [Delay::Wait, Delay::Retry, Delay::Until];
+    changes.extend(named("delayed", delays, |why| Change::Delayed { step, until: 5_000, why }));
+    let ends = [StepStatus::Succeeded, StepStatus::Failed, StepStatus::Skipped, StepStatus::Cancelled];
+    changes.extend(named("ended", ends, |status| Change::Ended {
+        step,
+        status,
+        handled: true,
+        error: Some(Box::new(error())),
+        outputs: map(),
+    }));
+    let outcomes = [RunOutcome::Succeeded, RunOutcome::Failed, RunOutcome::Cancelled];
+    changes.extend(named("concluded", outcomes, |outcome| Change::Concluded {
+        outcome,
+        error: Some(Box::new(error())),
+        outputs: map(),
+    }));
+    changes.extend(named("finished", outcomes, |outcome| Change::Finished { outcome, error: None }));
+    let mut samples = vec![
+        ("defined".to_owned(), Record::Defined { hash: "ab".repeat(32), graph: Box::new(graph()) }),
+        ("created".to_owned(), Record::Created { run, definition: "ab".repeat(32), params: map(), by }),
+        ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
+    ];
+    samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
+    samples
+}
+
+const STOPS: [StopCause; 8] = [
+    StopCause::Cancel,
+    StopCause::Timeout,
+    StopCause::Total,
+    StopCause::Enclosing,
+    StopCause::RunTimeout,
+    StopCause::Failure,
+    StopCause::Won,
+    StopCause::Finish,
+];
+
+fn named<T: Copy + std::fmt::Debug>(
+    what: &'static str,
+    values: impl IntoIterator<Item = T>,
+    change: impl Fn(T) -> Change,
+) -> impl Iterator<Item = (String, Change)> {
+    values.into_iter().map(move |value| (format!("{what}-{value:?}").to_lowercase(), change(value)))
+}
+
+fn reported(outcome: Outcome) -> Change {
+    Change::Reported { step: StepNo(3), token: Token(9), outcome }
+}
+
+fn resolved(how: Resolution) -> Change {
+    Change::Resolved { step: StepNo(3), how, by: "user:ana".to_owned() }
+}
+
+fn failure() -> Failure {
+    Failure { kind: "failed".to_owned(), message: "exited with code 1".to_owned(), data: Value::Int(1) }
+}
+
+fn error() -> RunError {
+    let cause = RunError::new("timeout", "too slow", "a/b");
+    RunError {
+        kind: "failed".to_owned(),
+        message: "exited with code 1".to_owned(),
+        step: "a".to_owned(),
+        attempt: 2,
+        data: Value::Map(map()),
+        cause: Some(Box::new(cause)),
+    }
+}
+
+/// A value of every type.
+fn map() -> Map {
+    let secret = SecretText(vec![
+        SecretPart::Plain("Bearer ".to_owned()),
+        SecretPart::Reference(SecretRef::Env("A".to_owned())),
+        SecretPart::Reference(SecretRef::File("/b".to_owned())),
+        SecretPart::Reference(SecretRef::Store("c".to_owned())),
+    ]);
+    let values = [
+        ("null", Value::Null),
+        ("bool", Value::Bool(true)),
+        ("int", Value::Int(-5)),
+        ("float", Value::Float(1.5)),
+        ("string", Value::from("\u{e9}")),
+        ("list", Value::List(vec![Value::Int(1), Value::from("x")])),
+        ("map", Value::Map(Map::from([("k".to_owned(), Value::Null)]))),
+        ("duration", Value::Duration(Millis(1_500))),
+        ("time", Value::Time(Timestamp(1_700_000_000_000))),
+        ("secret", Value::Secret(secret)),
+    ];
+    values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// An empty graph: the graph's own encoding is held by the language's tests.
+fn graph() -> Graph {
+    Graph {
+        format: FORMAT,
+        runbook: "golden".to_owned(),
+        file: "golden.yaml".to_owned(),
+        description: None,
+        owner: None,
+        labels: BTreeMap::new(),
+        params: Vec::new(),
+        vars: Vec::new(),
+        env: Vec::new(),
+        modules: Vec::new(),
+        files: Vec::new(),
+        nodes: Vec::new(),
+        blocks: vec![Block { owner: None, role: Role::Main, steps: Vec::new() }],
+        exprs: Vec::new(),
+        main: BlockId(0),
+        on_failure: None,
+        finally: None,
+        outputs: Vec::new(),
+        timeout: None,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
+}
