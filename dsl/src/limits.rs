@@ -45,3 +45,30 @@ pub const RETRY_FACTOR: f64 = 100.0;
 
 /// Bytes of one file that travels with a run, and of one module.
 pub const FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Bytes of one expression or script. Rhai counts lines and columns in 16 bits, so no position is lost below this.
+pub const EXPRESSION_BYTES: usize = 60 * 1024;
+
+/// Expressions and blocks inside each other in the text of one. Rhai's parser needs about 10 KiB of stack a level in
+/// a debug build.
+pub const EXPRESSION_NESTING: usize = 48;
+
+/// Nodes inside each other while one is evaluated, calls of functions included: a call costs about five.
+/// A level needs up to 3 KiB of stack in a debug build, so that 2 MiB are enough.
+pub const EXPRESSION_RECURSION: usize = 300;
+
+/// Operations of one evaluation, unless the caller says otherwise: some tens of milliseconds. An operation is a node,
+/// an element looked at, or 64 bytes copied, so this bounds memory too.
+pub const EXPRESSION_OPERATIONS: u64 = 1_000_000;
+
+/// Functions, closures among them, of one script or module.
+pub const EXPRESSION_FUNCTIONS: usize = 200;
+
+/// Lists and maps inside each other in a value that an expression builds. JSON is read to a depth of 128.
+pub const VALUE_DEPTH: usize = 160;
+
+/// Elements of one list or map that an expression builds. The lines of the largest output are 256 Ki.
+pub const VALUE_ELEMENTS: usize = 300_000;
+
+/// Bytes of one text that an expression builds: some of the largest outputs (256 KiB) together.
+pub const VALUE_TEXT_BYTES: usize = 8 * 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::Code;
-use crate::expr::{SyntaxError, template};
+use crate::expr::{Problem, template};
 use crate::graph::{ExprId, Field, Piece};
 use crate::runbook::{Expression, Place};
 use crate::scalar;
@@ -216,9 +216,12 @@ impl Reader<'_> {
         self.report(diagnostic);
     }
 
-    fn report_syntax(&mut self, scalar: &Scalar, start: usize, error: &SyntaxError) {
-        let span = scalar.locate(start + error.span.start, start + error.span.end);
-        let diagnostic = self.at(Code::EXPRESSION_SYNTAX, span, error.message.clone());
+    fn report_problem(&mut self, scalar: &Scalar, start: usize, problem: &Problem) {
+        let span = scalar.locate(start + problem.span.start, start + problem.span.end);
+        let mut diagnostic = self.at(problem.code, span, problem.message.clone());
+        if let Some(help) = &problem.help {
+            diagnostic = diagnostic.help(help.clone());
+        }
         self.report(diagnostic);
     }
 
@@ -233,9 +236,14 @@ impl Reader<'_> {
     fn expr(&mut self, scalar: &Arc<Scalar>, start: usize, end: usize, place: Place, statements: bool) -> ExprId {
         let source = scalar.text[start..end].to_owned();
         let analysis = match self.sandbox.analyse(&source, statements) {
-            Ok(analysis) => Some(analysis),
-            Err(error) => {
-                self.report_syntax(scalar, start, &error);
+            Ok(analysis) => {
+                for problem in &analysis.problems {
+                    self.report_problem(scalar, start, problem);
+                }
+                Some(analysis)
+            }
+            Err(problem) => {
+                self.report_problem(scalar, start, &problem);
                 None
             }
         };

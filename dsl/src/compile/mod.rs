@@ -42,7 +42,7 @@ pub struct Compiled {
 /// Everything that is wrong with it, warnings included, in the order of the text.
 pub fn compile(source: &Source, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
     let tree = yaml::parse(source)?;
-    let sandbox = Sandbox::new();
+    let sandbox = Sandbox::new(&[]);
     let mut reader = Reader::new(source, files, &sandbox);
     reader.runbook(&tree);
     let (book, mut report) = reader.finish();

@@ -1,10 +1,11 @@
 //! `imports` and `files`: what stands beside the runbook and travels with every run.
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::Code;
+use crate::expr::Problem;
 use crate::graph::{Module, PinnedFile};
 use crate::limits;
 use crate::runbook::Import;
-use crate::source::{Source, Span, Spanned};
+use crate::source::{Source, Spanned};
 use crate::yaml::Node;
 
 use super::files::{FileContent, FileError};
@@ -58,15 +59,23 @@ impl Reader<'_> {
     /// The functions of a module; `None` where it cannot be read, which is reported in its own text.
     fn functions_of(&mut self, path: &Spanned<String>, file: &str, text: &str) -> Option<Vec<(String, usize)>> {
         match self.sandbox.module(text) {
-            Ok(module) => Some(module.functions),
-            Err(error) => {
-                let source = Source::new(file, text);
-                let span = Span::new(error.span.start, error.span.end);
-                let diagnostic = Diagnostic::new(Code::EXPRESSION_SYNTAX, &source, span, error.message)
-                    .help(format!("it is imported as `{}`", path.value));
-                self.report(diagnostic);
+            Ok(module) => {
+                self.report_module(path, file, text, &module.problems);
+                Some(module.functions)
+            }
+            Err(problem) => {
+                self.report_module(path, file, text, &[problem]);
                 None
             }
+        }
+    }
+
+    /// Reports what is wrong with a module, in its own text.
+    fn report_module(&mut self, path: &Spanned<String>, file: &str, text: &str, problems: &[Problem]) {
+        let source = Source::new(file, text);
+        for problem in problems {
+            let diagnostic = problem.diagnostic(&source, problem.span);
+            self.report(diagnostic.help(format!("it is imported as `{}`", path.value)));
         }
     }
 

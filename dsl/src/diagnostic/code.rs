@@ -176,7 +176,18 @@ codes! {
     TOO_MANY_STEPS = 260, "too many steps";
 
     // 300-399: templates and expressions
-    EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
+EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
+    EXPRESSION_STATEMENT = 301, "statements where one expression belongs";
+    UNSUPPORTED_SYNTAX = 302, "a part of Rhai that runbooks leave out";
+    UNKNOWN_FUNCTION = 303, "a function that does not exist";
+    WRONG_ARGUMENTS = 304, "a function called with the wrong number of arguments";
+    READ_ONLY = 305, "a change to something that can only be read";
+    UNUSED_VALUE = 306, "a value that nothing uses";
+    NAME_IN_FUNCTION = 307, "a name that a function does not see";
+    EXPRESSION_TOO_LARGE = 308, "an expression that is too long or nested too deeply";
+    MODULE_STATEMENT = 309, "something other than functions in a module";
+    TEMPLATE_UNCLOSED = 310, "an expression in text that is not closed";
+    TEMPLATE_EMPTY = 311, "an expression in text that is missing";
 
     // 900-999: warnings
     MAY_NOT_HAVE_RUN = 900, "an output of a step that may not have run";
