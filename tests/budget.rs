@@ -39,7 +39,7 @@ const FILES: &[File] = &[
         })
     }),
     ("anchors in anchors", || {
-        let opening: String = (0..60).map(|level| "&a".to_owned() + &level.to_string() + " [").collect();
+        let opening: String = (0..60).flat_map(|level| [format!("&a{level}"), " [".to_owned()]).collect();
         format!("a: {opening}{}{}\n", "x,".repeat(20_000), "]".repeat(60))
     }),
     ("many documents", || "---\na: b\n".repeat(MEBIBYTE / 9)),
