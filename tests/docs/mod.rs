@@ -9,12 +9,15 @@
 //! | `yaml error=LS0140` | it gives exactly this code |
 //! | `yaml fragment=steps` | a list of steps that compiles; `error=` and `warning=` as above |
 //! | `yaml params` | a file of parameters |
+//! | `console` | every line that begins with `$ ` is typed into a shell, and prints what follows |
 //!
 //! `file=NAME` on a block of any language writes it to the folder in which later blocks of the document are checked and
-//! run.
+//! run. What differs from run to run is printed as [`placeholder`] says. `UPDATE_EXPECT=1` writes transcripts anew.
 
 mod block;
+mod placeholder;
 mod runbook;
+mod transcript;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,6 +44,13 @@ fn every_runbook_in_the_documents_is_what_they_say() {
 }
 
 #[test]
+fn every_transcript_in_the_documents_is_what_happens() {
+    let update = std::env::var_os("UPDATE_EXPECT").is_some();
+    let breaches = documents().iter().flat_map(|document| transcript::check(document, update)).collect::<Vec<_>>();
+    report(&breaches);
+}
+
+#[test]
 fn the_documents_are_found_and_their_examples_too() {
     let documents = documents();
     let names: Vec<_> = documents.iter().map(Document::name).collect();
@@ -54,6 +64,7 @@ fn the_documents_are_found_and_their_examples_too() {
 /// A document with its examples.
 struct Document {
     path: PathBuf,
+    text: String,
     blocks: Vec<Block>,
 }
 
@@ -65,6 +76,18 @@ impl Document {
     /// The place of a block, as a test names it.
     fn place(&self, block: &Block) -> String {
         format!("{}:{}", self.name(), block.line)
+    }
+}
+
+impl Document {
+    /// Writes the document with other texts in some of its blocks.
+    fn rewrite(&self, changed: &[(&Block, String)]) {
+        let mut lines: Vec<&str> = self.text.lines().collect();
+        for (block, text) in changed.iter().rev() {
+            let first = block.line - 1;
+            lines.splice(first..first + block.text.lines().count(), text.lines());
+        }
+        fs::write(&self.path, lines.join("\n") + "\n").expect("the document can be written");
     }
 }
 
@@ -81,7 +104,7 @@ fn documents() -> Vec<Document> {
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a document is text");
         let blocks = block::blocks(&text);
-        Document { path, blocks }
+        Document { path, text, blocks }
     };
     paths.into_iter().map(read).collect()
 }
