@@ -9,12 +9,14 @@
 //! | `yaml error=LS0140` | it gives exactly this code |
 //! | `yaml fragment=steps` | a list of steps that compiles; `error=` and `warning=` as above |
 //! | `yaml params` | a file of parameters |
+//! | `rhai` | every line `expression // => value` gives this value, `// => error: text` fails and says so |
 //! | `console` | every line that begins with `$ ` is typed into a shell, and prints what follows |
 //!
 //! `file=NAME` on a block of any language writes it to the folder in which later blocks of the document are checked and
 //! run. What differs from run to run is printed as [`placeholder`] says. `UPDATE_EXPECT=1` writes transcripts anew.
 
 mod block;
+mod expression;
 mod placeholder;
 mod runbook;
 mod transcript;
@@ -41,6 +43,20 @@ fn every_example_says_what_it_is() {
 #[test]
 fn every_runbook_in_the_documents_is_what_they_say() {
     report(&documents().iter().flat_map(runbook::check).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_expression_in_the_documents_gives_what_they_say() {
+    report(&documents().iter().flat_map(expression::check).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_function_of_expressions_is_documented() {
+    let text = fs::read_to_string(root().join("docs/language.md")).expect("the language is documented");
+    let (_, section) = text.split_once("\n### Functions\n").expect("a section about functions");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let missing = expression::functions().into_iter().filter(|name| !section.contains(&format!("{name}(")));
+    assert_eq!(missing.collect::<Vec<_>>(), [""; 0], "these stand in no example of docs/language.md");
 }
 
 #[test]
