@@ -473,7 +473,8 @@ pub struct Expr {
     pub lines: Vec<Location>,
     /// Whether the result must be a bool.
     pub condition: bool,
-    /// The steps that names under `steps.` mean here: the name as written, and the step.
+    /// The steps that names under `steps.` mean here: the name as written, and the step. A nested step is named by the
+    /// way to it, with dots: `deploy.left.fetch` stands for what the source reads as `steps.deploy.left.fetch`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<(String, NodeId)>,
     /// The other names of the scope that the source uses: `params`, `vars`, `run`, `error`, ...

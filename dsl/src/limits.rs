@@ -34,6 +34,26 @@ pub const DIAGNOSTICS: usize = 100;
 /// Bytes that the program compiled from a parameter's `pattern` may take.
 pub const PATTERN_BYTES: usize = 1024 * 1024;
 
+/// Diagnostics that are worked out for one file: some more than are shown, since a suggestion for each takes time.
+pub const FINDINGS: usize = 2 * DIAGNOSTICS;
+
+/// Names that a misspelt one is compared with, and bytes of the longest name that is compared.
+pub const SUGGESTIONS: usize = 200;
+/// See [`SUGGESTIONS`].
+pub const SUGGESTION_BYTES: usize = 64;
+
+/// Bytes of an id and of every other name that expressions write. Names stand in paths, one for every block.
+pub const NAME_BYTES: usize = 64;
+
+/// Expressions of one runbook. Each costs about ten microseconds to read.
+pub const EXPRESSIONS: usize = 10_000;
+
+/// Environment variables of all steps together, each counted at every step inside the block that sets it.
+pub const ENVIRONMENT: usize = 100_000;
+
+/// Bytes of all files that travel with a run.
+pub const FILES_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Steps of one runbook. The order of steps is worked out with a bit for every two of them in a block.
 pub const STEPS: usize = 10_000;
 

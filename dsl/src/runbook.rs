@@ -52,6 +52,8 @@ pub struct Runbook {
     pub blocks: Vec<Block>,
     /// Every expression.
     pub exprs: Vec<Expression>,
+    /// The first step of every id of every block.
+    pub ids: BTreeMap<BlockId, BTreeMap<String, NodeId>>,
 }
 
 /// A module that expressions may call.
@@ -339,11 +341,7 @@ impl Runbook {
 
     /// The step of a block with this id.
     pub fn find(&self, block: BlockId, id: &str) -> Option<NodeId> {
-        self.block(block)
-            .steps
-            .iter()
-            .copied()
-            .find(|node| self.step(*node).id.as_ref().is_some_and(|own| own.value == id))
+        self.ids.get(&block)?.get(id).copied()
     }
 
     /// A step as a sentence names it: its id, or its place in its block.

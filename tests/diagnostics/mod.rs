@@ -30,6 +30,13 @@ const GENERATED: &[Generated] = &[
     }),
     ("LS0034-long-text", || format!("description: {}\n", "x".repeat(limits::SCALAR_BYTES + 1))),
     ("LS0260-too-many-steps", || format!("runbook: a\nsteps:\n{}", "- wait: 1s\n".repeat(limits::STEPS + 1))),
+    ("LS0261-too-many-expressions", || {
+        format!("runbook: a\nsteps:\n- exec:\n{}", "  - '${{ 1 }}'\n".repeat(limits::EXPRESSIONS + 1))
+    }),
+    ("LS0262-too-many-variables", || {
+        let variables: String = (0..1_000).map(|number| format!("    A{number}: x\n")).collect();
+        format!("runbook: a\nsteps:\n- env:\n{variables}  do:\n{}", "  - shell: x\n".repeat(1_000))
+    }),
     ("LS0034-long-key", || format!("{}: x\n", "k".repeat(limits::KEY_BYTES + 1))),
 ];
 

@@ -1,6 +1,8 @@
 //! Rule: `finish` ends the run well, so it cannot stand where the run is at its end already, nor in one branch while
 //! others run. What stands behind a step that always ends everything is never reached.
 
+use std::collections::BTreeSet;
+
 use crate::compile::report::Report;
 use crate::compile::resolve::Relation;
 use crate::diagnostic::Code;
@@ -11,11 +13,12 @@ use super::Case;
 
 /// Checks every `finish` and `fail`.
 pub fn check(case: &Case, report: &mut Report) {
+    let mut told = BTreeSet::new();
     for (id, step) in case.book.steps() {
         if let Some(Kind::Finish { .. }) = step.kind {
             place(case, id, step, report);
         }
-        if ends_everything(step) {
+        if ends_everything(step) && told.insert(step.block) {
             unreachable(case, id, step, report);
         }
     }

@@ -1,6 +1,8 @@
 //! Rule: a secret goes only where nobody reads along: `env`, `stdin`, `headers`, `auth` and bodies. Everywhere else it
 //! would end in the journal, in a log or in a list of processes; only whether it was given may be asked.
 
+use std::collections::BTreeSet;
+
 use crate::compile::report::Report;
 use crate::diagnostic::Code;
 use crate::expr::Access;
@@ -12,10 +14,13 @@ use super::Case;
 
 /// Checks every expression that reads a secret.
 pub fn check(case: &Case, report: &mut Report) {
+    let params = case.book.params.iter().map(|param| &param.value);
+    let secrets: BTreeSet<&str> =
+        params.filter(|param| param.kind == ParamType::Secret).map(|param| param.name.as_str()).collect();
     for (expr, id) in case.book.exprs.iter().zip((0u32..).map(ExprId)) {
         let Some(analysis) = &expr.analysis else { continue };
         for access in &analysis.accesses {
-            let Some(secret) = secret(case, access) else { continue };
+            let Some(secret) = secret(&secrets, access) else { continue };
             if !expr.place.takes_secrets() {
                 flow(expr, access, secret, report);
             } else if let Some(http) = http_of(case, expr)
@@ -28,14 +33,15 @@ pub fn check(case: &Case, report: &mut Report) {
 }
 
 /// The secret that an access reads, if it does more than ask whether there is one.
-fn secret<'a>(case: &Case<'a>, access: &Access) -> Option<&'a str> {
+fn secret<'a>(secrets: &BTreeSet<&'a str>, access: &Access) -> Option<&'a str> {
     if access.root != "params" || access.only_compared_to_unit {
         return None;
     }
-    let first = access.path.first().map(|segment| segment.name.as_str());
-    let mut secrets = case.book.params.iter().map(|param| &param.value).filter(|param| param.kind == ParamType::Secret);
-    // All parameters at once hold every secret among them.
-    secrets.find(|param| first.is_none_or(|first| first == param.name)).map(|param| param.name.as_str())
+    match access.path.first() {
+        Some(segment) => secrets.get(segment.name.as_str()).copied(),
+        // All parameters at once hold every secret among them.
+        None => secrets.first().copied(),
+    }
 }
 
 fn flow(expr: &Expression, access: &Access, secret: &str, report: &mut Report) {

@@ -1,5 +1,7 @@
 //! Rule: what is declared is used. A parameter or variable that nothing reads is most likely misspelt where it is meant.
 
+use std::collections::BTreeSet;
+
 use crate::compile::report::Report;
 use crate::diagnostic::Code;
 use crate::graph::Kind;
@@ -12,10 +14,13 @@ pub fn check(case: &Case, report: &mut Report) {
     if report.has_errors() {
         return;
     }
-    let is_read = |root: &str, name: &str| {
-        let mut accesses = case.book.exprs.iter().filter_map(|expr| expr.analysis.as_ref()).flat_map(|a| &a.accesses);
-        accesses.any(|access| access.root == root && access.path.first().is_none_or(|segment| segment.name == name))
-    };
+    let accesses =
+        case.book.exprs.iter().filter_map(|expr| expr.analysis.as_ref()).flat_map(|analysis| &analysis.accesses);
+    // A namespace that is used as a whole uses all that is in it.
+    let read: BTreeSet<(&str, Option<&str>)> = accesses
+        .map(|access| (access.root.as_str(), access.path.first().map(|segment| segment.name.as_str())))
+        .collect();
+    let is_read = |root: &str, name: &str| read.contains(&(root, Some(name))) || read.contains(&(root, None));
     for param in &case.book.params {
         if !is_read("params", &param.value.name) {
             let message = format!("nothing reads the parameter `{}`", param.value.name);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::diagnostic::Code;
 use crate::expr::{Problem, template};
 use crate::graph::{ExprId, Field, Piece};
+use crate::limits;
 use crate::runbook::{Expression, Place};
 use crate::scalar;
 use crate::source::{Span, Spanned};
@@ -235,7 +236,15 @@ impl Reader<'_> {
     /// Reads one expression and keeps it, also when it is wrong, so that nothing else is said about its place.
     fn expr(&mut self, scalar: &Arc<Scalar>, start: usize, end: usize, place: Place, statements: bool) -> ExprId {
         let source = scalar.text[start..end].to_owned();
+        if self.book.exprs.len() == limits::EXPRESSIONS {
+            let message = format!("a runbook has at most {} expressions, and this is one more", limits::EXPRESSIONS);
+            let diagnostic = self
+                .at(Code::TOO_MANY_EXPRESSIONS, scalar.locate(start, end), message)
+                .help("split the runbook, or compute in a `script`");
+            self.report(diagnostic);
+        }
         let analysis = match self.sandbox.analyse(&source, statements) {
+            _ if self.book.exprs.len() >= limits::EXPRESSIONS => None,
             Ok(analysis) => {
                 for problem in &analysis.problems {
                     self.report_problem(scalar, start, problem);

@@ -33,6 +33,12 @@ pub enum FileError {
         /// The most that is read.
         limit: u64,
     },
+    /// With the files before it, it is more than travels with a run.
+    #[error("with the other files it has more than {limit} bytes")]
+    TooMuch {
+        /// The most that travels.
+        limit: u64,
+    },
     /// The system says no.
     #[error("{0}")]
     Io(String),

@@ -2,6 +2,7 @@
 //! belongs one level up or down, or one that the language has and this version has not.
 
 use crate::diagnostic::{Code, suggest};
+use crate::limits;
 use crate::yaml::{Mapping, Scalar};
 
 use super::reader::Reader;
@@ -36,7 +37,7 @@ impl Reader<'_> {
     /// Reports a key that may not stand in such a map.
     pub fn check_key(&mut self, key: &Scalar, keys: &Keys) {
         let name = key.text.as_str();
-        if keys.known.contains(&name) {
+        if keys.known.contains(&name) || self.is_full() {
             return;
         }
         if let Some((_, instead)) = keys.later.iter().find(|(later, _)| *later == name) {
@@ -69,8 +70,9 @@ pub fn shorten(name: &str) -> String {
     short
 }
 
-/// Whether a text has the form of a name: `[a-z][a-z0-9_]*`.
+/// Whether a text has the form of a name: `[a-z][a-z0-9_]*`, not too long.
 pub fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
+    text.len() <= limits::NAME_BYTES
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

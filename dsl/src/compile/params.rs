@@ -344,9 +344,8 @@ impl Reader<'_> {
         match param::secret_reference(&text.value) {
             Ok(value) => Some(Field::Const(value)),
             Err(error) => {
-                let diagnostic = self
-                    .at(Code::SECRET_LITERAL, text.span, format!("{what} of a secret must say where it is read"))
-                    .label(error);
+                let (wrong, instead) = error.split_once("; ").unwrap_or((&error, "write `env:NAME` or `file:PATH`"));
+                let diagnostic = self.at(Code::SECRET_LITERAL, text.span, format!("{what} {wrong}")).help(instead);
                 self.report(diagnostic);
                 None
             }

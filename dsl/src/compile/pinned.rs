@@ -125,7 +125,8 @@ impl Reader<'_> {
                 && !rest.contains(['\\', '\0'])
         };
         let Some(relative) = path.value.strip_prefix("./").filter(is_plain) else {
-            let shown = super::keys::shorten(path.value.trim_start_matches("./"));
+            let parts = path.value.split(['/', '\\']).filter(|part| !matches!(*part, "" | "."));
+            let shown = super::keys::shorten(&parts.collect::<Vec<_>>().join("/"));
             let diagnostic = self
                 .at(Code::PATH_FORM, path.span, format!("{what} must be a path that begins with `./`"))
                 .help(format!("write `./{shown}` for a file beside the runbook"));
@@ -137,7 +138,13 @@ impl Reader<'_> {
 
     fn content(&mut self, path: &Spanned<String>, relative: &str) -> Option<FileContent> {
         let error = match self.files.read(relative) {
-            Ok(content) if content.bytes.len() as u64 <= limits::FILE_BYTES => return Some(content),
+            Ok(content) if content.bytes.len() as u64 <= limits::FILE_BYTES => {
+                self.pinned_bytes += content.bytes.len() as u64;
+                if self.pinned_bytes <= limits::FILES_BYTES {
+                    return Some(content);
+                }
+                FileError::TooMuch { limit: limits::FILES_BYTES }
+            }
             Ok(_) => FileError::TooLarge { limit: limits::FILE_BYTES },
             Err(error) => error,
         };

@@ -27,6 +27,8 @@ pub struct Reader<'a> {
     pub book: Runbook,
     /// Whose expressions are being read.
     pub owner: Owner,
+    /// Bytes of the files that are pinned so far.
+    pub pinned_bytes: u64,
     report: Report<'a>,
 }
 
@@ -34,7 +36,7 @@ impl<'a> Reader<'a> {
     /// A reader at the start of a text.
     pub fn new(source: &'a Source, files: &'a dyn Files, sandbox: &'a Sandbox) -> Self {
         let book = Runbook::default();
-        Self { files, sandbox, book, owner: Owner::Runbook, report: Report::new(source) }
+        Self { files, sandbox, book, owner: Owner::Runbook, pinned_bytes: 0, report: Report::new(source) }
     }
 
     /// The runbook, and all that was wrong with it.
@@ -50,6 +52,11 @@ impl<'a> Reader<'a> {
     /// A diagnostic at a place of the text.
     pub fn at(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
         self.report.at(code, span, message)
+    }
+
+    /// Whether there are so many diagnostics that nobody reads further ones.
+    pub fn is_full(&self) -> bool {
+        self.report.is_full()
     }
 
     /// How many diagnostics there are so far.

@@ -1,6 +1,7 @@
 //! What the passes have found so far.
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::limits;
 use crate::source::{Source, Span};
 
 /// Collects diagnostics about one text.
@@ -21,14 +22,22 @@ impl<'a> Report<'a> {
         Diagnostic::new(code, self.source, span, message)
     }
 
-    /// Takes a diagnostic.
+    /// Takes a diagnostic, unless there are very many.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        // A warning never takes the place of an error.
+        if !self.is_full() || (diagnostic.severity() == Severity::Error && !self.has_errors()) {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     /// How many there are so far.
     pub fn found(&self) -> usize {
         self.diagnostics.len()
+    }
+
+    /// Whether there are so many that nobody reads further ones.
+    pub fn is_full(&self) -> bool {
+        self.diagnostics.len() >= limits::FINDINGS
     }
 
     /// Whether any of them is an error.

@@ -174,6 +174,8 @@ codes! {
     PARAM_ITEMS = 248, "the type of elements on a value without elements";
 
     TOO_MANY_STEPS = 260, "too many steps";
+    TOO_MANY_EXPRESSIONS = 261, "too many expressions";
+    TOO_MANY_VARIABLES = 262, "too many environment variables";
 
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";

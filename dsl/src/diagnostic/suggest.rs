@@ -1,12 +1,19 @@
 //! `did you mean`.
 
+use crate::limits;
+
 /// The candidate that the name was probably meant to be.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > limits::SUGGESTION_BYTES {
+        return None;
+    }
     let name = name.to_lowercase();
     // One slip in a short name, one more for every three letters.
     let allowed = 1 + name.chars().count() / 4;
     candidates
         .into_iter()
+        .filter(|candidate| candidate.len() <= limits::SUGGESTION_BYTES)
+        .take(limits::SUGGESTIONS)
         .filter_map(|candidate| {
             let other = candidate.to_lowercase();
             if other.len().abs_diff(name.len()) > 4 * allowed {

@@ -128,6 +128,9 @@ impl Reader<'_> {
         let id = NodeId(u32::try_from(self.book.steps.len()).expect("the budget of nodes is far below 2^32"));
         self.book.steps.push(Step::empty(mapping.span, block, position));
         let step = self.owned_by(Owner::Step(id), |reader| reader.step_map(mapping, id, block, position));
+        if let Some(own) = &step.id {
+            self.book.ids.entry(block).or_default().entry(own.value.clone()).or_insert(id);
+        }
         self.book.steps[id.0 as usize] = step;
         Some(id)
     }

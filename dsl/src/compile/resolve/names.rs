@@ -3,6 +3,8 @@
 //! Names are found from the inside out: a step of the own block first, then of the blocks around it. From outside, a
 //! nested step is reached through the blocks that it stands in.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::expr::{Access, Analysis};
 use crate::graph::{BlockId, Kind, NodeId, Role};
@@ -48,10 +50,11 @@ const ROOTS: &[&str] = &["params", "steps", "vars", "run", "error", "event"];
 
 /// Resolves every expression's names.
 pub fn resolve(book: &Runbook, report: &mut Report) -> Vec<Reads> {
+    let index = Index::new(book);
     book.exprs
         .iter()
         .map(|expr| {
-            let mut resolver = Resolver { book, expr, report, reads: Reads::default() };
+            let mut resolver = Resolver { book, index: &index, expr, report, reads: Reads::default() };
             if let Some(analysis) = &expr.analysis {
                 resolver.all(analysis);
             }
@@ -60,8 +63,32 @@ pub fn resolve(book: &Runbook, report: &mut Report) -> Vec<Reads> {
         .collect()
 }
 
+/// Where names are declared.
+struct Index<'a> {
+    /// The place of every parameter in the list.
+    params: BTreeMap<&'a str, usize>,
+    /// The steps that set every variable.
+    variables: BTreeMap<&'a str, Vec<NodeId>>,
+}
+
+impl<'a> Index<'a> {
+    fn new(book: &'a Runbook) -> Self {
+        let params = book.params.iter().enumerate().map(|(at, param)| (param.value.name.as_str(), at)).collect();
+        let mut variables: BTreeMap<&str, Vec<NodeId>> = BTreeMap::new();
+        for (id, step) in book.steps() {
+            if let Some(Kind::Set(set)) = &step.kind {
+                for (name, _) in set {
+                    variables.entry(name).or_default().push(id);
+                }
+            }
+        }
+        Self { params, variables }
+    }
+}
+
 struct Resolver<'a, 's> {
     book: &'a Runbook,
+    index: &'a Index<'a>,
     expr: &'a Expression,
     report: &'a mut Report<'s>,
     reads: Reads,
@@ -70,6 +97,9 @@ struct Resolver<'a, 's> {
 impl Resolver<'_, '_> {
     fn all(&mut self, analysis: &Analysis) {
         for access in &analysis.accesses {
+            if self.report.is_full() {
+                break;
+            }
             if let Some(diagnostic) = self.access(access) {
                 self.report.push(diagnostic);
             }
@@ -148,16 +178,16 @@ impl Resolver<'_, '_> {
 
     fn param(&self, access: &Access) -> Option<Diagnostic> {
         let name = *path(access).first()?;
-        if let Some(index) = self.book.params.iter().position(|param| param.value.name == name) {
+        if let Some(index) = self.index.params.get(name) {
             return match self.expr.owner {
-                Owner::Param(own) if index >= own => Some(
+                Owner::Param(own) if *index >= own => Some(
                     self.at(Code::PARAM_TOO_EARLY, self.span(access), format!("`params.{name}` has no value yet"))
                         .help("a default sees the parameters that are declared before it"),
                 ),
                 _ => None,
             };
         }
-        let names = self.book.params.iter().map(|param| param.value.name.as_str());
+        let names = self.index.params.keys().copied();
         let message = format!("there is no parameter `{}`", shorten(name));
         let diagnostic = self.at(Code::UNKNOWN_PARAM, self.segment_span(access, 0), message);
         Some(match suggest(name, names) {
@@ -177,18 +207,14 @@ impl Resolver<'_, '_> {
 
     fn variable(&self, access: &Access) -> Option<Diagnostic> {
         let name = *path(access).first()?;
-        let setters: Vec<NodeId> =
-            self.book.steps().filter(|(_, step)| sets(step.kind.as_ref(), name)).map(|(id, _)| id).collect();
+        let setters = self.index.variables.get(name).map(Vec::as_slice).unwrap_or_default();
         let span = self.segment_span(access, 0);
         if setters.is_empty() {
             // A `set` that could not be read may be the one that is meant.
             if self.book.steps.iter().any(|step| step.kind.is_none()) {
                 return None;
             }
-            let names = self.book.steps.iter().flat_map(|step| match &step.kind {
-                Some(Kind::Set(variables)) => variables.iter().map(|(name, _)| name.as_str()).collect(),
-                _ => Vec::new(),
-            });
+            let names = self.index.variables.keys().copied();
             let diagnostic =
                 self.at(Code::UNKNOWN_VARIABLE, span, format!("no step sets the variable `{}`", shorten(name)));
             return Some(match suggest(name, names) {
@@ -268,9 +294,9 @@ impl Resolver<'_, '_> {
 
     /// The namespace in which a name exists that was written without one.
     fn namespace_of(&self, name: &str) -> Option<&'static str> {
-        if self.book.params.iter().any(|param| param.value.name == name) {
+        if self.index.params.contains_key(name) {
             Some("params")
-        } else if self.book.steps.iter().any(|step| sets(step.kind.as_ref(), name)) {
+        } else if self.index.variables.contains_key(name) {
             Some("vars")
         } else if self.book.steps.iter().any(|step| step.id.as_ref().is_some_and(|id| id.value == name)) {
             Some("steps")
@@ -449,8 +475,4 @@ enum Scope {
 
 fn path(access: &Access) -> Vec<&str> {
     access.path.iter().map(|segment| segment.name.as_str()).collect()
-}
-
-fn sets(kind: Option<&Kind>, name: &str) -> bool {
-    matches!(kind, Some(Kind::Set(variables)) if variables.iter().any(|(own, _)| own == name))
 }

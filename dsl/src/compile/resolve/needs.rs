@@ -10,19 +10,25 @@ use super::super::report::Report;
 
 /// Per step, the steps of its own block that it needs.
 pub fn resolve(book: &Runbook, report: &mut Report) -> Vec<Vec<NodeId>> {
+    let before = before(book);
     book.steps()
-        .map(|(id, step)| match &step.needs {
+        .zip(before)
+        .map(|((id, step), before)| match &step.needs {
             Some(names) => named(book, id, step, names, report),
-            None => before(book, step).into_iter().collect(),
+            None => before.into_iter().collect(),
         })
         .collect()
 }
 
-/// The step before a step in its block.
-fn before(book: &Runbook, step: &Step) -> Option<NodeId> {
-    let steps = &book.block(step.block).steps;
-    let index = steps.iter().position(|id| book.step(*id).position == step.position)?;
-    index.checked_sub(1).map(|index| steps[index])
+/// Per step, the step before it in its block.
+fn before(book: &Runbook) -> Vec<Option<NodeId>> {
+    let mut before = vec![None; book.steps.len()];
+    for block in &book.blocks {
+        for pair in block.steps.windows(2) {
+            before[pair[1].0 as usize] = Some(pair[0]);
+        }
+    }
+    before
 }
 
 fn named(book: &Runbook, id: NodeId, step: &Step, names: &[Spanned<String>], report: &mut Report) -> Vec<NodeId> {
@@ -38,6 +44,7 @@ fn named(book: &Runbook, id: NodeId, step: &Step, names: &[Spanned<String>], rep
                 report.push(report.at(Code::NEEDS_TWICE, name.span, message));
             }
             Some(needed) => needs.push(needed),
+            None if report.is_full() => {}
             None => report.push(not_found(book, step, id, name, report)),
         }
     }
