@@ -6,7 +6,7 @@ use crate::diagnostic::Code;
 use crate::graph::ExprId;
 
 use super::Case;
-use super::order::disabled;
+use super::order::{disabled, instead_of};
 
 /// Warns of every use of what a disabled step would give.
 pub fn check(case: &Case, report: &mut Report) {
@@ -22,7 +22,7 @@ pub fn check(case: &Case, report: &mut Report) {
             let diagnostic = report
                 .at(Code::DISABLED_NEEDED, read.span, message)
                 .also(step.disabled.as_ref().map_or(step.span, |reason| reason.span), "the reason")
-                .help(format!("say what holds meanwhile: `steps.{}.{field} ?? \"\"`", read.name));
+                .help(format!("say what holds meanwhile: `steps.{}.{field} ?? {}`", read.name, instead_of(field)));
             report.push(diagnostic);
         }
     }

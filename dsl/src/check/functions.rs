@@ -55,7 +55,8 @@ fn in_module(case: &Case, expr: &Expression, call: &Call, module: &str, report: 
     }
     let (module, name) = (&import.module, shorten(&call.name));
     if let Some(count) = counts.first() {
-        let message = format!("`{}::{name}` takes {count} arguments, not {}", module.name, call.args);
+        let plural = if *count == 1 { "" } else { "s" };
+        let message = format!("`{}::{name}` takes {count} argument{plural}, not {}", module.name, call.args);
         return Some(report.at(Code::MODULE_FUNCTION, span, message));
     }
     let message = format!("module `{}` has no function `{name}`", module.name);

@@ -91,6 +91,7 @@ fn beside_help(case: &Case, reader: NodeId, read: NodeId) -> String {
     let book = case.book;
     let needed = common_block(case, reader, read)
         .and_then(|block| book.around(read).find(|id| book.step(*id).block == block))
+        .filter(|id| !book.is_inside(reader, *id))
         .and_then(|id| book.step(id).id.as_ref());
     let in_branch =
         |id: NodeId| book.around(id).any(|id| matches!(book.block(book.step(id).block).role, Role::Branch(_)));
@@ -118,12 +119,21 @@ fn unguarded(
     let (span, reason) = reason()?;
     let label = case.book.label(read.step);
     let message = format!("step `{label}` may not have run, and then its output `{field}` is `()`");
-    Some(
-        report
-            .at(Code::MAY_NOT_HAVE_RUN, read.span, message)
-            .also(span, reason)
-            .help(format!("say what holds then: `steps.{}.{field} ?? \"\"`", read.name)),
-    )
+    Some(report.at(Code::MAY_NOT_HAVE_RUN, read.span, message).also(span, reason).help(format!(
+        "say what holds then: `steps.{}.{field} ?? {}`",
+        read.name,
+        instead_of(field)
+    )))
+}
+
+/// A value of the type that an output has, to stand in for it.
+pub fn instead_of(field: &str) -> &'static str {
+    match field {
+        "exit_code" | "code" => "-1",
+        "lines" => "[]",
+        "headers" => "#{}",
+        _ => "\"\"",
+    }
 }
 
 /// Whether the expression itself or a condition around it asks about the step before it is read.

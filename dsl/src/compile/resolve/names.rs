@@ -141,7 +141,7 @@ impl Resolver<'_, '_> {
             ("steps" | "vars", Place::ParamDefault) => "parameters are computed before any step has run",
             ("params" | "steps" | "vars" | "run" | "event", Place::ParamCheck) => "a `check` sees only `value`",
             ("steps", _) if self.expr.owner == Owner::Runbook && place != Place::RunOutputs => {
-                "it belongs to the runbook as a whole, not to a place among its steps"
+                "this is the runbook's own, and stands before all of its steps; write it at the step that needs it"
             }
             ("error", _) if !self.sees_error() => {
                 "there is an error only where one is handled: in `catch`, `on_failure`, `finally`, `until`, and the `when` of `retry`"
