@@ -5,7 +5,7 @@ use lockstep_dsl::{NoFiles, compile, yaml};
 use proptest::prelude::*;
 
 /// A runbook that uses most of the language, so that a change anywhere hits something.
-const RUNBOOK: &str = r##"runbook: storage/disk-cleanup
+const RUNBOOK: &str = r#"runbook: storage/disk-cleanup
 description: Free space
 labels: { tier: gold }
 params:
@@ -50,7 +50,7 @@ finally:
   - shell: 'true'
     when: run.outcome != "succeeded" && (vars.failed ?? false)
 outputs: { used: steps.before.percent }
-"##;
+"#;
 
 /// A change of the text.
 #[derive(Clone, Debug)]

@@ -34,8 +34,8 @@ const GENERATED: &[Generated] = &[
         format!("runbook: a\nsteps:\n- exec:\n{}", "  - '${{ 1 }}'\n".repeat(limits::EXPRESSIONS + 1))
     }),
     ("LS0262-too-many-variables", || {
-        let variables = (0..1_000).fold(String::new(), |text, number| text + "    A" + &number.to_string() + ": x\n");
-        format!("runbook: a\nsteps:\n- env:\n{variables}  do:\n{}", "  - shell: x\n".repeat(1_000))
+        let variables = (0..1_000).map(|number| format!("    A{number}: x")).collect::<Vec<_>>().join("\n");
+        format!("runbook: a\nsteps:\n- env:\n{variables}\n  do:\n{}", "  - shell: x\n".repeat(1_000))
     }),
     ("LS0034-long-key", || format!("{}: x\n", "k".repeat(limits::KEY_BYTES + 1))),
 ];
