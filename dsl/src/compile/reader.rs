@@ -1,4 +1,4 @@
-//! Reads the YAML tree into the typed [`Runbook`], strictly: what is not understood is reported, never ignored.
+//! Reads the YAML tree into the typed `Runbook`, strictly: what is not understood is reported, never ignored.
 //!
 //! Every method that reads a value takes the node, reports what is wrong with it, and gives `None` where nothing useful
 //! is left. A caller that gets `None` says nothing more about it.
