@@ -6,6 +6,7 @@ pub mod api;
 pub mod clock;
 pub mod core;
 pub mod encode;
+pub mod eval;
 pub mod host;
 pub mod id;
 pub mod limits;

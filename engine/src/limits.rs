@@ -1,5 +1,7 @@
 //! Every limit of the engine, with its unit and its reason.
 
+use std::time::Duration;
+
 use lockstep_dsl::value::Millis;
 
 /// Events that a watcher may leave unread before older states of a step give way to newer ones.
@@ -14,3 +16,53 @@ pub const TAIL: Millis = Millis(10 * 60 * 1000);
 /// Repeats of an attempt whose outcome is unknown, where its effect allows repeats: a host that dies again and again must
 /// not be fed for ever.
 pub const LOST_ATTEMPTS: u32 = 3;
+
+/// Inputs that one turn takes in, so that no caller waits for ever in a turn that never ends.
+pub const MAX_INPUTS_A_TURN: usize = 1_024;
+
+/// New runs that one turn starts: they come after everything that concerns runs that exist.
+pub const MAX_STARTS_A_TURN: usize = 64;
+
+/// Bytes of records after which a turn takes nothing more in; one decision may go beyond it, but not to the limit of a
+/// frame.
+pub const SOFT_FRAME_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes of a definition and parameters with which a run may start: they must fit into a frame.
+pub const MAX_START_BYTES: usize = 32 * 1024 * 1024;
+
+/// Steps without a worker that one run goes through in one turn, so that no run keeps the others waiting.
+pub const MAX_PURE_STEPS_A_TURN: usize = 64;
+
+/// Answers of the evaluator to one run in one turn: a few for each of those steps.
+pub const MAX_ANSWERS_A_TURN: usize = 8 * MAX_PURE_STEPS_A_TURN;
+
+/// Milliseconds between two tries to store what there was no room for.
+pub const FULL_RETRY_MS: u64 = 1_000;
+
+/// Milliseconds from a change to the checkpoint that holds it: so much is read again after a crash.
+pub const CHECKPOINT_MS: u64 = 5_000;
+
+/// Appended bytes after which a checkpoint is made at once.
+pub const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Rows of a list of runs.
+pub const MAX_LISTED_RUNS: usize = 10_000;
+
+/// Operations that an expression may take while the driver waits: well under a millisecond.
+pub const QUICK_OPERATIONS: u64 = 20_000;
+
+/// Wall-clock time for an expression that needs more than that.
+pub const EVALUATION_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Bytes of stack of a thread that evaluates: the language's limit of depth fits in with room to spare.
+pub const EVALUATION_STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// Long evaluations at a time: they must leave the machine to the commands.
+pub const MAX_EVALUATIONS: usize = 2;
+
+/// The longest sleep of the engine: a machine that was suspended meanwhile wakes with timers overdue, which no clock of
+/// the runtime counts.
+pub const MAX_SLEEP: Duration = Duration::from_secs(5);
+
+/// Definitions whose expressions are kept compiled.
+pub const MAX_PROGRAMS: usize = 256;

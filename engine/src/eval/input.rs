@@ -1,0 +1,132 @@
+//! Renders the input of steps, in the shapes that actions document.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::graph::{Auth, BodyKind, Command, Field, Http, Kind, Node, Script};
+use lockstep_dsl::scalar;
+use lockstep_dsl::value::{Map, Value};
+
+use super::Stop;
+use super::context::Context;
+
+/// The input of an acting step.
+pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop> {
+    let mut input = Map::new();
+    match &node.kind {
+        Kind::Shell(shell) => {
+            match &shell.script {
+                Script::Inline(text) => input.insert("script".to_owned(), Value::from(text.as_str())),
+                Script::File(name) => input.insert("file".to_owned(), Value::from(name.as_str())),
+            };
+            if let Some(interpreter) = &shell.interpreter {
+                let words = interpreter.iter().map(|word| Value::from(word.as_str())).collect();
+                input.insert("interpreter".to_owned(), Value::List(words));
+            }
+            command(context, node, &shell.command, &mut input)?;
+        }
+        Kind::Exec(exec) => {
+            input.insert("argv".to_owned(), context.field(&exec.argv)?);
+            command(context, node, &exec.command, &mut input)?;
+        }
+        Kind::Http(request) => http(context, request, &mut input)?,
+        Kind::Script(_)
+        | Kind::Set(_)
+        | Kind::Assert { .. }
+        | Kind::WaitFor(_)
+        | Kind::WaitUntil(_)
+        | Kind::Do(_)
+        | Kind::Parallel(_)
+        | Kind::Fail { .. }
+        | Kind::Finish { .. } => {}
+    }
+    Ok(input)
+}
+
+fn command(context: &Context<'_>, node: &Node, command: &Command, input: &mut Map) -> Result<(), Stop> {
+    for (name, field) in [("cwd", &command.cwd), ("stdin", &command.stdin)] {
+        if let Some(field) = field {
+            input.insert(name.to_owned(), context.field(field)?);
+        }
+    }
+    if !command.expect.is_empty() {
+        let codes = command.expect.iter().map(|code| Value::Int(i64::from(*code))).collect();
+        input.insert("expect".to_owned(), Value::List(codes));
+    }
+    // Outermost first, so that what is nearest to the step wins.
+    let mut given: BTreeMap<&str, &Field> = BTreeMap::new();
+    for (name, field) in context.run.graph.env.iter().chain(&node.env) {
+        given.insert(name, field);
+    }
+    let mut env = Map::new();
+    for (name, field) in given {
+        env.insert(name.to_owned(), context.text_or_secret(name, field)?);
+    }
+    if !env.is_empty() {
+        input.insert("env".to_owned(), Value::Map(env));
+    }
+    Ok(())
+}
+
+fn http(context: &Context<'_>, request: &Http, input: &mut Map) -> Result<(), Stop> {
+    input.insert("method".to_owned(), Value::from(request.method.as_str()));
+    input.insert("url".to_owned(), context.field(&request.url)?);
+    for (name, pairs) in [("headers", &request.headers), ("query", &request.query)] {
+        if !pairs.is_empty() {
+            let pair = |(name, field): &(String, Field)| {
+                Ok(Value::List(vec![Value::from(name.as_str()), context.field(field)?]))
+            };
+            input.insert(name.to_owned(), Value::List(pairs.iter().map(pair).collect::<Result<_, Stop>>()?));
+        }
+    }
+    if let Some((kind, field)) = &request.body {
+        let kind = match kind {
+            BodyKind::Text => "text",
+            BodyKind::Json => "json",
+            BodyKind::Form => "form",
+        };
+        let body = [("kind".to_owned(), Value::from(kind)), ("value".to_owned(), context.field(field)?)];
+        input.insert("body".to_owned(), Value::Map(Map::from(body)));
+    }
+    let expect = request
+        .expect
+        .iter()
+        .map(|(first, last)| Value::List(vec![Value::Int(i64::from(*first)), Value::Int(i64::from(*last))]));
+    input.insert("expect".to_owned(), Value::List(expect.collect()));
+    match &request.auth {
+        None => {}
+        Some(Auth::Bearer(token)) => {
+            let auth = Map::from([("bearer".to_owned(), context.field(token)?)]);
+            input.insert("auth".to_owned(), Value::Map(auth));
+        }
+        Some(Auth::Basic { user, password }) => {
+            let auth = [("user".to_owned(), context.field(user)?), ("password".to_owned(), context.field(password)?)];
+            input.insert("auth".to_owned(), Value::Map(Map::from(auth)));
+        }
+    }
+    Ok(())
+}
+
+/// How long a `wait` step waits.
+pub(super) fn duration(context: &Context<'_>, field: &Field, node: &Node) -> Result<Value, Stop> {
+    match context.field(field)? {
+        length @ Value::Duration(_) => Ok(length),
+        Value::String(text) => match scalar::duration(&text) {
+            Ok(length) => Ok(Value::Duration(length)),
+            Err(why) => Err(context.invalid(Some(node.at), &format!("`wait` {why}"))),
+        },
+        other => Err(context
+            .invalid(Some(node.at), &format!("`wait` needs a duration such as `30s`, not a {}", other.type_name()))),
+    }
+}
+
+/// Until when a `wait` step waits.
+pub(super) fn time(context: &Context<'_>, field: &Field, node: &Node) -> Result<Value, Stop> {
+    match context.field(field)? {
+        at @ Value::Time(_) => Ok(at),
+        Value::String(text) => match scalar::time(&text) {
+            Ok(at) => Ok(Value::Time(at)),
+            Err(why) => Err(context.invalid(Some(node.at), &format!("`wait.at` {why}"))),
+        },
+        other => Err(context.invalid(Some(node.at), &format!("`wait.at` needs a time, not a {}", other.type_name()))),
+    }
+}

@@ -1,0 +1,167 @@
+//! Answers the core's questions: renders inputs and evaluates conditions and outputs over what a run knows.
+//!
+//! The same question about the same run at the same moment always has the same answer; nothing is changed, and nothing
+//! is read but the run. An expression gets a budget of operations here; one that needs more is evaluated again elsewhere
+//! ([`Evaluator::answer`]) under a deadline, so that no runbook holds the driver up.
+
+mod context;
+mod input;
+mod params;
+mod programs;
+mod scope;
+
+pub use params::WrongParams;
+pub(crate) use scope::secret_names;
+
+use std::sync::Arc;
+
+use lockstep_dsl::expr::{Budget, Sandbox};
+use lockstep_dsl::graph::Kind;
+use lockstep_dsl::value::{Map, Timestamp, Value};
+
+use self::context::Context;
+use self::programs::Programs;
+use crate::core::run::{Answer, Question, Run};
+use crate::id::StepNo;
+use crate::limits::QUICK_OPERATIONS;
+use crate::worker::Failure;
+
+/// A question and all that its answer depends on, to be answered where it may take its time.
+#[derive(Debug)]
+pub struct Evaluation {
+    /// The run as it was when the question was asked.
+    pub run: Run,
+    /// The step; `None` for the run itself.
+    pub step: Option<StepNo>,
+    /// The question.
+    pub question: Question,
+    /// What `now()` gives.
+    pub now: Timestamp,
+}
+
+/// What came of a quick evaluation.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The answer.
+    Answer(Answer),
+    /// The budget of operations is used up.
+    TakesLong,
+}
+
+/// Why there is no answer.
+pub(crate) enum Stop {
+    /// The answer is that it failed.
+    Failed(Failure),
+    /// The budget of operations is used up.
+    TakesLong,
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// The evaluator: programs compiled once per definition. Cloning shares them.
+#[derive(Clone)]
+pub struct Evaluator {
+    programs: Programs,
+}
+
+impl Evaluator {
+    /// An evaluator that has compiled nothing yet.
+    pub fn new(sandbox: Arc<Sandbox>) -> Self {
+        Self { programs: Programs::new(sandbox) }
+    }
+
+    /// Answers a question within a small budget.
+    pub fn answer_quickly(&self, run: &Run, step: Option<StepNo>, question: Question, now: Timestamp) -> Verdict {
+        let budget = Budget::operations(QUICK_OPERATIONS);
+        let context = self.context(run, step, question, now, budget);
+        match context.map_err(Stop::from).and_then(|context| answer(&context)) {
+            Ok(value) => Verdict::Answer(Ok(value)),
+            Err(Stop::Failed(failure)) => Verdict::Answer(Err(failure)),
+            Err(Stop::TakesLong) => Verdict::TakesLong,
+        }
+    }
+
+    /// Answers a question within the full budget and a deadline: `expired` says whether it has passed.
+    pub fn answer(&self, evaluation: &Evaluation, expired: &dyn Fn() -> bool) -> Answer {
+        let Evaluation { run, step, question, now } = evaluation;
+        let context = self.context(run, *step, *question, *now, Budget::until(expired));
+        match context.map_err(Stop::from).and_then(|context| answer(&context)) {
+            Ok(value) => Ok(value),
+            Err(Stop::Failed(failure)) => Err(failure),
+            Err(Stop::TakesLong) => Err(Failure {
+                kind: "limit".to_owned(),
+                message: "the expression needs too many operations".to_owned(),
+                data: Value::Null,
+            }),
+        }
+    }
+
+    fn context<'a>(
+        &self,
+        run: &'a Run,
+        step: Option<StepNo>,
+        question: Question,
+        now: Timestamp,
+        budget: Budget<'a>,
+    ) -> Result<Context<'a>, Failure> {
+        let program = self.programs.of(&run.definition, &run.graph)?;
+        Ok(Context { run, step, question, now, budget, program, sandbox: self.programs.sandbox(), further: None })
+    }
+}
+
+fn answer(context: &Context<'_>) -> Result<Value, Stop> {
+    let Some(step) = context.step else { return context.map(&context.run.graph.outputs) };
+    let node = context.run.node_of(step);
+    let question = context.question;
+    let unasked = || Failure {
+        kind: "invalid".to_owned(),
+        message: format!("step `{}` has no {question:?}", node.path),
+        data: Value::Null,
+    };
+    match question {
+        Question::When => context.expr(node.when.ok_or_else(unasked)?),
+        Question::Input => match &node.kind {
+            Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_) => Ok(Value::Map(input::of_action(context, node)?)),
+            Kind::Script(expr) => context.expr(*expr),
+            Kind::Set(fields) => context.fields(fields).map(Value::Map),
+            Kind::Assert { that, message } => {
+                let ok = context.expr(*that)?;
+                let message = match (&ok, message) {
+                    (Value::Bool(true), _) => String::new(),
+                    (_, Some(message)) => context.text(message)?,
+                    (_, None) => format!("`{}` does not hold", context.run.graph.expr(*that).source.trim()),
+                };
+                Ok(Value::Map(Map::from([("ok".to_owned(), ok), ("message".to_owned(), message.into())])))
+            }
+            Kind::WaitFor(length) => input::duration(context, length, node),
+            Kind::WaitUntil(at) => input::time(context, at, node),
+            Kind::Fail { message, kind, data } => {
+                let kind = kind.as_ref().map_or(Ok("failed".to_owned()), |kind| context.text(kind))?;
+                let data = data.as_ref().map_or(Ok(Value::Null), |data| context.field(data))?;
+                Ok(Value::Map(Map::from([
+                    ("message".to_owned(), context.text(message)?.into()),
+                    ("kind".to_owned(), kind.into()),
+                    ("data".to_owned(), data),
+                ])))
+            }
+            Kind::Finish { outputs: Some(outputs) } => context.map(outputs),
+            Kind::Finish { outputs: None } => Ok(Value::Null),
+            Kind::Do(_) | Kind::Parallel(_) => Err(unasked().into()),
+        },
+        Question::Outputs => context.map(&node.outputs),
+        Question::Until => context.expr(node.until.ok_or_else(unasked)?.until),
+        Question::Retry(entry) => {
+            let retry = node.retry.get(entry as usize).ok_or_else(unasked)?;
+            retry.when.map_or(Ok(Value::Bool(true)), |when| context.expr(when))
+        }
+        Question::Catch(entry) => {
+            let catch = node.catch.get(entry as usize).ok_or_else(unasked)?;
+            catch.when.map_or(Ok(Value::Bool(true)), |when| context.expr(when))
+        }
+        Question::RunOutputs => context.map(&context.run.graph.outputs),
+    }
+}

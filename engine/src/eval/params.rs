@@ -1,0 +1,110 @@
+//! The parameters that a run begins with: given ones, defaults, and those that are computed.
+
+use std::sync::Arc;
+
+use lockstep_dsl::expr::Budget;
+use lockstep_dsl::graph::{Graph, Param};
+use lockstep_dsl::param::{self, Given, ParamError};
+use lockstep_dsl::value::{Map, Timestamp, Value};
+
+use super::context::Context;
+use super::{Evaluator, Stop};
+use crate::core::run::{Links, Question, Run};
+use crate::id::RunId;
+use crate::limits::QUICK_OPERATIONS;
+
+/// Parameters with which a run cannot start: everything that is wrong with them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct WrongParams(pub Vec<String>);
+
+impl Evaluator {
+    /// Works out the parameters of a run that is about to start.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what is given, or with what the defaults and checks make of it.
+    pub fn resolve_params(
+        &self,
+        graph: &Arc<Graph>,
+        given: &Map,
+        id: RunId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Map, WrongParams> {
+        let given = given.iter().map(|(name, value)| (name.clone(), Given::Data(value.clone()))).collect();
+        let resolved = param::resolve(&graph.params, given)
+            .map_err(|errors| WrongParams(errors.iter().map(ParamError::to_string).collect()))?;
+        // Templates see the run and the parameters before them, as if it existed already.
+        let mut run = Run::new(id, graph.hash(), resolved.values, by.to_owned(), now);
+        run.attach(Arc::clone(graph), Arc::new(Links::default()));
+        let mut errors = Vec::new();
+        for (index, param) in graph.params.iter().enumerate() {
+            let computed = if resolved.pending.contains(&index) { self.default(&run, param, now) } else { Ok(None) };
+            let value = match computed {
+                Ok(Some(value)) => {
+                    run.params.insert(param.name.clone(), value.clone());
+                    value
+                }
+                Ok(None) => run.params.get(&param.name).cloned().unwrap_or_default(),
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            if let Err(error) = self.check(&run, param, &value, now) {
+                errors.push(error);
+            }
+        }
+        if errors.is_empty() { Ok(run.params) } else { Err(WrongParams(errors)) }
+    }
+
+    /// The value of a default that holds expressions.
+    fn default(&self, run: &Run, param: &Param, now: Timestamp) -> Result<Option<Value>, String> {
+        let Some(default) = &param.default else { return Ok(None) };
+        let name = &param.name;
+        let value = self
+            .of_params(run, now, None)
+            .and_then(|context| context.field(default))
+            .map_err(|stop| said(name, stop))?;
+        let value = param::from_value(param, value).map_err(|message| wrong(name, message))?;
+        param::check(param, &value).map_err(|message| wrong(name, message))?;
+        Ok(Some(value))
+    }
+
+    /// Holds a value against the declaration's own condition.
+    fn check(&self, run: &Run, param: &Param, value: &Value, now: Timestamp) -> Result<(), String> {
+        let Some(check) = param.check.filter(|_| !(param.optional && *value == Value::Null)) else { return Ok(()) };
+        let name = &param.name;
+        let context = self.of_params(run, now, Some(("value", value)));
+        match context.and_then(|context| context.expr(check)).map_err(|stop| said(name, stop))? {
+            Value::Bool(true) => Ok(()),
+            Value::Bool(false) => {
+                let source = run.graph.expr(check).source.trim();
+                Err(wrong(name, format!("does not fit: `{source}` does not hold")))
+            }
+            other => Err(wrong(name, format!("cannot be checked: the condition gives a {}", other.type_name()))),
+        }
+    }
+
+    fn of_params<'a>(
+        &self,
+        run: &'a Run,
+        now: Timestamp,
+        further: Option<(&'static str, &'a Value)>,
+    ) -> Result<Context<'a>, Stop> {
+        let context = self.context(run, None, Question::Input, now, Budget::operations(QUICK_OPERATIONS))?;
+        Ok(Context { further, ..context })
+    }
+}
+
+fn wrong(name: &str, message: String) -> String {
+    ParamError::Invalid { name: name.to_owned(), message }.to_string()
+}
+
+fn said(name: &str, stop: Stop) -> String {
+    let message = match stop {
+        Stop::Failed(failure) => failure.message,
+        Stop::TakesLong => "the expression needs too many operations".to_owned(),
+    };
+    format!("parameter `{name}`: {message}")
+}

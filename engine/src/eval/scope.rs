@@ -1,0 +1,228 @@
+//! The names that an expression sees, taken from the run: only those that it uses.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::expr::{Branch, Scope};
+use lockstep_dsl::graph::{Expr, ExprId, Kind, NodeId, Role};
+use lockstep_dsl::value::{SecretPart, SecretRef, SecretText, Value};
+
+use super::context::Context;
+use crate::core::run::{ActivationNo, Question, Run, RunError, StepStatus};
+use crate::id::StepNo;
+
+impl<'a> Context<'a> {
+    /// The scope of expressions that stand in one place.
+    pub(super) fn scope(&self, exprs: &[ExprId]) -> Scope<'a> {
+        let run = self.run;
+        let place = self.step.map(|step| run.step(step).activation);
+        let mut scope = Scope::at(self.now);
+        let mut steps: BTreeMap<String, Branch<'a>> = BTreeMap::new();
+        for expr in exprs.iter().map(|id| run.graph.expr(*id)) {
+            for (name, node) in &expr.steps {
+                let mut names = view(run, *node, run.find(*node, place));
+                if !has_succeeded(run, run.find(*node, place)) {
+                    // Which outputs such a step would have had is not always known: what is read of it is `()`.
+                    for field in self.fields_read(expr, name) {
+                        names.entry(field).or_insert(Branch::Owned(Value::Null));
+                    }
+                }
+                hang(&mut steps, name, names);
+            }
+            for name in &expr.names {
+                if scope.get(name).is_none()
+                    && let Some(branch) = self.name(name, place, &expr.source)
+                {
+                    scope.set(name.clone(), branch);
+                }
+            }
+        }
+        if !steps.is_empty() {
+            scope.set("steps", steps);
+        }
+        scope
+    }
+
+    /// The names that an expression reads of a step.
+    fn fields_read(&self, expr: &Expr, step: &str) -> Vec<String> {
+        let Ok(analysis) = self.sandbox.analyse(&expr.source, expr.statements) else { return Vec::new() };
+        let fields = analysis.accesses.iter().filter(|access| access.root == "steps").filter_map(|access| {
+            let mut segments = access.path.iter().map(|segment| segment.name.as_str());
+            step.split('.').all(|name| segments.next() == Some(name)).then(|| segments.next().map(str::to_owned))?
+        });
+        fields.collect()
+    }
+
+    fn name(&self, name: &str, place: Option<ActivationNo>, source: &str) -> Option<Branch<'a>> {
+        let run = self.run;
+        match name {
+            "params" => Some(Branch::Map(&run.params)),
+            "vars" => {
+                let mut vars = run.vars(place);
+                for name in &run.graph.vars {
+                    vars.entry(name.clone()).or_insert(Value::Null);
+                }
+                Some(Branch::Owned(Value::Map(vars)))
+            }
+            "run" => Some(run_names(run)),
+            "error" => Some(Branch::Owned(self.error(place).map_or(Value::Null, RunError::to_value))),
+            // A run by hand has none.
+            "event" => Some(Branch::Owned(Value::Null)),
+            "secrets" => Some(secrets(source)),
+            _ => self.result(name),
+        }
+    }
+
+    /// The error that `error` means: in the conditions of a step its own, else that of the handler around it.
+    fn error(&self, place: Option<ActivationNo>) -> Option<&'a RunError> {
+        let run = self.run;
+        match (self.question, self.step) {
+            (Question::Until | Question::Retry(_) | Question::Catch(_), Some(step)) => run.step(step).error.as_deref(),
+            _ => run.error_at(place),
+        }
+    }
+
+    /// A name of the step's own result, in its `outputs` and conditions.
+    fn result(&self, name: &str) -> Option<Branch<'a>> {
+        let step = self.run.step(self.step?);
+        match self.question {
+            Question::Outputs | Question::Until | Question::Retry(_) | Question::Catch(_) => {}
+            Question::When | Question::Input | Question::RunOutputs => return None,
+        }
+        if let Some(value) = step.outputs.get(name) {
+            return Some(Branch::Borrowed(value));
+        }
+        if name == "output" {
+            return Some(Branch::Map(&step.outputs));
+        }
+        known_outputs(&self.run.node_of(self.step?).kind)
+            .any(|known| known == name)
+            .then_some(Branch::Owned(Value::Null))
+    }
+}
+
+fn run_names(run: &Run) -> Branch<'_> {
+    let outcome = run.outcome.map_or(Value::Null, |outcome| Value::from(outcome.name()));
+    let names: [(&str, Value); 5] = [
+        ("id", Value::from(run.id.to_string())),
+        ("runbook", Value::from(run.graph.runbook.as_str())),
+        ("started", run.started.map_or(Value::Null, Value::Time)),
+        ("by", Value::from(run.by.as_str())),
+        ("outcome", outcome),
+    ];
+    names.into_iter().map(|(name, value)| (name, Branch::Owned(value))).collect()
+}
+
+/// The secrets that the text names: each stands for its reference.
+fn secrets<'a>(source: &str) -> Branch<'a> {
+    let reference = |name: &str| {
+        let text = SecretText(vec![SecretPart::Reference(SecretRef::Store(name.to_owned()))]);
+        (name.to_owned(), Branch::Owned(Value::Secret(text)))
+    };
+    secret_names(source).map(reference).collect()
+}
+
+/// The names that stand behind `secrets.` in a text.
+pub(crate) fn secret_names(source: &str) -> impl Iterator<Item = &str> {
+    source.match_indices("secrets").filter_map(|(at, word)| {
+        let rest = source[at + word.len()..].trim_start();
+        let rest = rest.strip_prefix("?.").or_else(|| rest.strip_prefix('.'))?.trim_start();
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+        (end > 0).then(|| &rest[..end])
+    })
+}
+
+/// What `steps.<name>` stands for: one visit of a step; `None` where it has not come to be.
+fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, Branch<'a>> {
+    let plan = run.graph.node(node);
+    let mut names: BTreeMap<String, Branch<'a>> = BTreeMap::new();
+    let step = no.map(|no| run.step(no));
+    for block in plan.kind.blocks() {
+        let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
+        let first = activation.map(|activation| run.activations[activation as usize].first);
+        let inner: BTreeMap<String, Branch<'a>> = (0..)
+            .zip(&run.graph.block(block).steps)
+            .map(|(place, inner)| {
+                let no = first.map(|first| StepNo(first.0 + place));
+                (run.graph.node(*inner).name.clone(), Branch::Names(view(run, *inner, no)))
+            })
+            .collect();
+        match &run.graph.block(block).role {
+            Role::Branch(name) => {
+                names.insert(name.clone(), Branch::Names(inner));
+            }
+            Role::Main | Role::OnFailure | Role::Finally | Role::Do | Role::Catch(_) | Role::StepFinally => {
+                names.extend(inner);
+            }
+        }
+    }
+    let status = step.map_or(StepStatus::Pending, crate::core::run::Step::status);
+    if !has_succeeded(run, no) {
+        // What did not come about can be read, and is `()`.
+        let declared = plan.outputs.iter().map(|(name, _)| name.as_str());
+        let known = known_outputs(&plan.kind).chain(set_names(&plan.kind)).chain(declared);
+        names.extend(known.map(|name| (name.to_owned(), Branch::Owned(Value::Null))));
+    }
+    if let Some(step) = step {
+        names.extend(step.outputs.iter().map(|(name, value)| (name.clone(), Branch::Borrowed(value))));
+    }
+    let time = |time: Option<lockstep_dsl::value::Timestamp>| time.map_or(Value::Null, Value::Time);
+    let facts: [(&str, Value); 6] = [
+        ("status", Value::from(status.name())),
+        ("attempts", Value::Int(step.map_or(0, |step| i64::from(step.attempts)))),
+        ("error", step.and_then(|step| step.error.as_deref()).map_or(Value::Null, RunError::to_value)),
+        ("handled", Value::Bool(step.is_some_and(|step| step.handled))),
+        ("started", time(step.and_then(|step| step.started))),
+        ("ended", time(step.and_then(|step| step.ended))),
+    ];
+    names.extend(facts.into_iter().map(|(name, value)| (name.to_owned(), Branch::Owned(value))));
+    names
+}
+
+/// Hangs names into a tree under a dotted path, beside what hangs there already.
+fn hang<'a>(tree: &mut BTreeMap<String, Branch<'a>>, path: &str, names: BTreeMap<String, Branch<'a>>) {
+    let (first, rest) = match path.split_once('.') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    let branch = tree.entry(first.to_owned()).or_insert_with(|| Branch::Names(BTreeMap::new()));
+    if !matches!(branch, Branch::Names(_)) {
+        *branch = Branch::Names(BTreeMap::new());
+    }
+    if let Branch::Names(below) = branch {
+        match rest {
+            Some(rest) => hang(below, rest, names),
+            None => {
+                for (name, branch) in names {
+                    below.entry(name).or_insert(branch);
+                }
+            }
+        }
+    }
+}
+
+fn has_succeeded(run: &Run, no: Option<StepNo>) -> bool {
+    no.is_some_and(|no| run.step(no).status() == StepStatus::Succeeded)
+}
+
+/// The outputs that every step of a kind has once it has succeeded.
+fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
+    let names: &[&str] = match kind {
+        Kind::Shell(_) | Kind::Exec(_) => &["stdout", "stderr", "exit_code", "lines", "json"],
+        Kind::Http(_) => &["code", "headers", "body", "json"],
+        Kind::Script(_) => &["value"],
+        Kind::Set(_)
+        | Kind::Assert { .. }
+        | Kind::WaitFor(_)
+        | Kind::WaitUntil(_)
+        | Kind::Do(_)
+        | Kind::Parallel(_)
+        | Kind::Fail { .. }
+        | Kind::Finish { .. } => &[],
+    };
+    names.iter().copied()
+}
+
+fn set_names(kind: &Kind) -> impl Iterator<Item = &str> {
+    let fields = if let Kind::Set(fields) = kind { fields.as_slice() } else { &[] };
+    fields.iter().map(|(name, _)| name.as_str())
+}
