@@ -1,0 +1,57 @@
+//! Answers the core's questions, so that what follows from them is part of the same frame.
+
+use super::Driver;
+use super::backing::Backing;
+use super::batch::Batch;
+use super::effect::{Effect, Turn};
+use crate::core::Command;
+use crate::core::run::{Input, Question, Run};
+use crate::eval::{Evaluation, Verdict};
+use crate::id::{RunId, StepNo};
+use crate::limits::{MAX_ANSWERS_A_TURN, MAX_PURE_STEPS_A_TURN, SOFT_FRAME_BYTES};
+
+impl<B: Backing> Driver<B> {
+    /// Answers what the runs ask, and what they ask next, within the bounds of a turn.
+    pub(super) fn answer_questions(&mut self, batch: &mut Batch, turn: &mut Turn) {
+        let asking: Vec<RunId> = self.state.asking().collect();
+        for run in asking {
+            self.answer_run(run, batch, turn);
+        }
+    }
+
+    fn answer_run(&mut self, id: RunId, batch: &mut Batch, turn: &mut Turn) {
+        let mut pure_steps = 0;
+        for _ in 0..MAX_ANSWERS_A_TURN {
+            let Some(run) = self.state.run(id) else { return };
+            let Some((step, question)) = self.next_question(run) else { return };
+            if pure_steps == MAX_PURE_STEPS_A_TURN || batch.bytes >= SOFT_FRAME_BYTES {
+                break;
+            }
+            pure_steps += usize::from(is_pure_step(run, step, question));
+            match self.evaluator.answer_quickly(run, step, question, self.now.wall) {
+                Verdict::Answer(answer) => {
+                    let input = Input::Answered { step, question, answer };
+                    if let Err(why) = self.decide(Command::Run(id, input), batch) {
+                        tracing::error!(run = %id, ?question, %why, "an answer is refused");
+                        return;
+                    }
+                }
+                Verdict::TakesLong => {
+                    let evaluation = Evaluation { run: run.clone(), step, question, now: self.now.wall };
+                    self.evaluating.insert((id, step, question));
+                    turn.effects.push(Effect::Evaluate(Box::new(evaluation)));
+                }
+            }
+        }
+        batch.more = true;
+    }
+
+    fn next_question(&self, run: &Run) -> Option<(Option<StepNo>, Question)> {
+        run.questions.iter().find(|(step, question)| !self.evaluating.contains(&(run.id, *step, *question))).copied()
+    }
+}
+
+/// Whether the answer lets a step come to its end without a worker.
+fn is_pure_step(run: &Run, step: Option<StepNo>, question: Question) -> bool {
+    question == Question::Input && step.is_some_and(|step| !run.node_of(step).kind.is_acting())
+}

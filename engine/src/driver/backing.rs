@@ -1,0 +1,47 @@
+//! What a driver stands on.
+
+use crate::store::folder::Folder;
+use crate::store::image::SledImage;
+use crate::store::journal::Journal;
+use crate::store::memory::{MemoryDisk, MemoryImage, MemoryLog};
+use crate::store::{Image, OpenError, ShardLog};
+
+/// A store that a driver may open, and open again when it is not known whether a write took place.
+pub trait Backing: Send {
+    /// Its log.
+    type Log: ShardLog;
+    /// Its image.
+    type Image: Image;
+
+    /// Opens the log, fencing every handle opened before.
+    fn open_log(&self) -> Result<Self::Log, OpenError>;
+
+    /// The image.
+    fn open_image(&self) -> Self::Image;
+}
+
+impl Backing for Folder {
+    type Log = Journal;
+    type Image = SledImage;
+
+    fn open_log(&self) -> Result<Journal, OpenError> {
+        self.log()
+    }
+
+    fn open_image(&self) -> SledImage {
+        self.image()
+    }
+}
+
+impl Backing for MemoryDisk {
+    type Log = MemoryLog;
+    type Image = MemoryImage;
+
+    fn open_log(&self) -> Result<MemoryLog, OpenError> {
+        Ok(self.log())
+    }
+
+    fn open_image(&self) -> MemoryImage {
+        self.image()
+    }
+}

@@ -1,0 +1,64 @@
+//! What one turn has decided, on its way to becoming a frame.
+
+use std::collections::BTreeSet;
+
+use super::effect::Caller;
+use crate::api::{Reply, Request};
+use crate::core::run::Record;
+use crate::encode::encode;
+use crate::id::{RunId, Token};
+
+/// Records and the answers that depend on them.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub records: Vec<Record>,
+    pub encoded: Vec<Vec<u8>>,
+    /// Bytes of all encoded records.
+    pub bytes: usize,
+    /// Answers, to be given when the records are durable.
+    pub answers: Vec<(Caller, Reply)>,
+    /// Requests that only look; answered when what they may see is durable.
+    pub reads: Vec<(Caller, Request)>,
+    /// Attempts whose report was taken, whatever followed from it.
+    pub reported: Vec<(RunId, Token)>,
+    /// Something is left for another turn.
+    pub more: bool,
+}
+
+impl Batch {
+    /// Adds what was decided.
+    pub fn extend(&mut self, records: Vec<Record>) {
+        for record in records {
+            let bytes = encode(&record);
+            self.bytes += bytes.len();
+            self.encoded.push(bytes);
+            self.records.push(record);
+        }
+    }
+
+    /// The runs that came to be in it.
+    pub fn created(&self) -> BTreeSet<RunId> {
+        let created = |record: &Record| if let Record::Created { run, .. } = record { Some(*run) } else { None };
+        self.records.iter().filter_map(created).collect()
+    }
+
+    /// Takes out every record of these runs, and the definitions, which are in a batch only for runs that it creates.
+    /// Gives the hashes of those definitions.
+    pub fn without(&mut self, runs: &BTreeSet<RunId>) -> Vec<String> {
+        let mut undefined = Vec::new();
+        let records = std::mem::take(&mut self.records);
+        let encoded = std::mem::take(&mut self.encoded);
+        for (record, bytes) in records.into_iter().zip(encoded) {
+            match &record {
+                Record::Defined { hash, .. } => undefined.push(hash.clone()),
+                Record::Created { run, .. } | Record::Changed { run, .. } if runs.contains(run) => {}
+                Record::Created { .. } | Record::Changed { .. } | Record::Checkpointed { .. } => {
+                    self.records.push(record);
+                    self.encoded.push(bytes);
+                }
+            }
+        }
+        self.bytes = self.encoded.iter().map(Vec::len).sum();
+        undefined
+    }
+}

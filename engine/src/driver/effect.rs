@@ -1,0 +1,187 @@
+//! What is to be done after a turn, and only then.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Driver;
+use super::backing::Backing;
+use crate::api::Reply;
+use crate::core::run::{Change, Phase, Record, Run};
+use crate::eval::{Evaluation, secret_names};
+use crate::id::{RunId, StepNo, Token};
+use crate::view::log_path;
+use crate::worker::Attempt;
+use lockstep_dsl::graph::{Effect as StepEffect, Kind};
+use lockstep_dsl::value::{SecretPart, SecretRef, Value};
+
+/// Names a request that waits for its answer; given out by whoever turns the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Caller(pub u64);
+
+/// What a turn leads to, in the order in which it is to be done.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What is to be done.
+    pub effects: Vec<Effect>,
+    /// The steps that changed, by run; a run whose own state changed is here too. Empty while nothing can be stored.
+    pub changed: BTreeMap<RunId, BTreeSet<StepNo>>,
+    /// Another turn is due at once.
+    pub again: bool,
+}
+
+/// Something to be done. The records that call for it are durable.
+#[derive(Debug)]
+pub enum Effect {
+    /// Give a caller its answer.
+    Answer(Caller, Reply),
+    /// Start an attempt.
+    Start {
+        /// The step, to be named in the report.
+        step: StepNo,
+        /// The attempt.
+        attempt: Box<Attempt>,
+    },
+    /// Ask an attempt to stop.
+    Stop(RunId, Token),
+    /// The attempt's end is durable: its folder may go.
+    Forget(RunId, Token),
+    /// Evaluate what takes long, and bring the answer as an input.
+    Evaluate(Box<Evaluation>),
+    /// The run has ended: its pinned files may go.
+    Ended(RunId),
+}
+
+impl<B: Backing> Driver<B> {
+    /// Works out what durable records lead to.
+    pub(super) fn effects_of(&self, records: &[Record], turn: &mut Turn) {
+        for record in records {
+            let (id, change) = match record {
+                Record::Created { run, .. } => {
+                    turn.changed.entry(*run).or_default();
+                    continue;
+                }
+                Record::Changed { run, change } => (*run, change),
+                Record::Defined { .. } | Record::Checkpointed { .. } => continue,
+            };
+            let changed = turn.changed.entry(id).or_default();
+            let Some(run) = self.state.run(id) else { continue };
+            match change {
+                // It opens steps again, all through the run.
+                Change::Retried { .. } => changed.extend((0..).map(StepNo).take(run.steps.len())),
+                _ => changed.extend(step_of(change)),
+            }
+            match change {
+                Change::Starting { step, token, .. } => turn.effects.extend(self.start(run, *step, *token)),
+                Change::Stopping { step, .. } => {
+                    if let Phase::Running { token, .. } = &run.step(*step).phase {
+                        turn.effects.push(Effect::Stop(id, *token));
+                    }
+                }
+                Change::Finished { .. } => turn.effects.push(Effect::Ended(id)),
+                Change::Started
+                | Change::Activated { .. }
+                | Change::Asked { .. }
+                | Change::Skipped { .. }
+                | Change::Begun { .. }
+                | Change::Reported { .. }
+                | Change::Settled { .. }
+                | Change::Delayed { .. }
+                | Change::Doubted { .. }
+                | Change::Resolved { .. }
+                | Change::Halted { .. }
+                | Change::Ended { .. }
+                | Change::CancelRequested { .. }
+                | Change::Finishing { .. }
+                | Change::Concluded { .. }
+                | Change::Retried { .. }
+                | Change::Quarantined { .. } => {}
+            }
+        }
+    }
+
+    /// The attempt that a grant calls for; `None` when it is not the step's current one any more.
+    fn start(&self, run: &Run, no: StepNo, token: Token) -> Option<Effect> {
+        let step = run.step(no);
+        let current = matches!(&step.phase, Phase::Running { token: current, .. } if *current == token);
+        if !current || run.quarantined.is_some() {
+            return None;
+        }
+        let node = run.node_of(no);
+        let grant = step.grants.iter().rev().find(|grant| grant.token == token)?;
+        let attempt = Attempt {
+            run: run.id,
+            runbook: run.graph.runbook.clone(),
+            step: run.path(no),
+            action: node.kind.name().to_owned(),
+            input: step.input.clone(),
+            secrets: secrets_of(run),
+            token,
+            key: run.key(no),
+            number: grant.number,
+            once: node.effect == StepEffect::Once,
+            grace: node.timeout.grace,
+            folder: self.places.attempt(run.id, token),
+            log: log_path(&self.places.logs, run.id, no, step.grants.len()),
+            files: (!run.graph.files.is_empty()).then(|| self.places.files(run.id)),
+        };
+        debug_assert!(matches!(node.kind, Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_)), "only acting steps attempt");
+        Some(Effect::Start { step: no, attempt: Box::new(attempt) })
+    }
+}
+
+/// The references of all secrets that the run may have learned: any of them is masked in what its attempts say.
+fn secrets_of(run: &Run) -> Vec<SecretRef> {
+    let mut found: BTreeSet<SecretRef> = BTreeSet::new();
+    run.params.values().for_each(|value| add_secrets(value, &mut found));
+    found.extend(
+        run.graph
+            .exprs
+            .iter()
+            .filter(|expr| expr.names.iter().any(|name| name == "secrets"))
+            .flat_map(|expr| secret_names(&expr.source).map(|name| SecretRef::Store(name.to_owned()))),
+    );
+    found.into_iter().collect()
+}
+
+fn add_secrets(value: &Value, found: &mut BTreeSet<SecretRef>) {
+    match value {
+        Value::Secret(text) => found.extend(text.0.iter().filter_map(|part| match part {
+            SecretPart::Reference(reference) => Some(reference.clone()),
+            SecretPart::Plain(_) => None,
+        })),
+        Value::List(values) => values.iter().for_each(|value| add_secrets(value, found)),
+        Value::Map(map) => map.values().for_each(|value| add_secrets(value, found)),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Duration(_)
+        | Value::Time(_) => {}
+    }
+}
+
+/// The step that a change is about.
+const fn step_of(change: &Change) -> Option<StepNo> {
+    match change {
+        Change::Asked { step, .. } => *step,
+        Change::Activated { owner, .. } => *owner,
+        Change::Skipped { step, .. }
+        | Change::Begun { step }
+        | Change::Starting { step, .. }
+        | Change::Stopping { step, .. }
+        | Change::Reported { step, .. }
+        | Change::Settled { step, .. }
+        | Change::Delayed { step, .. }
+        | Change::Doubted { step, .. }
+        | Change::Resolved { step, .. }
+        | Change::Ended { step, .. } => Some(*step),
+        Change::Started
+        | Change::Halted { .. }
+        | Change::CancelRequested { .. }
+        | Change::Finishing { .. }
+        | Change::Concluded { .. }
+        | Change::Finished { .. }
+        | Change::Retried { .. }
+        | Change::Quarantined { .. } => None,
+    }
+}

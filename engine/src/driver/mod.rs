@@ -1,0 +1,284 @@
+//! The crank: turns inputs into one durable frame, and the frame into effects.
+//!
+//! A turn has these phases, in this order:
+//! 1. *take inputs*: reports of attempts, answers of slow evaluations and requests first, new starts last;
+//! 2. *fire timers* that are due;
+//! 3. *answer questions* of the core, those that follow from the answers too, so that steps without a worker ride along;
+//! 4. *commit* all that was decided as one frame;
+//! 5. *conclude*: only now do effects, answers and events leave.
+//!
+//! The driver makes no choice about a run; the core does. It is synchronous and starts nothing itself: whoever turns it
+//! carries the effects out, a process or a simulation. A panic while deciding about one run quarantines that run, and
+//! the others go on.
+//!
+//! Invariant: while a frame is held back (no room on the disk), nothing is decided and nothing is answered but that
+//! there is no room.
+
+mod ask;
+mod backing;
+mod batch;
+mod checkpoint;
+mod commit;
+mod effect;
+pub(crate) mod find;
+mod quarantine;
+pub(crate) mod read;
+pub(crate) mod recovery;
+mod request;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+
+pub use self::backing::Backing;
+pub use self::effect::{Caller, Effect, Turn};
+
+use self::batch::Batch;
+use self::checkpoint::Dirty;
+use self::commit::Held;
+use crate::api::{Refusal, Request};
+use crate::clock::{Clock, Stamp};
+use crate::core::run::{Answer, Input as RunInput, Question, Run};
+use crate::core::{Command, State};
+use crate::eval::Evaluator;
+use crate::id::{Lsn, RunId, StepNo, Token};
+use crate::limits::{MAX_INPUTS_A_TURN, MAX_STARTS_A_TURN, SOFT_FRAME_BYTES};
+use crate::worker::Outcome;
+
+/// Something that happened, for the next turn.
+#[derive(Debug)]
+pub enum Input {
+    /// Somebody asks for something.
+    Request {
+        /// Who is to be answered.
+        caller: Caller,
+        /// What for.
+        request: Request,
+    },
+    /// A worker says how an attempt ended.
+    Reported {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepNo,
+        /// The attempt's token.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+    },
+    /// A slow evaluation has come to its end.
+    Evaluated {
+        /// The run.
+        run: RunId,
+        /// The step; `None` for the run itself.
+        step: Option<StepNo>,
+        /// What was asked.
+        question: Question,
+        /// The answer.
+        answer: Answer,
+    },
+}
+
+/// Where what belongs to attempts lies.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Log files, by run.
+    pub logs: PathBuf,
+    /// Folders of attempts, and of runs' pinned files.
+    pub spool: PathBuf,
+}
+
+impl Places {
+    /// The folder of an attempt.
+    pub fn attempt(&self, run: RunId, token: Token) -> PathBuf {
+        self.spool.join(format!("{run}-{}", token.0))
+    }
+
+    /// The folder of a run's pinned files.
+    pub fn files(&self, run: RunId) -> PathBuf {
+        self.spool.join(format!("{run}-files"))
+    }
+}
+
+/// The driver over a store. The same for an engine and for a simulation.
+pub struct Driver<B: Backing> {
+    backing: B,
+    log: B::Log,
+    image: B::Image,
+    clock: Box<dyn Clock>,
+    evaluator: Evaluator,
+    places: Places,
+    state: State,
+    /// Open runs that a former engine left, not taken up yet. The state does not hold them, so nothing happens to them.
+    interrupted: BTreeMap<RunId, Run>,
+    /// The position of the record that created a run, of every run in memory.
+    created_at: BTreeMap<RunId, Lsn>,
+    newest: Option<RunId>,
+    /// The last durable record.
+    last: Lsn,
+    /// This turn's stamp, or that of the last frame.
+    now: Stamp,
+    /// Inputs for the next turns: what came of runs that exist, and starts.
+    waiting: VecDeque<Input>,
+    starts: VecDeque<Input>,
+    /// Questions whose evaluation takes long and goes on elsewhere.
+    evaluating: BTreeSet<(RunId, Option<StepNo>, Question)>,
+    held: Option<Held>,
+    dirty: Dirty,
+    halted: Option<String>,
+}
+
+impl<B: Backing> Driver<B> {
+    /// Takes one turn. Never waits for anything but the disk.
+    pub fn turn(&mut self, inputs: impl IntoIterator<Item = Input>) -> Turn {
+        for input in inputs {
+            match &input {
+                Input::Request { request: Request::Start(_), .. } => self.starts.push_back(input),
+                Input::Request { .. } | Input::Reported { .. } | Input::Evaluated { .. } => {
+                    self.waiting.push_back(input);
+                }
+            }
+        }
+        let mut turn = Turn::default();
+        self.now = self.clock.now(Some(&self.now));
+        if !self.release_held(&mut turn) {
+            self.refuse_requests(&mut turn);
+            return turn;
+        }
+        let mut batch = Batch::default();
+        self.take_inputs(&mut batch);
+        self.fire_timers(&mut batch);
+        self.answer_questions(&mut batch, &mut turn);
+        turn.again = batch.more || !self.waiting.is_empty() || !self.starts.is_empty();
+        self.commit(batch, &mut turn);
+        turn
+    }
+
+    /// Engine time at which the next turn is due without any input; `None` for never.
+    pub fn next_wake(&self) -> Option<u64> {
+        if self.halted.is_some() {
+            return None;
+        }
+        if let Some(held) = &self.held {
+            return Some(held.next_try);
+        }
+        let timer = self.state.next_due().map(|(due, _)| due);
+        timer.into_iter().chain(self.checkpoint_due()).min()
+    }
+
+    /// The moment of this turn.
+    pub const fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// Reads the clock without taking a turn.
+    pub fn read_clock(&mut self) -> Stamp {
+        self.clock.now(Some(&self.now))
+    }
+
+    /// Why the driver turns no more, once it does not.
+    pub fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// Why nothing can be stored now, while there is no room.
+    pub fn full(&self) -> Option<&str> {
+        self.held.as_ref().map(|held| held.why.as_str())
+    }
+
+    /// A run in memory, as it is after the last turn.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        self.state.run(id).or_else(|| self.interrupted.get(&id))
+    }
+
+    /// The run that a unique prefix of its id, or `last`, names.
+    ///
+    /// # Errors
+    /// There is none, or several.
+    pub fn find(&mut self, name: &str) -> Result<RunId, Refusal> {
+        self.named(name)
+    }
+
+    /// A run that is not in memory any more, read from the image.
+    pub fn stored(&mut self, id: RunId) -> Option<Run> {
+        self.stored_run(id).map(|(run, _)| run)
+    }
+
+    /// Where what belongs to attempts lies.
+    pub const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Whether a run was left open by a former engine and not taken up yet.
+    pub fn is_interrupted(&self, id: RunId) -> bool {
+        self.interrupted.contains_key(&id)
+    }
+
+    /// Open runs that were left by a former engine and not taken up yet, with the attempts that may have been running.
+    pub fn interrupted(&self) -> impl Iterator<Item = &Run> {
+        self.interrupted.values()
+    }
+
+    /// Whether nothing happens any more without a request: every run has ended, is interrupted or waits for a person.
+    pub fn is_idle(&self) -> bool {
+        let rests = |run: &Run| run.is_ended() || run.quarantined.is_some() || run.is_stuck_in_doubt();
+        self.waiting.is_empty() && self.starts.is_empty() && self.evaluating.is_empty() && self.state.runs().all(rests)
+    }
+
+    /// The evaluator, for what is evaluated outside of a turn.
+    pub const fn evaluator(&self) -> &Evaluator {
+        &self.evaluator
+    }
+
+    fn take_inputs(&mut self, batch: &mut Batch) {
+        let mut taken = 0;
+        while taken < MAX_INPUTS_A_TURN && batch.bytes < SOFT_FRAME_BYTES {
+            let Some(input) = self.waiting.pop_front() else { break };
+            self.take(input, batch);
+            taken += 1;
+        }
+        let mut started = 0;
+        while started < MAX_STARTS_A_TURN && batch.bytes < SOFT_FRAME_BYTES {
+            let Some(input) = self.starts.pop_front() else { break };
+            self.take(input, batch);
+            started += 1;
+        }
+    }
+
+    fn take(&mut self, input: Input, batch: &mut Batch) {
+        match input {
+            Input::Request { caller, request } => self.request(caller, request, batch),
+            Input::Reported { run, step, token, outcome } => {
+                let input = RunInput::Reported { step, token, outcome };
+                if let Err(why) = self.decide(Command::Run(run, input), batch) {
+                    tracing::warn!(%run, token = token.0, %why, "a report changes nothing");
+                }
+                batch.reported.push((run, token));
+            }
+            Input::Evaluated { run, step, question, answer } => {
+                self.evaluating.remove(&(run, step, question));
+                let input = RunInput::Answered { step, question, answer };
+                if let Err(why) = self.decide(Command::Run(run, input), batch) {
+                    tracing::debug!(%run, %why, "an answer comes too late");
+                }
+            }
+        }
+    }
+
+    fn fire_timers(&mut self, batch: &mut Batch) {
+        while let Some((due, run)) = self.state.next_due() {
+            if due > self.now.time {
+                return;
+            }
+            if batch.bytes >= SOFT_FRAME_BYTES {
+                batch.more = true;
+                return;
+            }
+            if let Err(why) = self.decide(Command::Run(run, RunInput::Due), batch) {
+                self.quarantine(run, format!("its timer cannot fire: {why}"), batch);
+            }
+            if self.state.next_due() == Some((due, run)) {
+                self.quarantine(run, "a timer that has fired is still there".to_owned(), batch);
+            }
+        }
+    }
+}

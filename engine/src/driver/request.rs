@@ -1,0 +1,102 @@
+//! Requests that change something.
+
+use std::sync::Arc;
+
+use super::Driver;
+use super::backing::Backing;
+use super::batch::Batch;
+use super::commit::only_looks;
+use super::effect::Caller;
+use crate::api::{Refusal, RefusalKind, Reply, Request, Start};
+use crate::core::Command;
+use crate::core::run::Input;
+use crate::encode::encode;
+use crate::limits::MAX_START_BYTES;
+
+impl<B: Backing> Driver<B> {
+    /// Decides what follows from a request; the answer is given when that is durable.
+    pub(super) fn request(&mut self, caller: Caller, request: Request, batch: &mut Batch) {
+        if only_looks(&request) {
+            batch.reads.push((caller, request));
+            return;
+        }
+        let reply = match self.change(request, batch) {
+            Ok(reply) => reply,
+            Err(refusal) => Reply::Refused(refusal),
+        };
+        batch.answers.push((caller, reply));
+    }
+
+    fn change(&mut self, request: Request, batch: &mut Batch) -> Result<Reply, Refusal> {
+        match request {
+            Request::Start(start) => self.start_run(*start, batch),
+            Request::Resume { run, by } => {
+                let id = self.named(&run)?;
+                if self.is_interrupted(id) {
+                    tracing::info!(run = %id, by, "an interrupted run goes on");
+                    self.take_up(id, batch);
+                }
+                Ok(Reply::Done)
+            }
+            Request::Cancel { run, by } => self.change_run(&run, Input::Cancel { by }, batch),
+            Request::Retry { run, by } => self.change_run(&run, Input::Retry { by }, batch),
+            Request::Resolve { run, step, how, by } => self.change_run(&run, Input::Resolve { step, how, by }, batch),
+            Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {
+                Err(invalid("this request changes nothing".to_owned()))
+            }
+        }
+    }
+
+    fn change_run(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
+        let id = self.named(name)?;
+        self.take_up(id, batch);
+        if !self.readmit(id) {
+            return Err(Refusal {
+                kind: RefusalKind::Store,
+                message: format!("run {id} cannot be read from the checkpoint"),
+                help: Vec::new(),
+            });
+        }
+        let decided = self.decide(Command::Run(id, input), batch);
+        if decided.is_err() && !self.dirty.runs.contains(&id) {
+            // It was only taken in to be asked.
+            self.state.release(id);
+        }
+        decided.map(|()| Reply::Done).map_err(|refused| invalid(refused.to_string()))
+    }
+
+    fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
+        let Start { id, graph, params, by } = start;
+        if self.exists(id) {
+            return Ok(Reply::Started { run: id });
+        }
+        let graph = Arc::new(graph);
+        let params = self
+            .evaluator
+            .resolve_params(&graph, &params, id, &by, self.now.wall)
+            .map_err(|wrong| invalid(wrong.to_string()))?;
+        let bytes = encode(graph.as_ref()).len() + encode(&params).len();
+        if bytes > MAX_START_BYTES {
+            return Err(invalid(format!(
+                "the runbook, its files and its parameters come to {bytes} bytes, {MAX_START_BYTES} are allowed"
+            )));
+        }
+        let hash = graph.hash();
+        let known = self.state.definition(&hash).is_some();
+        let create = Command::Create { run: id, graph, hash: hash.clone(), params, by };
+        match self.decide(create, batch) {
+            Ok(()) => Ok(Reply::Started { run: id }),
+            Err(refused) => {
+                self.state.withdraw(id);
+                if !known {
+                    self.state.undefine(&hash);
+                }
+                Err(invalid(refused.to_string()))
+            }
+        }
+    }
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal { kind: RefusalKind::Invalid, message, help: Vec::new() }
+}

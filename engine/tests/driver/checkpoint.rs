@@ -1,0 +1,114 @@
+//! Checkpoints: what they hold is found again, and without them everything is.
+
+use lockstep_engine::api::{Reply, Request, RunRow};
+use lockstep_engine::store::{Image, ShardLog};
+
+use crate::case::{Case, Does};
+
+const LONG: &str = "
+runbook: long
+steps:
+  - id: a
+    exec: [a]
+  - id: pause
+    wait: 1h
+  - id: b
+    exec: [b]
+";
+
+fn rows(case: &mut Case) -> Vec<RunRow> {
+    match case.ask(Request::Runs { limit: 10, status: None, runbook: None }) {
+        Reply::Runs(rows) => rows,
+        other => panic!("no rows: {other:?}"),
+    }
+}
+
+#[test]
+fn an_open_run_goes_on_from_a_checkpoint() {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.pass(60_000);
+    let checkpoint = case.disk.image().load();
+    assert!(checkpoint.is_some(), "a checkpoint was made");
+    case.crash();
+    case.open();
+    assert_eq!(case.disk.image().load(), checkpoint, "it was believed: else it would have been emptied");
+    case.resume();
+    case.settle();
+    assert_eq!(case.story(), "a b: succeeded");
+}
+
+#[test]
+fn without_its_image_everything_is_rebuilt_from_the_journal() {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.pass(60_000);
+    case.crash();
+    case.disk.lose_image();
+    case.open();
+    case.resume();
+    case.settle();
+    assert_eq!(case.story(), "a b: succeeded");
+}
+
+#[test]
+fn an_image_that_the_journal_does_not_vouch_for_is_not_believed() {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.pass(60_000);
+    let mut image = case.disk.image();
+    let mut dirty = lockstep_engine::store::Dirty::default();
+    dirty.entries.insert(b"sum/forged".to_vec(), Some(b"nothing that can be decoded".to_vec()));
+    image.checkpoint(lockstep_engine::id::Lsn(3), &dirty).unwrap();
+    case.crash();
+    case.open();
+    assert_eq!(rows(&mut case).len(), 1);
+    case.resume();
+    case.settle();
+    assert_eq!(case.status(), "succeeded");
+}
+
+#[test]
+fn a_run_that_ended_is_let_go_of_and_found_again() {
+    let mut case = Case::of(LONG).step("b", [Does::Exits(1), Does::Prints("")]);
+    case.start();
+    case.settle();
+    case.pass(10_000);
+    let id = rows(&mut case)[0].id;
+    assert!(case.driver().run(id).is_none(), "it is not in memory any more");
+    let view = case.view();
+    assert_eq!((view.status.as_str(), view.steps.len()), ("failed", 3));
+    assert_eq!(rows(&mut case)[0].status, "failed");
+    // What is asked of it takes it in again.
+    case.retry();
+    case.settle();
+    assert_eq!(case.story(), "a b b: succeeded");
+    case.pass(10_000);
+    case.crash();
+    case.open();
+    assert_eq!(case.status(), "succeeded");
+}
+
+#[test]
+fn a_run_that_was_opened_again_after_a_checkpoint_is_found_after_a_crash() {
+    let mut case = Case::of(LONG).step("b", [Does::Exits(1), Does::Hangs]);
+    case.start();
+    case.settle();
+    case.pass(10_000);
+    case.retry();
+    case.crash();
+    case.open();
+    let row = &rows(&mut case)[0];
+    assert_eq!((row.status.as_str(), row.interrupted), ("running", true));
+}
+
+#[test]
+fn a_closed_store_needs_no_replay() {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.end_one();
+    case.driver().close();
+    let checkpoint = case.disk.image().load().expect("a checkpoint");
+    let head = case.disk.log().head().last;
+    assert_eq!(head.0, checkpoint.lsn.0 + 1, "only the record of the checkpoint lies behind it");
+}

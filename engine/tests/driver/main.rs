@@ -1,0 +1,12 @@
+//! The core and the driver together, on the store in memory: no runtime, no sleep, every outcome scripted.
+
+mod case;
+mod checkpoint;
+mod crash;
+mod expressions;
+mod faults;
+mod interrupted;
+mod look;
+mod property;
+mod sequence;
+mod timing;
