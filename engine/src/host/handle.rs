@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockstep_dsl::expr::Sandbox;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::mailbox::Mailbox;
@@ -15,6 +16,8 @@ pub struct Options {
     pub data: PathBuf,
     /// What steps can do, each under its own name.
     pub actions: Vec<Arc<dyn Action>>,
+    /// What expressions may use: the modules of the standard library.
+    pub sandbox: Arc<Sandbox>,
     /// Whether runs that a former engine left open go on at once. Otherwise each waits, shown as interrupted, until
     /// [`Request::Resume`] or another request to change it.
     pub resume: bool,

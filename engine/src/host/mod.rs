@@ -1,23 +1,68 @@
-//! The engine in a process: the driver on a task of its own, the workers beside it, and callers with a handle.
+//! The engine in a process: the driver on a thread of its own, the workers beside it, and callers with a handle.
 //!
 //! Nothing is decided here. Requests, reports and timers become inputs of the driver's next turn; what the turn says
 //! is to be done is done after it.
 
-#![expect(dead_code, reason = "the task behind the handle lands with the driver")]
-
+mod attempts;
+mod evaluations;
 mod handle;
 mod mailbox;
+mod pinned;
+mod readonly;
+mod service;
+mod watchers;
 
 pub use handle::{EngineHandle, Events, Options, Stopped};
+pub use readonly::ReadOnly;
 
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use self::service::Service;
+use crate::clock::SystemClock;
+use crate::driver::{Driver, Places};
+use crate::eval::Evaluator;
+use crate::limits::MAX_WAITING_CALLS;
 use crate::store::OpenError;
+use crate::store::folder::Folder;
 
-/// Opens the engine over a data folder and recovers what a former one left.
+/// Opens the engine over a data folder and recovers what a former one left. Attempts run on the caller's runtime.
 ///
 /// # Errors
 /// The folder is held by another process, damaged, written by a newer program, or cannot be used.
-#[expect(clippy::unused_async, reason = "opening is a task of the caller's runtime")]
 pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
-    let source = std::io::Error::from(std::io::ErrorKind::Unsupported);
-    Err(OpenError::Io { action: "cannot open", path: options.data.display().to_string(), source })
+    let data = options.data.display().to_string();
+    let cannot = move |source| OpenError::Io { action: "cannot start the engine over", path: data.clone(), source };
+    let (calls, called) = mpsc::channel(MAX_WAITING_CALLS);
+    let (stop, stopped) = watch::channel(None);
+    let (opened, ready) = oneshot::channel();
+    let runtime = Handle::current();
+    // Syncs block, and must not hold up the caller's tasks.
+    let thread = std::thread::Builder::new().name("lockstep-engine".to_owned());
+    let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(&cannot)?;
+    let spawned = thread.spawn(move || match open_driver(&options) {
+        Ok(driver) => {
+            if opened.send(Ok(())).is_ok() {
+                own.block_on(Service::new(driver, options, called, stop, runtime).run());
+            }
+        }
+        Err(error) => {
+            // Whoever asked has gone if it cannot be told.
+            let _ = opened.send(Err(error));
+        }
+    });
+    spawned.map_err(&cannot)?;
+    match ready.await {
+        Ok(Ok(())) => Ok(EngineHandle { calls, stopped }),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(cannot(std::io::Error::other("its thread has ended"))),
+    }
+}
+
+fn open_driver(options: &Options) -> Result<Driver<Folder>, OpenError> {
+    let folder = Folder::open(&options.data)?;
+    let places = Places { logs: folder.logs_dir(), spool: folder.spool_dir() };
+    Driver::open(folder, Box::new(SystemClock::new()), Evaluator::new(Arc::clone(&options.sandbox)), places)
 }

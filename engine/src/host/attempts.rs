@@ -1,0 +1,118 @@
+//! Attempts with the workers of this process: which step each is for, and those that wait for room.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_dsl::graph::Graph;
+use lockstep_dsl::value::{Map, Value};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::pinned;
+use crate::driver::Input;
+use crate::id::{RunId, StepNo, Token};
+use crate::worker::leftover;
+use crate::worker::limits::MAX_RUNNING_ATTEMPTS;
+use crate::worker::local::{Ended, LocalWorkers, OnAnyProgress};
+use crate::worker::{Action, Attempt, Failure, Outcome};
+
+/// The attempts of this engine.
+pub(super) struct Attempts {
+    workers: LocalWorkers,
+    ended: UnboundedSender<Ended>,
+    steps: HashMap<(RunId, Token), StepNo>,
+    waiting: VecDeque<Attempt>,
+    /// Attempts with the workers.
+    running: usize,
+}
+
+/// An attempt of which a former engine may have left processes behind.
+pub(super) struct Leftover {
+    pub run: RunId,
+    pub token: Token,
+    pub grace: Duration,
+    pub folder: PathBuf,
+}
+
+impl Attempts {
+    /// None yet.
+    pub fn new(
+        actions: Vec<Arc<dyn Action>>,
+        ended: UnboundedSender<Ended>,
+        progress: OnAnyProgress,
+        runtime: Handle,
+    ) -> Self {
+        let workers = LocalWorkers::new(actions, ended.clone(), progress, runtime);
+        Self { workers, ended, steps: HashMap::new(), waiting: VecDeque::new(), running: 0 }
+    }
+
+    /// Starts an attempt, or keeps it until there is room for it.
+    pub fn start(&mut self, step: StepNo, attempt: Attempt, graph: Option<Arc<Graph>>) {
+        let (run, token) = (attempt.run, attempt.token);
+        self.steps.insert((run, token), step);
+        if let (Some(folder), Some(graph)) = (&attempt.files, graph)
+            && let Err(error) = pinned::lay_out(folder, &graph.files)
+        {
+            self.not_begun(run, token, "failed", format!("the run's files cannot be written: {error}"));
+            return;
+        }
+        self.waiting.push_back(attempt);
+        self.fill();
+    }
+
+    /// Asks an attempt to stop; one that still waits has certainly not begun.
+    pub fn stop(&mut self, run: RunId, token: Token) {
+        let waits = |attempt: &Attempt| attempt.run == run && attempt.token == token;
+        if let Some(place) = self.waiting.iter().position(waits) {
+            self.waiting.remove(place);
+            self.not_begun(run, token, "cancelled", "it was stopped before it began".to_owned());
+        } else {
+            self.workers.stop(run, token);
+        }
+    }
+
+    /// The report of an attempt that has ended, as the driver takes it.
+    pub fn ended(&mut self, ended: Ended) -> Option<Input> {
+        let Ended { run, token, outcome } = ended;
+        self.running = self.running.saturating_sub(1);
+        self.fill();
+        let step = self.steps.remove(&(run, token))?;
+        Some(Input::Reported { run, step, token, outcome })
+    }
+
+    fn fill(&mut self) {
+        while self.running < MAX_RUNNING_ATTEMPTS {
+            let Some(attempt) = self.waiting.pop_front() else { return };
+            self.running += 1;
+            self.workers.start(attempt);
+        }
+    }
+
+    /// Reports an attempt that the workers never saw.
+    fn not_begun(&mut self, run: RunId, token: Token, kind: &str, message: String) {
+        let error = Failure { kind: kind.to_owned(), message, data: Value::Null };
+        self.running += 1;
+        // The receiver is the service that calls this.
+        let _ = self.ended.send(Ended { run, token, outcome: Outcome::Failed { error, outputs: Map::new() } });
+    }
+}
+
+/// Ends all processes that are left of attempts, and removes their folders.
+pub(super) async fn end_leftovers(left: Vec<Leftover>) {
+    for Leftover { run, token, grace, folder } in left {
+        let ended = leftover::end_leftovers(run, token, grace).await;
+        if ended > 0 {
+            tracing::info!(%run, token = token.0, ended, "processes of an interrupted attempt were ended");
+        }
+        remove(&folder);
+    }
+}
+
+/// Removes a folder of the spool. What cannot be removed is removed at the next start.
+pub(super) fn remove(folder: &Path) {
+    if let Err(error) = pinned::remove(folder) {
+        tracing::warn!(folder = %folder.display(), %error, "a folder of the spool cannot be removed");
+    }
+}

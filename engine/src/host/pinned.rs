@@ -1,0 +1,95 @@
+//! The files that travel with a run, laid out read-only for its commands.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path};
+
+use lockstep_dsl::graph::PinnedFile;
+
+/// Writes the files into a folder of their own, which takes its name only when all are there. A folder that is there
+/// already is complete.
+pub(super) fn lay_out(folder: &Path, files: &[PinnedFile]) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let unfinished = folder.with_extension("unfinished");
+    remove(&unfinished)?;
+    make_folder(&unfinished)?;
+    for file in files {
+        let name = Path::new(&file.name);
+        if name.components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir)) {
+            let outside = format!("`{}` is no path below the runbook", file.name);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, outside));
+        }
+        let path = unfinished.join(name);
+        if let Some(above) = path.parent() {
+            make_folder(above)?;
+        }
+        let mode = if file.executable { 0o500 } else { 0o400 };
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(&file.content)?;
+    }
+    fs::rename(&unfinished, folder)
+}
+
+/// Removes the folder with all that is in it, if it is there.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // A command may have taken away the right to write into a folder of its own.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(folder)?;
+            fs::remove_dir_all(folder)
+        }
+        removed => removed,
+    }
+}
+
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            open_up(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, executable: bool) -> PinnedFile {
+        PinnedFile { name: name.to_owned(), hash: String::new(), executable, content: b"text".to_vec() }
+    }
+
+    #[test]
+    fn files_are_read_only_and_keep_their_folders() {
+        let spool = tempfile::tempdir().unwrap();
+        let folder = spool.path().join("run-files");
+        lay_out(&folder, &[file("fix.sh", true), file("lib/a.txt", false)]).unwrap();
+        lay_out(&folder, &[]).unwrap();
+        let mode = |name: &str| fs::metadata(folder.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("fix.sh"), mode("lib/a.txt")), (0o500, 0o400));
+        assert_eq!(fs::read(folder.join("lib/a.txt")).unwrap(), b"text");
+        fs::set_permissions(folder.join("lib"), Permissions::from_mode(0o500)).unwrap();
+        remove(&folder).unwrap();
+        remove(&folder).unwrap();
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_folder() {
+        let spool = tempfile::tempdir().unwrap();
+        let folder = spool.path().join("run-files");
+        for name in ["../outside", "/tmp/outside"] {
+            assert!(lay_out(&folder, &[file(name, false)]).is_err(), "{name}");
+        }
+        assert!(!spool.path().join("outside").exists() && !folder.exists());
+    }
+}

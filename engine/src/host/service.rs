@@ -1,0 +1,336 @@
+//! The loop that turns the driver: gathers what has happened, takes a turn, does what follows from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::attempts::Attempts;
+use super::evaluations::Evaluations;
+use super::handle::{Call, Events, Options, Stopped};
+use super::watchers::Watchers;
+use crate::api::{Refusal, RefusalKind, Reply, Request};
+use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
+use crate::id::{RunId, Token};
+use crate::limits::{MAX_INPUTS_A_TURN, MAX_SLEEP};
+use crate::store::folder::Folder;
+use crate::worker::local::Ended;
+
+/// The engine's own task.
+pub(super) struct Service {
+    driver: Driver<Folder>,
+    places: Places,
+    resume: bool,
+    calls: mpsc::Receiver<Call>,
+    /// Attempts that have ended; bounded by those that were started.
+    ended: mpsc::UnboundedReceiver<Ended>,
+    /// Answers of long evaluations, and requests whose run is ready for them now.
+    inner: mpsc::UnboundedReceiver<Inner>,
+    to_inner: mpsc::UnboundedSender<Inner>,
+    evaluated: mpsc::UnboundedReceiver<Input>,
+    stop: watch::Sender<Option<Stopped>>,
+    attempts: Attempts,
+    evaluations: Evaluations,
+    watchers: Watchers,
+    callers: BTreeMap<Caller, oneshot::Sender<Reply>>,
+    next_caller: u64,
+    idle: Vec<oneshot::Sender<()>>,
+    closing: Option<oneshot::Sender<()>>,
+    runtime: Handle,
+    /// Watchers have been told that nothing can be stored.
+    said_full: bool,
+}
+
+/// Something that the service does in two parts.
+enum Inner {
+    /// Nothing is left of the attempts of an interrupted run: the request may be followed now.
+    Ready(Request, oneshot::Sender<Reply>),
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Call(Option<Call>),
+    Ended(Ended),
+    Evaluated(Input),
+    Inner(Inner),
+    Time,
+}
+
+impl Service {
+    /// A service over a driver that has just recovered.
+    pub fn new(
+        driver: Driver<Folder>,
+        options: Options,
+        calls: mpsc::Receiver<Call>,
+        stop: watch::Sender<Option<Stopped>>,
+        runtime: Handle,
+    ) -> Self {
+        let (to_ended, ended) = mpsc::unbounded_channel();
+        let (to_evaluated, evaluated) = mpsc::unbounded_channel();
+        let (to_inner, inner) = mpsc::unbounded_channel();
+        let watchers = Watchers::default();
+        let lines = watchers.clone();
+        let progress = Arc::new(move |run: RunId, step: &str, _: Token, progress| lines.line(run, step, progress));
+        Self {
+            places: driver.places().clone(),
+            evaluations: Evaluations::new(driver.evaluator().clone(), to_evaluated),
+            attempts: Attempts::new(options.actions, to_ended, progress, runtime.clone()),
+            resume: options.resume,
+            driver,
+            calls,
+            ended,
+            inner,
+            to_inner,
+            evaluated,
+            stop,
+            watchers,
+            callers: BTreeMap::new(),
+            next_caller: 0,
+            idle: Vec::new(),
+            closing: None,
+            runtime,
+            said_full: false,
+        }
+    }
+
+    /// Turns the driver until the engine is closed or its store fails.
+    pub async fn run(mut self) {
+        self.sweep_spool();
+        if self.resume {
+            self.resume_all();
+        }
+        let mut again = true;
+        loop {
+            let inputs = self.gather(again).await;
+            if self.closing.is_some() {
+                break;
+            }
+            let turn = self.driver.turn(inputs);
+            again = self.follow(turn);
+            let turn = self.driver.tend();
+            again |= self.follow(turn);
+            self.tell_when_full();
+            if self.driver.halted().is_some() {
+                break;
+            }
+            if !again && self.driver.is_idle() {
+                for idle in self.idle.drain(..) {
+                    // Whoever asked may have gone.
+                    let _ = idle.send(());
+                }
+            }
+        }
+        self.end();
+    }
+
+    /// Waits until there is something to take a turn for, and takes what else is there. `again`: there is already.
+    async fn gather(&mut self, again: bool) -> Vec<Input> {
+        let mut inputs = Vec::new();
+        if !again {
+            let sleep = self.sleep();
+            let woken = tokio::select! {
+                biased;
+                Some(ended) = self.ended.recv() => Woken::Ended(ended),
+                Some(input) = self.evaluated.recv() => Woken::Evaluated(input),
+                Some(inner) = self.inner.recv() => Woken::Inner(inner),
+                call = self.calls.recv() => Woken::Call(call),
+                () = tokio::time::sleep(sleep) => Woken::Time,
+            };
+            self.take(woken, &mut inputs);
+        }
+        while inputs.len() < MAX_INPUTS_A_TURN && self.closing.is_none() {
+            let woken = if let Ok(ended) = self.ended.try_recv() {
+                Woken::Ended(ended)
+            } else if let Ok(input) = self.evaluated.try_recv() {
+                Woken::Evaluated(input)
+            } else if let Ok(inner) = self.inner.try_recv() {
+                Woken::Inner(inner)
+            } else if let Ok(call) = self.calls.try_recv() {
+                Woken::Call(Some(call))
+            } else {
+                break;
+            };
+            self.take(woken, &mut inputs);
+        }
+        inputs
+    }
+
+    fn sleep(&mut self) -> Duration {
+        let Some(due) = self.driver.next_wake() else { return MAX_SLEEP };
+        Duration::from_millis(due.saturating_sub(self.driver.read_clock().time)).min(MAX_SLEEP)
+    }
+
+    fn take(&mut self, woken: Woken, inputs: &mut Vec<Input>) {
+        match woken {
+            Woken::Time => {}
+            Woken::Ended(ended) => inputs.extend(self.attempts.ended(ended)),
+            Woken::Evaluated(input) => {
+                self.evaluations.ended();
+                inputs.push(input);
+            }
+            Woken::Inner(Inner::Ready(request, answer)) => inputs.push(self.asked(request, answer)),
+            Woken::Call(Some(Call::Request(request, answer))) => {
+                inputs.extend(self.prepared(request, answer));
+            }
+            Woken::Call(Some(Call::Watch(run, answer))) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.watch(&run));
+            }
+            Woken::Call(Some(Call::Idle(answer))) => self.idle.push(answer),
+            Woken::Call(Some(Call::Close(answer))) => self.closing = Some(answer),
+            // Every handle has been dropped.
+            Woken::Call(None) => self.closing = Some(oneshot::channel().0),
+        }
+    }
+
+    fn asked(&mut self, request: Request, answer: oneshot::Sender<Reply>) -> Input {
+        self.next_caller += 1;
+        let caller = Caller(self.next_caller);
+        self.callers.insert(caller, answer);
+        Input::Request { caller, request }
+    }
+
+    /// A request as an input; `None` while processes that a former engine left behind are being ended first.
+    fn prepared(&mut self, request: Request, answer: oneshot::Sender<Reply>) -> Option<Input> {
+        let name = match &request {
+            Request::Resume { run, .. }
+            | Request::Cancel { run, .. }
+            | Request::Retry { run, .. }
+            | Request::Resolve { run, .. } => run,
+            Request::Start(_)
+            | Request::Watch { .. }
+            | Request::Runs { .. }
+            | Request::Show { .. }
+            | Request::History { .. } => return Some(self.asked(request, answer)),
+        };
+        let left = self.driver.find(name).map(|id| self.attempts_left_by(id)).unwrap_or_default();
+        if left.is_empty() {
+            return Some(self.asked(request, answer));
+        }
+        let ready = self.to_inner.clone();
+        self.runtime.spawn(async move {
+            super::attempts::end_leftovers(left).await;
+            // The service has ended if nobody takes it.
+            let _ = ready.send(Inner::Ready(request, answer));
+        });
+        None
+    }
+
+    /// The attempts of an interrupted run that were running when the former engine ended.
+    fn attempts_left_by(&self, id: RunId) -> Vec<super::attempts::Leftover> {
+        if !self.driver.is_interrupted(id) {
+            return Vec::new();
+        }
+        let Some(run) = self.driver.run(id) else { return Vec::new() };
+        run.running()
+            .map(|(step, token)| super::attempts::Leftover {
+                run: id,
+                token,
+                grace: Duration::from_millis(run.node_of(step).timeout.grace.0),
+                folder: self.places.attempt(id, token),
+            })
+            .collect()
+    }
+
+    fn resume_all(&mut self) {
+        let open: Vec<RunId> = self.driver.interrupted().map(|run| run.id).collect();
+        for id in open {
+            let request = Request::Resume { run: id.to_string(), by: "engine".to_owned() };
+            let (answer, _) = oneshot::channel();
+            let left = self.attempts_left_by(id);
+            let ready = self.to_inner.clone();
+            self.runtime.spawn(async move {
+                super::attempts::end_leftovers(left).await;
+                let _ = ready.send(Inner::Ready(request, answer));
+            });
+        }
+    }
+
+    fn watch(&mut self, name: &str) -> Result<Events, Refusal> {
+        let refusal = |message: String| Refusal { kind: RefusalKind::Store, message, help: Vec::new() };
+        if let Some(why) = self.driver.full() {
+            return Err(refusal(why.to_owned()));
+        }
+        let id = self.driver.find(name)?;
+        let at = self.driver.read_clock().wall.to_string();
+        let interrupted = self.driver.is_interrupted(id);
+        if let Some(run) = self.driver.run(id) {
+            return Ok(self.watchers.add(run, interrupted, &at, &self.places.logs));
+        }
+        let run = self.driver.stored(id).ok_or_else(|| refusal(format!("run {id} cannot be read")))?;
+        Ok(self.watchers.add(&run, false, &at, &self.places.logs))
+    }
+
+    /// Does what a turn leads to. Says whether another one is due at once.
+    fn follow(&mut self, turn: Turn) -> bool {
+        for effect in turn.effects {
+            match effect {
+                Effect::Answer(caller, reply) => {
+                    if let Some(answer) = self.callers.remove(&caller) {
+                        // Whoever asked may have gone.
+                        let _ = answer.send(reply);
+                    }
+                }
+                Effect::Start { step, attempt } => {
+                    let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
+                    self.attempts.start(step, *attempt, graph);
+                }
+                Effect::Stop(run, token) => self.attempts.stop(run, token),
+                Effect::Forget(run, token) => super::attempts::remove(&self.places.attempt(run, token)),
+                Effect::Evaluate(evaluation) => self.evaluations.add(evaluation),
+                Effect::Ended(run) => super::attempts::remove(&self.places.files(run)),
+            }
+        }
+        if !turn.changed.is_empty() {
+            let at = self.driver.now().wall.to_string();
+            for (id, steps) in &turn.changed {
+                if let Some(run) = self.driver.run(*id) {
+                    self.watchers.changed(run, steps, &at, &self.places.logs);
+                }
+            }
+        }
+        turn.again
+    }
+
+    fn tell_when_full(&mut self) {
+        let full = self.driver.full().is_some();
+        if full == self.said_full {
+            return;
+        }
+        let at = self.driver.now().wall.to_string();
+        match self.driver.full() {
+            Some(why) => self.watchers.say("waiting", why, &at),
+            None => self.watchers.say("running", "there is room again", &at),
+        }
+        self.said_full = full;
+    }
+
+    /// Removes what attempts of runs that are over have left in the spool.
+    fn sweep_spool(&self) {
+        let mut kept = std::collections::BTreeSet::new();
+        for run in self.driver.interrupted() {
+            kept.insert(self.places.files(run.id));
+            kept.extend(run.running().map(|(_, token)| self.places.attempt(run.id, token)));
+        }
+        let Ok(entries) = std::fs::read_dir(&self.places.spool) else { return };
+        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
+            super::attempts::remove(&path);
+        }
+    }
+
+    fn end(mut self) {
+        let turn = self.driver.close();
+        self.follow(turn);
+        self.watchers.complete();
+        let why = self.driver.halted().map_or(Stopped::Closed, |why| Stopped::Store(why.to_owned()));
+        let Self { driver, stop, closing, .. } = self;
+        // The folder is given up before anybody hears of it.
+        drop(driver);
+        stop.send_replace(Some(why));
+        if let Some(closing) = closing {
+            let _ = closing.send(());
+        }
+    }
+}
