@@ -18,6 +18,7 @@
 mod block;
 mod expression;
 mod placeholder;
+mod promise;
 mod runbook;
 mod transcript;
 
@@ -67,10 +68,17 @@ fn every_transcript_in_the_documents_is_what_happens() {
 }
 
 #[test]
+fn every_promise_in_the_documents_is_held_by_tests_that_exist() {
+    let documents = documents();
+    let security = documents.iter().find(|document| document.name() == "docs/security.md");
+    report(&promise::check(security.expect("there is a document on security")));
+}
+
+#[test]
 fn the_documents_are_found_and_their_examples_too() {
     let documents = documents();
     let names: Vec<_> = documents.iter().map(Document::name).collect();
-    for name in ["README.md", "docs/language.md"] {
+    for name in ["README.md", "docs/language.md", "docs/operating.md", "docs/security.md"] {
         assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
     }
     let examples = documents.iter().flat_map(|document| &document.blocks);
