@@ -1,9 +1,12 @@
 //! Answers the core's questions, so that what follows from them is part of the same frame.
 
 use super::Driver;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use super::backing::Backing;
 use super::batch::Batch;
 use super::effect::{Effect, Turn};
+use super::quarantine::panic_message;
 use crate::core::Command;
 use crate::core::run::{Input, Question, Run};
 use crate::eval::{Evaluation, Verdict};
@@ -28,7 +31,16 @@ impl<B: Backing> Driver<B> {
                 break;
             }
             pure_steps += usize::from(is_pure_step(run, step, question));
-            match self.evaluator.answer_quickly(run, step, question, self.now.wall) {
+            let now = self.now.wall;
+            let evaluate = || self.evaluator.answer_quickly(run, step, question, now);
+            let verdict = match catch_unwind(AssertUnwindSafe(evaluate)) {
+                Ok(verdict) => verdict,
+                Err(panic) => {
+                    self.quarantine(id, panic_message(panic.as_ref()), batch);
+                    return;
+                }
+            };
+            match verdict {
                 Verdict::Answer(answer) => {
                     let input = Input::Answered { step, question, answer };
                     if let Err(why) = self.decide(Command::Run(id, input), batch) {

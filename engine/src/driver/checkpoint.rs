@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::Driver;
 use super::backing::Backing;
+use super::batch::Batch;
 use super::effect::Turn;
+use super::{Driver, Input};
 use crate::api::RunRow;
 use crate::core::run::Record;
 use crate::encode::encode;
@@ -87,9 +88,22 @@ impl<B: Backing> Driver<B> {
         if self.checkpoint_due().is_some_and(|due| due <= self.now.time) { self.checkpoint() } else { Turn::default() }
     }
 
-    /// Makes a last checkpoint; the driver may then be dropped.
-    pub fn close(&mut self) -> Turn {
-        let turn = if self.dirty.since.is_some() { self.checkpoint() } else { Turn::default() };
+    /// Takes in the last reports, without going on from them, and makes a last checkpoint; the driver may then be
+    /// dropped. Attempts that the turn grants all the same are not to be started.
+    pub fn close(&mut self, inputs: impl IntoIterator<Item = Input>) -> Turn {
+        let reports = inputs.into_iter().filter(|input| matches!(input, Input::Reported { .. }));
+        self.waiting.extend(reports);
+        let mut turn = Turn::default();
+        self.now = self.clock.now(Some(&self.now));
+        if self.release_held(&mut turn) {
+            let mut batch = Batch::default();
+            self.take_inputs(&mut batch);
+            self.commit(batch, &mut turn);
+        }
+        self.refuse_requests(&mut turn);
+        if self.dirty.since.is_some() {
+            turn.effects.extend(self.checkpoint().effects);
+        }
         self.log.rest();
         turn
     }

@@ -92,7 +92,8 @@ impl<B: Backing> Driver<B> {
 
     /// Answers every waiting request that nothing can be stored or shown now; other inputs wait on.
     pub(super) fn refuse_requests(&mut self, turn: &mut Turn) {
-        let why = self.halted.clone().or_else(|| self.full().map(str::to_owned)).unwrap_or_default();
+        let why = self.halted.clone().or_else(|| self.full().map(str::to_owned));
+        let why = why.unwrap_or_else(|| "the engine was closed".to_owned());
         let (requests, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
             .into_iter()
             .chain(std::mem::take(&mut self.starts))

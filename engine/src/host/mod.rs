@@ -24,7 +24,7 @@ use self::service::Service;
 use crate::clock::SystemClock;
 use crate::driver::{Driver, Places};
 use crate::eval::Evaluator;
-use crate::limits::MAX_WAITING_CALLS;
+use crate::limits::{EVALUATION_STACK_BYTES, MAX_WAITING_CALLS};
 use crate::store::OpenError;
 use crate::store::folder::Folder;
 
@@ -40,7 +40,7 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
     let (opened, ready) = oneshot::channel();
     let runtime = Handle::current();
     // Syncs block, and must not hold up the caller's tasks.
-    let thread = std::thread::Builder::new().name("lockstep-engine".to_owned());
+    let thread = std::thread::Builder::new().name("lockstep-engine".to_owned()).stack_size(EVALUATION_STACK_BYTES);
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(&cannot)?;
     let spawned = thread.spawn(move || match open_driver(&options) {
         Ok(driver) => {

@@ -1,5 +1,7 @@
 //! Looks at a data folder that no engine holds, without a lock and without writing.
 
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,8 +31,9 @@ impl ReadOnly {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let folder = open_read_only(path)?;
         let mut state = State::default();
+        let mut broken = BTreeSet::new();
         let mut failed = None;
-        folder.journal.read(Lsn(1), &mut |frame| match fold(&mut state, &frame) {
+        folder.journal.read(Lsn(1), &mut |frame| match fold(&mut state, &mut broken, &frame) {
             Ok(()) => true,
             Err(error) => {
                 failed = Some(error);
@@ -95,10 +98,21 @@ impl ReadOnly {
     }
 }
 
-fn fold(state: &mut State, frame: &Frame) -> Result<(), OpenError> {
+/// Applies a frame. A run with a record that cannot be applied is left as it was: `broken` holds it from then on.
+fn fold(state: &mut State, broken: &mut BTreeSet<RunId>, frame: &Frame) -> Result<(), OpenError> {
     for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
         let record: Record = decode_record(lsn, bytes)?;
-        state.apply(&record, frame.stamp);
+        let run = match &record {
+            Record::Created { run, .. } | Record::Changed { run, .. } => Some(*run),
+            Record::Defined { .. } | Record::Checkpointed { .. } => None,
+        };
+        if run.is_some_and(|run| broken.contains(&run)) {
+            continue;
+        }
+        if catch_unwind(AssertUnwindSafe(|| state.apply(&record, frame.stamp))).is_err() {
+            tracing::error!(record = lsn.0, "a bug of lockstep: a journaled record cannot be applied");
+            broken.extend(run);
+        }
     }
     Ok(())
 }

@@ -34,6 +34,8 @@ pub(super) struct Service {
     attempts: Attempts,
     evaluations: Evaluations,
     watchers: Watchers,
+    /// Whatever ends the service, watchers hear of it.
+    _last_word: LastWord,
     callers: BTreeMap<Caller, oneshot::Sender<Reply>>,
     next_caller: u64,
     idle: Vec<oneshot::Sender<()>>,
@@ -47,6 +49,15 @@ pub(super) struct Service {
 enum Inner {
     /// Nothing is left of the attempts of an interrupted run: the request may be followed now.
     Ready(Request, oneshot::Sender<Reply>),
+}
+
+/// Says to every watcher that nothing more will come, when it is dropped.
+struct LastWord(Watchers);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.0.complete();
+    }
 }
 
 /// What the loop woke up for.
@@ -85,6 +96,7 @@ impl Service {
             to_inner,
             evaluated,
             stop,
+            _last_word: LastWord(watchers.clone()),
             watchers,
             callers: BTreeMap::new(),
             next_caller: 0,
@@ -105,7 +117,8 @@ impl Service {
         loop {
             let inputs = self.gather(again).await;
             if self.closing.is_some() {
-                break;
+                self.end(inputs);
+                return;
             }
             let turn = self.driver.turn(inputs);
             again = self.follow(turn);
@@ -122,7 +135,7 @@ impl Service {
                 }
             }
         }
-        self.end();
+        self.end(Vec::new());
     }
 
     /// Waits until there is something to take a turn for, and takes what else is there. `again`: there is already.
@@ -320,14 +333,15 @@ impl Service {
         }
     }
 
-    fn end(mut self) {
-        let turn = self.driver.close();
+    fn end(mut self, inputs: Vec<Input>) {
+        let mut turn = self.driver.close(inputs);
+        turn.effects.retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_)));
         self.follow(turn);
-        self.watchers.complete();
         let why = self.driver.halted().map_or(Stopped::Closed, |why| Stopped::Store(why.to_owned()));
-        let Self { driver, stop, closing, .. } = self;
+        let Self { driver, stop, closing, _last_word: last_word, .. } = self;
         // The folder is given up before anybody hears of it.
         drop(driver);
+        drop(last_word);
         stop.send_replace(Some(why));
         if let Some(closing) = closing {
             let _ = closing.send(());

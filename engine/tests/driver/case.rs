@@ -106,6 +106,20 @@ impl Case {
         case
     }
 
+    /// The graph with something changed in it that no compiler would have let through.
+    pub fn of_broken(runbook: &str, breaks: impl FnOnce(&mut Graph)) -> Self {
+        let mut graph = Self::of(runbook).graph;
+        breaks(&mut graph);
+        Self::of_graph(graph)
+    }
+
+    /// The request that starts another run, of another runbook.
+    pub fn start_other(runbook: &str, number: u32) -> Request {
+        let graph = Self::of(runbook).graph;
+        let id = RunId::new(NOON.0, number);
+        Request::Start(Box::new(Start { id, graph, params: Map::new(), by: "user:ben".to_owned() }))
+    }
+
     /// The same runbook in a new world.
     pub fn again(&self) -> Self {
         Self::of_graph(self.graph.clone())
@@ -274,13 +288,20 @@ impl Case {
 
     /// The first running command that ends by itself ends. Says whether there was one.
     pub fn end_one(&mut self) -> bool {
-        let Some(place) = self.running.iter().position(|(_, _, does)| !matches!(does, Does::Hangs)) else {
+        if self.running.iter().all(|(_, _, does)| matches!(does, Does::Hangs)) {
             return false;
-        };
-        let (step, attempt, does) = self.running.remove(place);
-        let outcome = outcome(&does);
-        self.turn([Input::Reported { run: attempt.run, step, token: attempt.token, outcome }]);
+        }
+        let report = self.next_report();
+        self.turn([report]);
         true
+    }
+
+    /// The report of the first running command that ends by itself.
+    pub fn next_report(&mut self) -> Input {
+        let ends = |(_, _, does): &(StepNo, Attempt, Does)| !matches!(does, Does::Hangs);
+        let place = self.running.iter().position(ends).expect("a command ends");
+        let (step, attempt, does) = self.running.remove(place);
+        Input::Reported { run: attempt.run, step, token: attempt.token, outcome: outcome(&does) }
     }
 
     /// A report of an attempt that is not running any more, or was never.

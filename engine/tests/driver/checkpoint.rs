@@ -1,6 +1,8 @@
 //! Checkpoints: what they hold is found again, and without them everything is.
 
 use lockstep_engine::api::{Reply, Request, RunRow};
+use lockstep_engine::core::run::StepStatus;
+use lockstep_engine::driver::Effect;
 use lockstep_engine::store::{Image, ShardLog};
 
 use crate::case::{Case, Does};
@@ -107,8 +109,23 @@ fn a_closed_store_needs_no_replay() {
     let mut case = Case::of(LONG);
     case.start();
     case.end_one();
-    case.driver().close();
+    case.driver().close([]);
     let checkpoint = case.disk.image().load().expect("a checkpoint");
     let head = case.disk.log().head().last;
     assert_eq!(head.0, checkpoint.lsn.0 + 1, "only the record of the checkpoint lies behind it");
+}
+
+#[test]
+fn closing_takes_the_last_reports_in_and_goes_on_from_none() {
+    let mut case = Case::of(LONG.replace("wait: 1h", "exec: [pause]").as_str());
+    case.start();
+    let report = case.next_report();
+    let turn = case.driver().close([report]);
+    assert!(!turn.effects.iter().any(|effect| matches!(effect, Effect::Start { .. })), "{turn:?}");
+    case.crash();
+    case.open();
+    assert_eq!(case.status_of("a"), StepStatus::Succeeded);
+    case.resume();
+    case.settle();
+    assert_eq!(case.story(), "a pause b: succeeded");
 }

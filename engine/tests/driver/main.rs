@@ -8,5 +8,6 @@ mod faults;
 mod interrupted;
 mod look;
 mod property;
+mod quarantine;
 mod sequence;
 mod timing;
