@@ -14,6 +14,9 @@ use crate::core::run::{Resolution, RunError, StepStatus};
 use crate::id::RunId;
 use crate::worker::Stream;
 
+/// As a filter of [`Request::Runs`]: open, and no engine lets them go on.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// A request to the engine that holds a data folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +42,7 @@ pub enum Request {
     Runs {
         /// At most so many.
         limit: usize,
-        /// Only those in this state (`running`, `failed`, ...).
+        /// Only those in this state (`running`, `failed`, ...), or those that are [`INTERRUPTED`].
         status: Option<String>,
         /// Only those of this runbook.
         runbook: Option<String>,

@@ -7,9 +7,9 @@ use super::backing::Backing;
 use super::checkpoint::{SUMMARY_PREFIX, Summary};
 use super::commit::refused;
 use super::recovery::decode_record;
-use crate::api::{HistoryRow, RefusalKind, Reply, Request, RunRow};
+use crate::api::{HistoryRow, INTERRUPTED, RefusalKind, Reply, Request, RunRow};
 use crate::core::State;
-use crate::core::run::Record;
+use crate::core::run::{Record, RunOutcome};
 use crate::encode::decode;
 use crate::id::{Lsn, RunId};
 use crate::limits::MAX_LISTED_RUNS;
@@ -48,6 +48,10 @@ impl<B: Backing> Driver<B> {
         for (run, interrupted) in memory.chain(self.interrupted.values().map(|run| (run, true))) {
             seen.insert(run.id);
             newest.offer(run_row(run, interrupted));
+        }
+        // Open runs are all in memory: the list of those that ended, which grows for ever, is not read for them.
+        if status.is_some_and(|status| !RunOutcome::ALL.iter().any(|outcome| outcome.name() == status)) {
+            return newest.into_rows();
         }
         self.image.scan(SUMMARY_PREFIX, &mut |_, bytes| {
             if let Ok(summary) = decode::<Summary>(bytes)
@@ -120,7 +124,7 @@ impl<'a> Newest<'a> {
 
     /// Keeps the row if it fits and is among the newest.
     pub fn offer(&mut self, row: RunRow) {
-        let fits = self.status.is_none_or(|status| row.status == status)
+        let fits = self.status.is_none_or(|status| row.status == status || (status == INTERRUPTED && row.interrupted))
             && self.runbook.is_none_or(|runbook| row.runbook == runbook);
         if fits {
             self.rows.insert(row.id, row);

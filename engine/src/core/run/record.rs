@@ -480,6 +480,9 @@ impl StepStatus {
 }
 
 impl RunOutcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Cancelled];
+
     /// As people and JSON read it.
     pub const fn name(self) -> &'static str {
         match self {
