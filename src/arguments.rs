@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{check, completions, graph};
+use crate::command::{cancel, check, completions, graph, history, logs, resolve, resume, retry, run, runs, show};
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 
@@ -52,8 +52,9 @@ Environment:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The data folder: journal, checkpoint and logs [default: lockstep in the folder for state, `~/.local/state`].
-    #[arg(long, global = true, value_name = "DIR", env = "LOCKSTEP_DATA", hide_env_values = true)]
+    /// The data folder: journal, checkpoint and logs [default: `LOCKSTEP_DATA`, else
+    /// `$XDG_STATE_HOME/lockstep`, else `~/.local/state/lockstep`].
+    #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// When to paint.
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
@@ -74,10 +75,28 @@ pub enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a runbook and watch it.
+    Run(run::Options),
     /// Find what is wrong with runbooks, without running anything.
     Check(check::Options),
     /// Print the steps of a runbook and what they need.
     Graph(graph::Options),
+    /// List runs, newest first.
+    Runs(runs::Options),
+    /// Show one run: steps, outputs, errors.
+    Show(show::Options),
+    /// Print what the commands of a run printed.
+    Logs(logs::Options),
+    /// Print everything that was journaled of a run.
+    History(history::Options),
+    /// Go on with runs that were cut off.
+    Resume(resume::Options),
+    /// Cancel a run.
+    Cancel(cancel::Options),
+    /// Go on with a failed or cancelled run, keeping what succeeded.
+    Retry(retry::Options),
+    /// Say how a step in doubt goes on.
+    Resolve(resolve::Options),
     /// Print the completions for a shell.
     Completions(completions::Options),
 }
@@ -86,8 +105,17 @@ impl Command {
     /// Does it.
     pub fn execute(&self, context: &Context) -> Result<Ending, Failure> {
         match self {
+            Self::Run(options) => run::execute(options, context),
             Self::Check(options) => check::execute(options, context),
             Self::Graph(options) => graph::execute(options, context),
+            Self::Runs(options) => runs::execute(options, context),
+            Self::Show(options) => show::execute(options, context),
+            Self::Logs(options) => logs::execute(options, context),
+            Self::History(options) => history::execute(options, context),
+            Self::Resume(options) => resume::execute(options, context),
+            Self::Cancel(options) => cancel::execute(options, context),
+            Self::Retry(options) => retry::execute(options, context),
+            Self::Resolve(options) => resolve::execute(options, context),
             Self::Completions(options) => completions::execute(options),
         }
     }

@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::arguments::{Color, Global};
 use crate::ending::Failure;
@@ -27,19 +27,17 @@ pub struct Context {
 impl Context {
     /// Looks around.
     pub fn new(global: &Global) -> Result<Self, Failure> {
-        let given = global.data.as_deref().filter(|path| !path.as_os_str().is_empty());
-        let data = match given {
-            Some(path) => std::path::absolute(path).map_err(Failure::system("cannot find the working directory"))?,
+        let from_environment = env::var_os("LOCKSTEP_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let data = match global.data.clone().or(from_environment) {
+            Some(path) => std::path::absolute(path).map_err(Failure::system("cannot find the data folder"))?,
             None => default_data().ok_or_else(|| {
                 Failure::usage("neither HOME nor XDG_STATE_HOME is set, so there is no place for the data")
                     .help("name a folder with `--data DIR` or LOCKSTEP_DATA")
             })?,
         };
-        let from_environment =
-            env::var_os("LOCKSTEP_DATA").is_some_and(|value| Path::new(&value) == given.unwrap_or(&data));
-        let data_option = match given {
-            Some(path) if !from_environment => format!(" --data {}", shell_word(&path.to_string_lossy())),
-            _ => String::new(),
+        let data_option = match &global.data {
+            Some(path) => format!(" --data {}", shell_word(&path.to_string_lossy())),
+            None => String::new(),
         };
         Ok(Self {
             data,

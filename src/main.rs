@@ -2,16 +2,19 @@
 //!
 //! No rule of the engine lives in this crate. Read on in `command/run.rs`.
 
-#![expect(dead_code, reason = "the verbs that talk to the engine land with its handle")]
-
 mod arguments;
 mod bug;
 mod command;
 mod context;
 mod drawing;
 mod ending;
+mod follow;
+mod host;
+mod interrupt;
 mod output;
+mod params;
 mod runbook_file;
+mod runtime;
 
 use std::process::ExitCode;
 

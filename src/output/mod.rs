@@ -3,17 +3,59 @@
 //!
 //! Nothing that a command or a runbook wrote reaches a terminal with its control characters.
 
+pub mod human;
 pub mod json;
+mod line;
+mod live;
+mod plain;
 mod screen;
+mod story;
 mod style;
+mod summary;
 pub mod text;
+mod tree;
+mod words;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
 
-pub use style::Style;
+use lockstep_engine::api::Event;
+use lockstep_engine::id::RunId;
 
+pub use style::{Style, Tone};
+
+use crate::context::Context;
 use crate::ending::Failure;
+
+/// Shows what runs do while they do it.
+pub trait Watcher {
+    /// Something happened.
+    fn event(&mut self, event: &Event) -> Result<(), Failure>;
+
+    /// Lockstep itself says something: that a cancel was asked for, that the run can be resumed.
+    fn note(&mut self, text: &str);
+
+    /// Some time has passed: what moves may be drawn anew.
+    fn tick(&mut self) {}
+
+    /// Nothing more will happen: what is drawn is drawn for the last time, and a summary follows.
+    fn close(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// The watcher for a command: JSON where it is asked for, a live tree on a terminal, else plain lines.
+pub fn watcher(context: &Context, json: bool) -> Box<dyn Watcher> {
+    if json {
+        return Box::new(json::Json);
+    }
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+    if io::stdout().is_terminal() && !is_dumb {
+        Box::new(live::Live::new(context))
+    } else {
+        Box::new(plain::Plain::new(context))
+    }
+}
 
 /// Writes to standard output at once. That nobody reads it any more is no failure.
 pub fn print(text: &str) -> Result<(), Failure> {
@@ -35,6 +77,17 @@ pub fn say(text: &str) -> io::Result<()> {
     let mut stderr = io::stderr().lock();
     stderr.write_all(format!("{text}\n").as_bytes())?;
     stderr.flush()
+}
+
+/// The run that an event is about.
+pub const fn event_run(event: &Event) -> RunId {
+    match event {
+        Event::Started { id, .. }
+        | Event::Step { id, .. }
+        | Event::Output { id, .. }
+        | Event::Status { id, .. }
+        | Event::Run { id, .. } => *id,
+    }
 }
 
 /// Whether nobody reads the stream any more: the pipe is broken, or the terminal is gone.

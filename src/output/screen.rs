@@ -43,7 +43,7 @@ impl Screen {
         let mut out = self.clearing();
         for line in lines {
             out.push_str(line);
-            out.push_str("\x1b[K\r\n");
+            out.push_str("\x1b[K\n");
         }
         self.drawn = lines.iter().map(|line| painted_width(line)).collect();
         write(&out)
@@ -55,7 +55,7 @@ impl Screen {
         self.drawn.clear();
         for line in text.lines() {
             out.push_str(line);
-            out.push_str("\r\n");
+            out.push('\n');
         }
         write(&out)
     }

@@ -1,0 +1,105 @@
+//! `lockstep resolve`: a person says what became of a step in doubt, and the run goes on.
+
+use clap::{Args, ValueEnum};
+use lockstep_dsl::value::{Map, Value};
+use lockstep_engine::api::Request;
+use lockstep_engine::core::run::Resolution;
+
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::follow::Follower;
+use crate::host::Session;
+use crate::runtime;
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep resolve last deploy done                       it took effect: go on behind it
+  lockstep resolve last dump done --output bytes=1024     with the outputs that later steps use, as JSON or text
+  lockstep resolve last deploy failed                     it did not: `catch`, `on_error` and the like act
+  lockstep resolve last deploy rerun                      run it once more
+
+A step is in doubt when it must not run twice (`effect: once`) and nobody knows whether it took effect, since lockstep
+was killed while it ran. `lockstep logs RUN STEP` shows what it printed until then. Who resolved what is journaled.";
+
+/// Options of `lockstep resolve`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Options {
+    /// The run.
+    run: String,
+    /// The path of the step, as `show` prints it.
+    step: String,
+    /// What became of it.
+    #[arg(value_enum)]
+    how: How,
+    /// An output of the step that is done: JSON, else text.
+    #[arg(long = "output", value_name = "NAME=VALUE")]
+    outputs: Vec<String>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum How {
+    /// It took effect.
+    Done,
+    /// It did not, or not as it should.
+    Failed,
+    /// It is to run once more.
+    Rerun,
+}
+
+/// Resolves it.
+pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    let how = resolution(options)?;
+    runtime::run(async {
+        let session = Session::open(context).await?;
+        let mut follower = Follower::new(context, session, options.json)?;
+        let id = super::id_of(follower.session(), &options.run).await?;
+        let request = Request::Resolve { run: id.to_string(), step: options.step.clone(), how, by: context.by.clone() };
+        follower.session().call(request).await?;
+        follower.follow(&[id]).await
+    })
+}
+
+fn resolution(options: &Options) -> Result<Resolution, Failure> {
+    match options.how {
+        How::Done => {
+            let outputs: Result<Map, Failure> = options.outputs.iter().map(|text| output(text)).collect();
+            Ok(Resolution::Done { outputs: outputs? })
+        }
+        _ if !options.outputs.is_empty() => {
+            Err(Failure::usage("`--output` goes with `done` only: what failed or runs again has no outputs yet"))
+        }
+        How::Failed => Ok(Resolution::Failed),
+        How::Rerun => Ok(Resolution::Rerun),
+    }
+}
+
+/// `name=value`, the value as JSON where it is, else as text.
+fn output(text: &str) -> Result<(String, Value), Failure> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Failure::usage(format!("`--output {text}` names no value; write `--output NAME=VALUE`")))?;
+    let value = serde_json::from_str(value).map_or_else(|_| Value::from(value), Value::from_json);
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_json_or_text() {
+        let value = |text: &str| output(text).unwrap().1;
+        assert_eq!(value("bytes=1024"), Value::Int(1024));
+        assert_eq!(value("name=web-1"), Value::from("web-1"));
+        assert_eq!(value("id=\"7\""), Value::from("7"));
+        assert_eq!(value("all=[1,2]"), Value::List(vec![Value::Int(1), Value::Int(2)]));
+        assert_eq!(value("empty="), Value::from(""));
+        assert!(output("bytes").is_err());
+    }
+}

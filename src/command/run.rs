@@ -1,0 +1,110 @@
+//! `lockstep run`: compiles a runbook, starts a run of it, and watches until it has ended.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::path::PathBuf;
+
+use clap::Args;
+use jiff::Timestamp;
+use lockstep_engine::api::{INTERRUPTED, Reply, Request, RunRow, Start};
+use lockstep_engine::id::RunId;
+
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::follow::Follower;
+use crate::host::Session;
+use crate::output::text::count;
+use crate::{output, params, runbook_file, runtime};
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep run disk-cleanup.yaml                        run it; required parameters are asked for by an error
+  lockstep run deploy.yaml -p version=1.2.3 -p hosts='[web-1, web-2]'
+  lockstep run deploy.yaml --params prod.yaml -p notes=@notes.txt
+  lockstep run backup.yaml -p password=env:PGPASSWORD   a secret is given as the place where it is read
+  lockstep run deploy.yaml --json | jq -r 'select(.type==\"run\").status'
+
+Everything that is wrong with the runbook and the parameters is said before anything runs (exit code 2).
+
+On a terminal the steps are shown as a tree that moves; elsewhere as one line for each thing that happens; with --json as
+one object a line, the last one {\"type\":\"run\",\"id\",\"status\",\"outputs\",\"error\"}.
+
+Signals:
+  Ctrl-C, SIGTERM   ask for the run to be cancelled: its commands end, `finally` runs; exit code 4
+  a second one      leaves at once; the cancel stands, `lockstep resume` finishes it; exit code 3
+  SIGHUP            leaves without a cancel, as the terminal is gone; `lockstep resume` goes on; exit code 3
+  kill -9           loses nothing that was acknowledged; `lockstep resume` goes on
+
+Several runs at once share one process: the first carries those of other terminals and stays until they have ended.";
+
+/// Options of `lockstep run`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Options {
+    /// The runbook.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Its parameters.
+    #[command(flatten)]
+    params: params::Parameters,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    let graph = runbook_file::load(&options.file, context.stderr)?;
+    let params = params::resolve(&options.params, &graph, context.stderr)?;
+    runtime::run(async {
+        let session = Session::open(context).await?;
+        let mut follower = Follower::new(context, session, options.json)?;
+        name_interrupted(follower.session(), context).await?;
+        let id = new_id();
+        let start = Start { id, graph, params, by: context.by.clone() };
+        follower.session().call(Request::Start(Box::new(start))).await?;
+        follower.follow(&[id]).await
+    })
+}
+
+/// Runs that were cut off do not go on by themselves: their ids are said, and how to go on.
+async fn name_interrupted(session: &mut Session, context: &Context) -> Result<(), Failure> {
+    const NAMED: usize = 5;
+    let mut interrupted = interrupted(session).await?;
+    // One that waits for a person goes no further by being resumed.
+    interrupted.retain(|row| !(row.in_doubt && row.status == "waiting"));
+    if interrupted.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = interrupted.iter().take(NAMED).map(|row| row.id.to_string()).collect();
+    let more = interrupted.len() - named.len();
+    let and_more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    // Standard error may be gone; the run starts all the same.
+    let _ = output::say(&format!(
+        "lockstep: {} cut off: {}{and_more}; `{}` goes on",
+        if interrupted.len() == 1 {
+            "1 run was".to_owned()
+        } else {
+            format!("{} were", count(interrupted.len(), "run"))
+        },
+        named.join(", "),
+        context.command(
+            if interrupted.len() == 1 { format!("resume {}", named[0]) } else { "resume".to_owned() }.as_str()
+        ),
+    ));
+    Ok(())
+}
+
+/// The open runs that nobody carries, oldest first.
+pub async fn interrupted(session: &mut Session) -> Result<Vec<RunRow>, Failure> {
+    let request = Request::Runs { limit: usize::MAX, status: Some(INTERRUPTED.to_owned()), runbook: None };
+    let Reply::Runs(mut rows) = session.call(request).await? else { return Ok(Vec::new()) };
+    rows.reverse();
+    Ok(rows)
+}
+
+/// An id for a run that begins now.
+fn new_id() -> RunId {
+    let random = RandomState::new().hash_one(std::process::id());
+    RunId::new(Timestamp::now().as_millisecond(), (random >> 32) as u32)
+}

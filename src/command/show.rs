@@ -1,0 +1,40 @@
+//! `lockstep show`: one run, whole.
+
+use clap::Args;
+use lockstep_engine::api::{Reply, Request};
+
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::host::look;
+use crate::output::{self, human, json};
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep show last
+  lockstep show 06bq               any unique beginning of an id will do
+  lockstep show last --json | jq '.steps[] | select(.status==\"failed\")'
+
+Exits with 0 whatever became of the run: its status is in what is shown.";
+
+/// Options of `lockstep show`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Options {
+    /// The run.
+    run: String,
+    /// Print one JSON object:
+    /// {"id","runbook","status","params","outputs","error","steps":[{"path","kind","status","attempts","outputs",...}]}
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows it.
+pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    match look(context, &Request::Show { run: options.run.clone() })? {
+        Some(Reply::Run(view)) if options.json => json::line(&view)?,
+        Some(Reply::Run(view)) => output::print(&human::run(&view, context))?,
+        Some(other) => panic!("a request to show a run is answered by the run, not by {other:?}"),
+        None => return Err(super::no_runs(context)),
+    }
+    Ok(Ending::Succeeded)
+}

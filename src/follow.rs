@@ -1,0 +1,356 @@
+//! Follows runs until they have ended or can go no further, whoever hosts them.
+//!
+//! Everything that can happen (an event, a signal, a host that goes away, the answer to a cancel) arrives in one loop and
+//! is handled by one method. The runs go on whatever happens to what is printed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lockstep_engine::api::{Event, Reply, Request, StepView};
+use lockstep_engine::id::RunId;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::host::{Session, Update};
+use crate::interrupt::{Interrupts, Wish};
+use crate::output::text::count;
+use crate::output::{Watcher, event_run};
+
+/// Between two drawings of what moves.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A host whose guests are done this soon does not speak of waiting for them.
+const HARDLY_A_WAIT: Duration = Duration::from_millis(200);
+
+/// Runs listed to count those of guests.
+const COUNTED_RUNS: usize = 10_000;
+
+/// Events that wait to be printed. Beyond it they wait with the engine, which drops lines of output first.
+const UNHEARD: usize = 256;
+
+/// Follows runs.
+pub struct Follower<'a> {
+    context: &'a Context,
+    session: Session,
+    interrupts: Interrupts,
+    output: Box<dyn Watcher>,
+    runs: BTreeMap<RunId, Followed>,
+    /// The cancel that was asked for, and whether it is durable for all runs.
+    cancel: Cancel,
+    /// Why nothing is printed any more.
+    unprinted: Option<Failure>,
+    /// Counts places at the folder, so that what is heard from a host that has gone is told apart.
+    generation: u32,
+    ears: mpsc::Sender<Heard>,
+    heard: mpsc::Receiver<Heard>,
+}
+
+/// What is known of a run that is followed.
+#[derive(Debug, Default)]
+struct Followed {
+    ending: Option<Ending>,
+    started: bool,
+    status: Option<(String, Option<String>)>,
+    steps: BTreeMap<String, StepView>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    NotAsked,
+    Asked { unanswered: usize },
+}
+
+/// Something that another task heard.
+#[derive(Debug)]
+enum Heard {
+    Event {
+        generation: u32,
+        event: Box<Event>,
+    },
+    /// A run's events have come to an end, and perhaps too early.
+    Silence {
+        generation: u32,
+        run: RunId,
+    },
+    /// The answer to a cancel.
+    Cancelled {
+        result: Result<(), String>,
+    },
+}
+
+/// Whether to go on following.
+enum Then {
+    GoOn,
+    Leave,
+}
+
+impl<'a> Follower<'a> {
+    /// Follows nothing yet, but hears signals already.
+    pub fn new(context: &'a Context, session: Session, json: bool) -> Result<Self, Failure> {
+        let (ears, heard) = mpsc::channel(UNHEARD);
+        Ok(Self {
+            context,
+            session,
+            interrupts: Interrupts::listen()?,
+            output: crate::output::watcher(context, json),
+            runs: BTreeMap::new(),
+            cancel: Cancel::NotAsked,
+            unprinted: None,
+            generation: 0,
+            ears,
+            heard,
+        })
+    }
+
+    /// The place at the folder, to make requests before following.
+    pub const fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    /// Follows these runs to their end, stays for guests where there are any, and gives the folder up.
+    pub async fn follow(mut self, runs: &[RunId]) -> Result<Ending, Failure> {
+        self.runs = runs.iter().map(|run| (*run, Followed::default())).collect();
+        if self.session.moved {
+            self.resume_all().await?;
+        }
+        self.watch_all().await?;
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.runs.values().any(|run| run.ending.is_none()) {
+            let then = tokio::select! {
+                biased;
+                wish = self.interrupts.next() => self.obey(wish),
+                Some(heard) = self.heard.recv() => self.hear(heard).await?,
+                _ = ticks.tick() => {
+                    self.output.tick();
+                    Then::GoOn
+                }
+            };
+            if matches!(then, Then::Leave) {
+                return Ok(Ending::StillOpen);
+            }
+        }
+        self.end().await
+    }
+
+    async fn hear(&mut self, heard: Heard) -> Result<Then, Failure> {
+        match heard {
+            Heard::Event { generation, event } if generation == self.generation => self.event(&event),
+            Heard::Silence { generation, run } if generation == self.generation => {
+                if self.runs.get(&run).is_some_and(|run| run.ending.is_none()) {
+                    self.take_over().await?;
+                }
+            }
+            Heard::Event { .. } | Heard::Silence { .. } => {}
+            Heard::Cancelled { result } => {
+                if let Cancel::Asked { unanswered } = &mut self.cancel {
+                    *unanswered = unanswered.saturating_sub(1);
+                }
+                if let Err(message) = result {
+                    self.output.note(&format!("lockstep: the cancel was not taken: {message}"));
+                }
+            }
+        }
+        Ok(Then::GoOn)
+    }
+
+    fn event(&mut self, event: &Event) {
+        let Some(run) = self.runs.get_mut(&event_run(event)) else { return };
+        if run.is_news(event) {
+            let printed = if self.unprinted.is_none() { self.output.event(event) } else { Ok(()) };
+            self.unprinted = printed.err().or(self.unprinted.take());
+        }
+    }
+
+    fn obey(&mut self, wish: Wish) -> Then {
+        match (wish, self.cancel) {
+            (Wish::Cancel, Cancel::NotAsked) => {
+                self.ask_for_cancel();
+                let which = self.open_runs();
+                self.output.note(&format!("lockstep: cancelling {which}; once more leaves it to be resumed"));
+                Then::GoOn
+            }
+            (Wish::Cancel, Cancel::Asked { .. }) | (Wish::Leave, _) => {
+                self.say_goodbye();
+                Then::Leave
+            }
+        }
+    }
+
+    /// Asks for all open runs to be cancelled, beside what goes on here.
+    fn ask_for_cancel(&mut self) {
+        let open: Vec<_> = self.runs.iter().filter(|(_, run)| run.ending.is_none()).map(|(id, _)| *id).collect();
+        self.cancel = Cancel::Asked { unanswered: open.len() };
+        for run in open {
+            let (caller, ears) = (self.session.caller(), self.ears.clone());
+            let request = Request::Cancel { run: run.to_string(), by: self.context.by.clone() };
+            tokio::spawn(async move {
+                let result = match caller.call(&request).await {
+                    Ok(Reply::Refused(refusal)) => Err(refusal.message),
+                    Ok(_) => Ok(()),
+                    // The host has gone; the next one is asked again.
+                    Err(_) => return,
+                };
+                // Nobody hears it who has left.
+                let _ = ears.send(Heard::Cancelled { result }).await;
+            });
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        let open: Vec<_> = self.runs.iter().filter(|(_, run)| run.ending.is_none()).map(|(id, _)| *id).collect();
+        let state = match self.cancel {
+            Cancel::NotAsked => "it was not cancelled",
+            Cancel::Asked { unanswered: 0 } => "the cancel stands",
+            Cancel::Asked { .. } => "the cancel was not acknowledged yet",
+        };
+        for run in open {
+            let next = if self.session.is_host() {
+                format!("`{}` goes on with it", self.context.command(&format!("resume {run}")))
+            } else {
+                format!(
+                    "it goes on in another terminal's process; `{}` looks at it",
+                    self.context.command(&format!("show {run}"))
+                )
+            };
+            self.output.note(&format!("lockstep: left run {run}; {state}; {next}"));
+        }
+    }
+
+    /// The host has gone: takes a new place and goes on there.
+    async fn take_over(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = self.session.stopped().await {
+            return Err(failure);
+        }
+        self.session.reopen().await?;
+        if self.session.is_host() {
+            self.output.note("lockstep: the process that held the data folder has gone; this one goes on in its place");
+        }
+        self.resume_all().await?;
+        if self.cancel != Cancel::NotAsked {
+            self.cancel_where_it_was_lost().await?;
+        }
+        self.watch_all().await
+    }
+
+    async fn resume_all(&mut self) -> Result<(), Failure> {
+        for run in self.open_ids() {
+            self.session.call(Request::Resume { run: run.to_string(), by: self.context.by.clone() }).await?;
+        }
+        Ok(())
+    }
+
+    async fn cancel_where_it_was_lost(&mut self) -> Result<(), Failure> {
+        for run in self.open_ids() {
+            let Reply::Run(view) = self.session.call(Request::Show { run: run.to_string() }).await? else { continue };
+            if view.cancelled_by.is_none() && view.ended.is_none() {
+                self.session.call(Request::Cancel { run: run.to_string(), by: self.context.by.clone() }).await?;
+            }
+        }
+        self.cancel = Cancel::Asked { unanswered: 0 };
+        Ok(())
+    }
+
+    async fn watch_all(&mut self) -> Result<(), Failure> {
+        self.generation += 1;
+        for run in self.open_ids() {
+            let update = self.session.watch(&run.to_string()).await?;
+            tokio::spawn(pass_on(update, run, self.generation, self.ears.clone()));
+        }
+        Ok(())
+    }
+
+    /// Everything has been heard: the last drawing, then the guests, then the folder.
+    async fn end(mut self) -> Result<Ending, Failure> {
+        let ending = self.runs.values().filter_map(|run| run.ending).fold(Ending::Succeeded, Ending::and);
+        if self.unprinted.is_none() {
+            self.unprinted = self.output.close().err();
+        }
+        if matches!(self.stay_for_guests().await, Then::Leave) {
+            return Ok(ending);
+        }
+        self.session.close().await?;
+        self.unprinted.map_or(Ok(ending), Err)
+    }
+
+    async fn stay_for_guests(&mut self) -> Then {
+        if timeout(HARDLY_A_WAIT, self.session.idle()).await.is_ok() {
+            return Then::GoOn;
+        }
+        let others = self.count_going_on().await;
+        self.output.note(&format!(
+            "lockstep: waiting for {} of other terminals, which this process carries",
+            count(others, "run")
+        ));
+        let mut warned = false;
+        loop {
+            tokio::select! {
+                () = self.session.idle() => return Then::GoOn,
+                wish = self.interrupts.next() => {
+                    if warned || wish == Wish::Leave {
+                        return Then::Leave;
+                    }
+                    warned = true;
+                    self.output.note(
+                        "lockstep: once more leaves; their terminals then take these runs over, \
+                         and commands that run now may be in doubt",
+                    );
+                }
+            }
+        }
+    }
+
+    async fn count_going_on(&mut self) -> usize {
+        let request = Request::Runs { limit: COUNTED_RUNS, status: None, runbook: None };
+        match self.session.call(request).await {
+            Ok(Reply::Runs(rows)) => {
+                rows.iter().filter(|row| row.ended.is_none() && !row.interrupted && !row.in_doubt).count()
+            }
+            // A number in a message is not worth failing for.
+            Ok(_) | Err(_) => 1,
+        }
+    }
+
+    fn open_ids(&self) -> Vec<RunId> {
+        self.runs.iter().filter(|(_, run)| run.ending.is_none()).map(|(id, _)| *id).collect()
+    }
+
+    fn open_runs(&self) -> String {
+        match self.open_ids().as_slice() {
+            [one] => format!("run {one}"),
+            several => count(several.len(), "run"),
+        }
+    }
+}
+
+impl Followed {
+    /// Notes an event, and says whether it is one that was not heard before: a run that is watched anew tells its
+    /// state again.
+    fn is_news(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Started { .. } => !std::mem::replace(&mut self.started, true),
+            Event::Step { step, .. } => {
+                let before = self.steps.insert(step.path.clone(), (**step).clone());
+                before.as_ref() != Some(&**step)
+            }
+            Event::Output { .. } => true,
+            Event::Status { status, reason, .. } => {
+                let now = Some((status.clone(), reason.clone()));
+                std::mem::replace(&mut self.status, now.clone()) != now
+            }
+            Event::Run { status, .. } => self.ending.replace(Ending::of_run(status)).is_none(),
+        }
+    }
+}
+
+async fn pass_on(mut update: Update, run: RunId, generation: u32, ears: mpsc::Sender<Heard>) {
+    while let Some(event) = update.next().await {
+        if ears.send(Heard::Event { generation, event: Box::new(event) }).await.is_err() {
+            return;
+        }
+    }
+    // Nobody hears it who has left.
+    let _ = ears.send(Heard::Silence { generation, run }).await;
+}

@@ -1,0 +1,235 @@
+//! A command's place at a data folder: host of it, or guest of its host, whichever is free.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_dsl::expr::Sandbox;
+use lockstep_engine::api::{Event, Refusal, Reply, Request};
+use lockstep_engine::host::{self, EngineHandle, Events, Options, Stopped};
+use lockstep_engine::store::OpenError;
+use lockstep_engine::store::folder::Folder;
+use lockstep_engine::worker::Action;
+use lockstep_engine::worker::command::{Exec, Shell};
+use tokio::time::Instant;
+
+use super::guest::{Guest, Silence, Watching};
+use super::server::Server;
+use crate::context::Context;
+use crate::ending::Failure;
+
+/// How long the folder may be locked while nobody listens: a host that begins or ends takes less.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two tries to become host or guest.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A place at a data folder.
+#[derive(Debug)]
+pub struct Session {
+    folder: PathBuf,
+    place: Place,
+    /// Whether the host has changed since this session began.
+    pub moved: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Host { engine: EngineHandle, server: Server },
+    Guest(Guest),
+}
+
+/// Asks the engine, wherever it is. Cloning asks the same one.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// In this process.
+    Host(EngineHandle),
+    /// In the host's.
+    Guest(Guest),
+}
+
+/// What a watched run does.
+#[derive(Debug)]
+pub enum Update {
+    /// Heard in this process.
+    Here(Events),
+    /// Heard over the socket.
+    There(Box<Watching>),
+}
+
+impl Session {
+    /// Takes a place at the folder of this command.
+    pub async fn open(context: &Context) -> Result<Self, Failure> {
+        let place = take_place(&context.data).await?;
+        Ok(Self { folder: context.data.clone(), place, moved: false })
+    }
+
+    /// Takes a new place after the host has gone.
+    pub async fn reopen(&mut self) -> Result<(), Failure> {
+        self.place = take_place(&self.folder).await?;
+        self.moved = true;
+        Ok(())
+    }
+
+    /// Whether the engine runs in this process.
+    pub const fn is_host(&self) -> bool {
+        matches!(self.place, Place::Host { .. })
+    }
+
+    /// Who to ask.
+    pub fn caller(&self) -> Caller {
+        match &self.place {
+            Place::Host { engine, .. } => Caller::Host(engine.clone()),
+            Place::Guest(guest) => Caller::Guest(guest.clone()),
+        }
+    }
+
+    /// Asks for something; a refusal is a failure. A host that goes away is followed by the next one, unless the
+    /// request may have been done and must not be done twice.
+    pub async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
+        loop {
+            match self.caller().call(&request).await {
+                Ok(Reply::Refused(refusal)) => return Err(refusal.into()),
+                Ok(reply) => return Ok(reply),
+                Err(Silence::Nobody) => self.reopen().await?,
+                Err(Silence::Broken(_)) if is_repeatable(&request) => self.reopen().await?,
+                Err(Silence::Broken(error)) => return Err(Failure::AnswerLost(error.to_string())),
+                Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(self.unanswered(&silence)),
+            }
+        }
+    }
+
+    /// Watches a run, named as in requests.
+    pub async fn watch(&mut self, run: &str) -> Result<Update, Failure> {
+        loop {
+            let watched = match &self.place {
+                Place::Host { engine, .. } => Ok(engine.watch(run).await.map(Update::Here)),
+                Place::Guest(guest) => {
+                    guest.watch(run).await.map(|watched| watched.map(|it| Update::There(Box::new(it))))
+                }
+            };
+            match watched {
+                Ok(watched) => return watched.map_err(Failure::from),
+                Err(Silence::Nobody | Silence::Broken(_)) => self.reopen().await?,
+                Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(self.unanswered(&silence)),
+            }
+        }
+    }
+
+    /// Why the engine in this process has stopped, if it is here and has.
+    pub async fn stopped(&self) -> Option<Failure> {
+        let Place::Host { engine, .. } = &self.place else { return None };
+        match tokio::time::timeout(Duration::ZERO, engine.stopped()).await {
+            Ok(Stopped::Store(message)) => Some(store_failure(message)),
+            Ok(Stopped::Closed) | Err(_) => None,
+        }
+    }
+
+    /// Ends when no run in this process goes on by itself; at once for a guest.
+    pub async fn idle(&self) {
+        if let Place::Host { engine, .. } = &self.place {
+            engine.idle().await;
+        }
+    }
+
+    /// Gives up the place: a host lets its guests read what is theirs, stops the engine and frees the folder.
+    pub async fn close(self) -> Result<(), Failure> {
+        let Place::Host { engine, server } = self.place else { return Ok(()) };
+        let guests = server.deafen().await;
+        let closed = engine.close().await;
+        guests.dismiss().await;
+        match closed {
+            Ok(()) | Err(Stopped::Closed) => Ok(()),
+            Err(Stopped::Store(message)) => Err(store_failure(message)),
+        }
+    }
+
+    fn unanswered(&self, silence: &Silence) -> Failure {
+        unanswered(&self.folder, silence)
+    }
+}
+
+impl Caller {
+    /// Asks for something.
+    pub async fn call(&self, request: &Request) -> Result<Reply, Silence> {
+        match self {
+            Self::Host(engine) => Ok(engine.call(request.clone()).await),
+            Self::Guest(guest) => guest.call(request).await,
+        }
+    }
+}
+
+impl Update {
+    /// The next event; `None` behind the last one, or when the engine has gone.
+    pub async fn next(&mut self) -> Option<Event> {
+        match self {
+            Self::Here(events) => events.next().await,
+            Self::There(watching) => watching.next().await,
+        }
+    }
+}
+
+/// Guest if somebody listens, else host; in turns while the folder is locked by somebody who does not listen yet, or
+/// not any more.
+async fn take_place(folder: &Path) -> Result<Place, Failure> {
+    let deadline = Instant::now() + PATIENCE;
+    let guest = Guest::of(folder);
+    loop {
+        match guest.greet().await {
+            Ok(()) => return Ok(Place::Guest(guest)),
+            Err(Silence::Nobody | Silence::Broken(_)) => {}
+            Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(unanswered(folder, &silence)),
+        }
+        match host::open(options(folder)).await {
+            Ok(engine) => {
+                let server = Server::listen(folder, engine.clone())
+                    .map_err(Failure::system(format!("cannot listen in `{}`", folder.display())))?;
+                return Ok(Place::Host { engine, server });
+            }
+            Err(OpenError::Locked { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            Err(OpenError::Locked { .. }) => return Err(unanswered(folder, &Silence::Nobody)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn unanswered(folder: &Path, silence: &Silence) -> Failure {
+    Failure::Unanswered {
+        folder: folder.to_owned(),
+        holder: Folder::lock_holder(folder),
+        why: match silence {
+            Silence::Nobody => "which does not listen on the folder's socket".to_owned(),
+            Silence::Mute => "which does not answer on the folder's socket; is it stopped?".to_owned(),
+            Silence::Stranger(version) => {
+                format!("lockstep {version}, which speaks another protocol than this version")
+            }
+            Silence::Broken(error) => format!("which broke off: {error}"),
+        },
+    }
+}
+
+fn store_failure(message: String) -> Failure {
+    Refusal { kind: lockstep_engine::api::RefusalKind::Store, message, help: Vec::new() }.into()
+}
+
+/// Whether a request may be made again when nobody knows whether it was done.
+const fn is_repeatable(request: &Request) -> bool {
+    match request {
+        Request::Start(_)
+        | Request::Resume { .. }
+        | Request::Watch { .. }
+        | Request::Runs { .. }
+        | Request::Show { .. }
+        | Request::History { .. } => true,
+        // The second cancel cuts `finally` short; the other two would be refused as no longer possible.
+        Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. } => false,
+    }
+}
+
+/// An engine over the folder with everything that steps can do. Runs that were cut off wait until they are asked for.
+fn options(folder: &Path) -> Options {
+    lockstep_stdlib::install_tls();
+    let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell), Arc::new(Exec)];
+    let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
+    Options { data: folder.to_owned(), actions, sandbox: Arc::new(Sandbox::new(&[])), resume: false }
+}

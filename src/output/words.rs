@@ -1,0 +1,86 @@
+//! What is said of a step in its state: the same words in the live tree, in plain lines and in `show`.
+
+use jiff::Timestamp;
+use lockstep_engine::api::{ErrorView, StepView};
+use lockstep_engine::core::run::StepStatus;
+
+use super::style::Tone;
+use super::text::{duration, harmless_line};
+
+/// The colour of a state.
+pub fn tone(step: &StepView) -> Tone {
+    match step.status {
+        StepStatus::Pending | StepStatus::Ready | StepStatus::Skipped => Tone::Faint,
+        StepStatus::Running => Tone::Busy,
+        StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => Tone::Waiting,
+        StepStatus::Succeeded => Tone::Good,
+        StepStatus::Failed if step.handled => Tone::Waiting,
+        StepStatus::Failed => Tone::Bad,
+    }
+}
+
+/// The colour of a run's state.
+pub fn run_tone(status: &str) -> Tone {
+    match status {
+        "succeeded" => Tone::Good,
+        "failed" => Tone::Bad,
+        "running" => Tone::Busy,
+        "queued" => Tone::Faint,
+        _ => Tone::Waiting,
+    }
+}
+
+/// What there is to say of a step beyond its state, on one line; empty where there is nothing. `tries` is how often it
+/// is tried at most.
+pub fn detail(step: &StepView, tries: u32, now: Timestamp) -> String {
+    match step.status {
+        StepStatus::Succeeded if step.attempts > 1 => format!("on attempt {}", step.attempts),
+        StepStatus::Running if step.attempts > 0 => attempt(step.attempts + 1, tries),
+        StepStatus::Pending | StepStatus::Ready | StepStatus::Succeeded | StepStatus::Running => String::new(),
+        StepStatus::Waiting => waiting(step, tries, now),
+        StepStatus::InDoubt => step.reason.as_deref().map(harmless_line).unwrap_or_default(),
+        StepStatus::Failed | StepStatus::Cancelled => {
+            let why = step.error.as_ref().map_or_else(|| reason(step), error);
+            let last = if step.attempts > 1 { format!(" (attempt {})", step.attempts) } else { String::new() };
+            let handled = if step.handled { ", handled" } else { "" };
+            format!("{why}{last}{handled}")
+        }
+        StepStatus::Skipped => reason(step),
+    }
+}
+
+/// `failed: exited with code 1`; the kind is left out where the message begins with it.
+pub fn error(error: &ErrorView) -> String {
+    let message = harmless_line(&error.message);
+    let kind = harmless_line(&error.kind);
+    if message.starts_with(&kind) || kind == "failed" { message } else { format!("{kind}: {message}") }
+}
+
+fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
+    let left = step
+        .until
+        .as_deref()
+        .and_then(|until| until.parse::<Timestamp>().ok())
+        .map(|until| u64::try_from(until.as_millisecond() - now.as_millisecond()).unwrap_or(0));
+    let left = left.map(duration);
+    match (&step.error, left) {
+        (Some(last), Some(left)) => format!("{} in {left}, after: {}", attempt(step.attempts + 1, tries), error(last)),
+        (Some(last), None) => format!("{}, after: {}", attempt(step.attempts + 1, tries), error(last)),
+        (None, Some(left)) => format!("{left} left"),
+        (None, None) => reason(step),
+    }
+}
+
+fn attempt(number: u32, tries: u32) -> String {
+    if tries > 1 { format!("attempt {number} of {tries}") } else { format!("attempt {number}") }
+}
+
+fn reason(step: &StepView) -> String {
+    match step.reason.as_deref() {
+        Some("when") => "its `when` does not hold".to_owned(),
+        Some("disabled") => "disabled".to_owned(),
+        Some("unreached") => "not reached".to_owned(),
+        Some(other) => harmless_line(other),
+        None => String::new(),
+    }
+}
