@@ -8,3 +8,5 @@ mod diagnostics;
 mod docs;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod runbooks;
