@@ -8,6 +8,7 @@
 //! | the folder of the transcript | `/home/ana` |
 //! | who asks | `user:ana` |
 //! | a process id | `process 4711` |
+//! | the hash of a definition | `definition 5f0c3a9be17d` |
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -36,6 +37,7 @@ static ID: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9][0-9a-hjkmnp-tv-z
 static TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"));
 static DURATION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d+\.\ds\b"));
 static USER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\buser:[A-Za-z0-9_.-]*[A-Za-z0-9_]"));
+static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bdefinition [0-9a-f]{12}\b"));
 static PROCESS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bprocess \d+\b"));
 
 fn pattern(text: &str) -> Regex {
@@ -57,7 +59,9 @@ impl Placeholders {
         let output = DURATION.replace_all(&output, "0.1s");
         let output = USER.replace_all(&output, "user:ana");
         let output = PROCESS.replace_all(&output, "process 4711");
-        ID.replace_all(&output, |found: &regex::Captures| self.placeholder(&found[0])).into_owned()
+        let output = DEFINITION.replace_all(&output, "definition");
+        let output = ID.replace_all(&output, |found: &regex::Captures| self.placeholder(&found[0]));
+        output.replace("\n  definition\n", "\n  definition 5f0c3a9be17d\n")
     }
 
     /// The command that is really typed for one in a document.

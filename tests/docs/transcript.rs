@@ -82,7 +82,6 @@ fn play(commands: &[Vec<&str>], home: &Path, placeholders: &mut Placeholders) ->
         .env("PATH", format!("{}:{}", program_folder(), std::env::var("PATH").unwrap_or_default()))
         .env("LANG", "C.UTF-8")
         .env("TZ", "UTC")
-        .env("TICKET_TOKEN", "hunter2-the-token")
         .stdin(Stdio::null())
         .output()
         .expect("a shell");
