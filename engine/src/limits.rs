@@ -7,6 +7,13 @@ use lockstep_dsl::value::Millis;
 /// Events that a watcher may leave unread before older states of a step give way to newer ones.
 pub const MAX_UNREAD_EVENTS: usize = 1_024;
 
+/// Lines of output of one run that are kept while nobody watches it: what it says between its start and the first
+/// look at it.
+pub const MAX_UNHEARD_LINES: usize = 256;
+
+/// Runs of which such lines are kept, the newest.
+pub const MAX_UNHEARD_RUNS: usize = 64;
+
 /// Requests that wait for the engine's next turn; callers beyond it wait in line.
 pub const MAX_WAITING_CALLS: usize = 1_024;
 

@@ -1,6 +1,6 @@
 //! Those who watch runs, and what they are sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +9,20 @@ use super::mailbox::Mailbox;
 use crate::api::Event;
 use crate::core::run::{Run, StepStatus};
 use crate::id::{RunId, StepNo};
+use crate::limits::{MAX_UNHEARD_LINES, MAX_UNHEARD_RUNS};
 use crate::view::{self, plan, run_error, step_view};
 use crate::worker::Progress;
 
 /// Everybody who watches a run. Cloning shares it: lines of output come from other threads.
 #[derive(Clone, Default)]
-pub(super) struct Watchers(Arc<Mutex<BTreeMap<RunId, Vec<Watcher>>>>);
+pub(super) struct Watchers(Arc<Mutex<All>>);
+
+#[derive(Default)]
+struct All {
+    watchers: BTreeMap<RunId, Vec<Watcher>>,
+    /// The last lines that runs said while nobody watched, so that who starts a run and then watches it misses none.
+    unheard: VecDeque<(RunId, VecDeque<Event>)>,
+}
 
 struct Watcher {
     mailbox: Arc<Mailbox>,
@@ -35,12 +43,14 @@ impl Watchers {
             plan: plan(&run.graph),
         });
         let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status: view::status(run), cancels: cancels(run) };
+        let mut all = self.all();
+        all.take_unheard(run.id).into_iter().for_each(|line| mailbox.put(line));
         if watcher.cancels > 0 {
             watcher.mailbox.put(status_event(run, at));
         }
         watcher.send(run, &(0..).map(StepNo).take(run.steps.len()).collect(), interrupted, at, logs);
         if mailbox.is_read() {
-            self.all().entry(run.id).or_default().push(watcher);
+            all.watchers.entry(run.id).or_default().push(watcher);
         }
         Events(mailbox)
     }
@@ -48,28 +58,30 @@ impl Watchers {
     /// Sends what changed in a run.
     pub fn changed(&self, run: &Run, steps: &BTreeSet<StepNo>, at: &str, logs: &Path) {
         let mut all = self.all();
-        let Some(watchers) = all.get_mut(&run.id) else { return };
+        let Some(watchers) = all.watchers.get_mut(&run.id) else { return };
         for watcher in watchers.iter_mut() {
             watcher.send(run, steps, false, at, logs);
         }
         watchers.retain(|watcher| watcher.mailbox.is_read());
         if watchers.is_empty() {
-            all.remove(&run.id);
+            all.watchers.remove(&run.id);
         }
     }
 
     /// Sends a line of output.
     pub fn line(&self, run: RunId, path: &str, progress: Progress) {
         let Progress::Line { stream, text } = progress;
-        for watcher in self.all().get(&run).into_iter().flatten() {
-            let line = text.clone();
-            watcher.mailbox.put(Event::Output { id: run, path: path.to_owned(), stream, line });
+        let event = Event::Output { id: run, path: path.to_owned(), stream, line: text };
+        let mut all = self.all();
+        match all.watchers.get(&run) {
+            Some(watchers) => watchers.iter().for_each(|watcher| watcher.mailbox.put(event.clone())),
+            None => all.keep_unheard(run, event),
         }
     }
 
     /// Says to every watcher why runs stand still.
     pub fn say(&self, status: &str, reason: &str, at: &str) {
-        for (id, watchers) in self.all().iter() {
+        for (id, watchers) in &self.all().watchers {
             for watcher in watchers {
                 watcher.mailbox.put(Event::Status {
                     id: *id,
@@ -83,13 +95,32 @@ impl Watchers {
 
     /// Says that nothing more will come.
     pub fn complete(&self) {
-        for watcher in std::mem::take(&mut *self.all()).into_values().flatten() {
+        for watcher in std::mem::take(&mut self.all().watchers).into_values().flatten() {
             watcher.mailbox.complete();
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<RunId, Vec<Watcher>>> {
+    fn all(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    fn keep_unheard(&mut self, run: RunId, line: Event) {
+        let mut lines = self.take_unheard(run);
+        if lines.len() == MAX_UNHEARD_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+        if self.unheard.len() == MAX_UNHEARD_RUNS {
+            self.unheard.pop_front();
+        }
+        self.unheard.push_back((run, lines));
+    }
+
+    fn take_unheard(&mut self, run: RunId) -> VecDeque<Event> {
+        let place = self.unheard.iter().position(|(id, _)| *id == run);
+        place.and_then(|place| self.unheard.remove(place)).map(|(_, lines)| lines).unwrap_or_default()
     }
 }
 
