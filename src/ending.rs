@@ -68,6 +68,9 @@ pub enum Failure {
         /// Why.
         source: io::Error,
     },
+    /// A signal came before the answer did.
+    #[error("interrupted before there was an answer; what was asked for may still be done")]
+    Interrupted,
     /// We panicked; it was said already.
     #[error("a bug in lockstep")]
     Bug,
@@ -88,7 +91,7 @@ pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
             | Failure::Unreadable { .. }
             | Failure::Refused(Refusal { kind: RefusalKind::Invalid, .. }),
         ) => 2,
-        Ok(Ending::StillOpen) => 3,
+        Ok(Ending::StillOpen) | Err(Failure::Interrupted) => 3,
         Ok(Ending::RunCancelled) => 4,
         Err(
             Failure::Refused(Refusal { kind: RefusalKind::Store, .. })
@@ -142,6 +145,7 @@ impl Failure {
             | Self::Unanswered { .. }
             | Self::AnswerLost(_)
             | Self::System { .. }
+            | Self::Interrupted
             | Self::Bug => {}
         }
         self
@@ -182,7 +186,7 @@ impl Failure {
             Self::Store(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 vec!["make room on that disk; what was acknowledged is safe, `lockstep resume` goes on".to_owned()]
             }
-            Self::AnswerLost(_) => vec!["`lockstep show RUN` says whether it was done".to_owned()],
+            Self::AnswerLost(_) | Self::Interrupted => vec!["`lockstep show RUN` says whether it was done".to_owned()],
             Self::Store(OpenError::Newer { .. } | OpenError::Io { .. })
             | Self::Invalid(_)
             | Self::Unreadable { .. }
@@ -209,6 +213,7 @@ mod tests {
             (Err(Failure::Unreadable { path: PathBuf::new(), reason: String::new() }), 2),
             (refused(RefusalKind::Invalid), 2),
             (Ok(Ending::StillOpen), 3),
+            (Err(Failure::Interrupted), 3),
             (Ok(Ending::RunCancelled), 4),
             (refused(RefusalKind::Store), 5),
             (store(OpenError::Locked { path: String::new() }), 5),

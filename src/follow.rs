@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lockstep_engine::api::{Event, Reply, Request, StepView};
+use lockstep_engine::api::{Event, Reply, Request, RunView, StepView};
 use lockstep_engine::id::RunId;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -26,6 +26,10 @@ const HARDLY_A_WAIT: Duration = Duration::from_millis(200);
 
 /// Runs listed to count those of guests.
 const COUNTED_RUNS: usize = 10_000;
+
+/// An answer that takes longer waits for something that a person should know of: an engine that takes up a run ends
+/// what a former one left running, and gives it its grace.
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// Events that wait to be printed. Beyond it they wait with the engine, which drops lines of output first.
 const UNHEARD: usize = 256;
@@ -104,9 +108,37 @@ impl<'a> Follower<'a> {
         })
     }
 
-    /// The place at the folder, to make requests before following.
-    pub const fn session(&mut self) -> &mut Session {
-        &mut self.session
+    /// Asks for something before following. A signal ends the waiting for the answer.
+    pub async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
+        let takes_up = matches!(
+            request,
+            Request::Resume { .. } | Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. }
+        );
+        let answer = self.session.call(request);
+        tokio::pin!(answer);
+        let mut patience = std::pin::pin!(sleep(A_WHILE));
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                _ = self.interrupts.next() => return Err(Failure::Interrupted),
+                () = &mut patience, if takes_up && !patience.is_elapsed() => {
+                    self.output.note("lockstep: waiting until the commands that were left running have ended");
+                }
+            }
+        }
+    }
+
+    /// One run, whole, by the name that a person gave it.
+    pub async fn view(&mut self, run: &str) -> Result<RunView, Failure> {
+        match self.call(Request::Show { run: run.to_owned() }).await? {
+            Reply::Run(view) => Ok(*view),
+            other => panic!("a request to show a run is answered by the run, not by {other:?}"),
+        }
+    }
+
+    /// Whether the engine runs in this process.
+    pub const fn is_host(&self) -> bool {
+        self.session.is_host()
     }
 
     /// Follows these runs to their end, stays for guests where there are any, and gives the folder up.

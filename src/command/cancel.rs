@@ -11,11 +11,12 @@ use crate::{output, runtime};
 
 const EXAMPLES: &str = "\
 Examples:
-  lockstep cancel 06bq3v8zk7dm    its commands are sent SIGTERM, after their grace SIGKILL; then `finally` runs
+  lockstep cancel 06bq3v8zk7dm    its commands end by SIGTERM, or SIGKILL after their grace;
+                                  then `finally` runs
   lockstep cancel last            a second time cuts `finally` short
 
-A run that was cut off is first taken up again, so that its `finally` runs here. Exits with 0 when the cancel is durable
-and, for a run that was taken up here, done.";
+A run that was cut off is first taken up again, so that its `finally` runs here. Exits with 0 when
+the cancel is durable and, for a run that was taken up here, done.";
 
 /// Options of `lockstep cancel`.
 #[derive(Debug, Args)]
@@ -33,12 +34,12 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     runtime::run(async {
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
-        let id = super::id_of(follower.session(), &options.run).await?;
+        let id = follower.view(&options.run).await?.id;
         let request = Request::Cancel { run: id.to_string(), by: context.by.clone() };
-        follower.session().call(request).await?;
+        follower.call(request).await?;
         // Standard error may be gone; the cancel stands.
         let _ = output::say(&format!("lockstep: cancelling run {id}"));
-        if !follower.session().is_host() {
+        if !follower.is_host() {
             return Ok(Ending::Succeeded);
         }
         match follower.follow(&[id]).await? {

@@ -17,7 +17,7 @@ use crate::runbook_file;
 const EXAMPLES: &str = "\
 Examples:
   lockstep check disk-cleanup.yaml     one runbook
-  lockstep check runbooks/             all `*.yaml` below a folder, without the tests (`*.test.yaml`)
+  lockstep check runbooks/             all `*.yaml` below a folder, but not `*.test.yaml`
   lockstep check --json runbooks/      one object a line: diagnostics, then {\"type\":\"check\",...}
 
 Exits with 0 if there are no errors, else with 2. Warnings do not count.";

@@ -23,7 +23,7 @@ Examples:
   lockstep logs last -f                 goes on until the run has ended
 
 On a terminal control characters are shown as signs; into a pipe or a file bytes go as they are.
-Standard output and standard error come in the order in which they were read. Secrets are masked already.";
+Standard output and standard error come in the order in which they were read. Secrets are masked.";
 
 /// Between two looks for more while the run goes on.
 const PAUSE: Duration = Duration::from_millis(200);

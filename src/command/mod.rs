@@ -13,25 +13,8 @@ pub mod run;
 pub mod runs;
 pub mod show;
 
-use lockstep_engine::api::{Reply, Request, RunView};
-use lockstep_engine::id::RunId;
-
 use crate::context::Context;
 use crate::ending::Failure;
-use crate::host::Session;
-
-/// One run, whole, by the name that a person gave it.
-async fn view_of(session: &mut Session, run: &str) -> Result<RunView, Failure> {
-    match session.call(Request::Show { run: run.to_owned() }).await? {
-        Reply::Run(view) => Ok(*view),
-        other => panic!("a request to show a run is answered by the run, not by {other:?}"),
-    }
-}
-
-/// The id of the run that a person means.
-async fn id_of(session: &mut Session, run: &str) -> Result<RunId, Failure> {
-    Ok(view_of(session, run).await?.id)
-}
 
 /// What is said to who asks for a run where there is none at all.
 fn no_runs(context: &Context) -> Failure {

@@ -13,13 +13,14 @@ use crate::runtime;
 
 const EXAMPLES: &str = "\
 Examples:
-  lockstep resolve last deploy done                       it took effect: go on behind it
-  lockstep resolve last dump done --output bytes=1024     with the outputs that later steps use, as JSON or text
-  lockstep resolve last deploy failed                     it did not: `catch`, `on_error` and the like act
-  lockstep resolve last deploy rerun                      run it once more
+  lockstep resolve last deploy done                     it took effect: go on behind it
+  lockstep resolve last dump done --output bytes=1024   with what later steps use, as JSON or text
+  lockstep resolve last deploy failed                   it did not: `catch` and `on_error` act
+  lockstep resolve last deploy rerun                    run it once more
 
-A step is in doubt when it must not run twice (`effect: once`) and nobody knows whether it took effect, since lockstep
-was killed while it ran. `lockstep logs RUN STEP` shows what it printed until then. Who resolved what is journaled.";
+A step is in doubt when it must not run twice (`effect: once`) and nobody knows whether it took
+effect, since lockstep was killed while it ran. `lockstep logs RUN STEP` shows what it printed until
+then. Who resolved what is journaled.";
 
 /// Options of `lockstep resolve`.
 #[derive(Debug, Args)]
@@ -57,9 +58,9 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     runtime::run(async {
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
-        let id = super::id_of(follower.session(), &options.run).await?;
+        let id = follower.view(&options.run).await?.id;
         let request = Request::Resolve { run: id.to_string(), step: options.step.clone(), how, by: context.by.clone() };
-        follower.session().call(request).await?;
+        follower.call(request).await?;
         follower.follow(&[id]).await
     })
 }

@@ -16,11 +16,12 @@ Examples:
   lockstep resume 06bq3v8zk7dm    this one
   lockstep resume last            the newest
 
-A command that was running when lockstep died may or may not have taken effect. A step with `effect: pure` or
-`idempotent` is repeated; one with `effect: once`, the default of commands, is in doubt: it waits for `lockstep resolve`.
+A command that was running when lockstep died may or may not have taken effect. A step with
+`effect: pure` or `idempotent` is repeated; one with `effect: once`, the default of commands, is in
+doubt: it waits for `lockstep resolve`.
 
-A run that goes on already is watched; of one that has ended the end is shown. The exit code is the run's; of several
-that of the one that needs a person most.";
+A run that goes on already is watched; of one that has ended the end is shown. The exit code is the
+run's; of several runs that of the one that needs a person most.";
 
 /// Options of `lockstep resume`.
 #[derive(Debug, Args)]
@@ -39,8 +40,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
         let runs = match &options.run {
-            Some(run) => vec![super::id_of(follower.session(), run).await?],
-            None => interrupted(follower.session()).await?.iter().map(|row| row.id).collect(),
+            Some(run) => vec![follower.view(run).await?.id],
+            None => interrupted(&mut follower).await?.iter().map(|row| row.id).collect(),
         };
         if runs.is_empty() {
             // Standard error may be gone; there is nothing to do in any case.
@@ -48,7 +49,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         }
         for run in &runs {
             let request = Request::Resume { run: run.to_string(), by: context.by.clone() };
-            follower.session().call(request).await?;
+            follower.call(request).await?;
         }
         follower.follow(&runs).await
     })

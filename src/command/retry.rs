@@ -32,9 +32,9 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     runtime::run(async {
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
-        let id = super::id_of(follower.session(), &options.run).await?;
+        let id = follower.view(&options.run).await?.id;
         let request = Request::Retry { run: id.to_string(), by: context.by.clone() };
-        follower.session().call(request).await?;
+        follower.call(request).await?;
         follower.follow(&[id]).await
     })
 }

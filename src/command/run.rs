@@ -18,24 +18,26 @@ use crate::{output, params, runbook_file, runtime};
 
 const EXAMPLES: &str = "\
 Examples:
-  lockstep run disk-cleanup.yaml                        run it; required parameters are asked for by an error
+  lockstep run disk-cleanup.yaml                        what it requires is asked for by an error
   lockstep run deploy.yaml -p version=1.2.3 -p hosts='[web-1, web-2]'
   lockstep run deploy.yaml --params prod.yaml -p notes=@notes.txt
-  lockstep run backup.yaml -p password=env:PGPASSWORD   a secret is given as the place where it is read
+  lockstep run backup.yaml -p password=env:PGPASSWORD   a secret is given as where it is read
   lockstep run deploy.yaml --json | jq -r 'select(.type==\"run\").status'
 
-Everything that is wrong with the runbook and the parameters is said before anything runs (exit code 2).
+Everything that is wrong with the runbook and the parameters is said before anything runs.
 
-On a terminal the steps are shown as a tree that moves; elsewhere as one line for each thing that happens; with --json as
-one object a line, the last one {\"type\":\"run\",\"id\",\"status\",\"outputs\",\"error\"}.
+On a terminal the steps are shown as a tree that moves, elsewhere as one line for each thing that
+happens, with --json as one object a line, the last one
+{\"type\":\"run\",\"id\",\"status\",\"outputs\",\"error\"}.
 
 Signals:
-  Ctrl-C, SIGTERM   ask for the run to be cancelled: its commands end, `finally` runs; exit code 4
-  a second one      leaves at once; the cancel stands, `lockstep resume` finishes it; exit code 3
-  SIGHUP            leaves without a cancel, as the terminal is gone; `lockstep resume` goes on; exit code 3
-  kill -9           loses nothing that was acknowledged; `lockstep resume` goes on
+  Ctrl-C, SIGTERM  ask for a cancel: commands end, `finally` runs; exit code 4
+  a second one     leaves at once; the cancel stands, `lockstep resume` finishes it; exit code 3
+  SIGHUP           leaves without a cancel, as the terminal is gone; exit code 3
+  SIGKILL          loses nothing that was acknowledged; `lockstep resume` goes on
 
-Several runs at once share one process: the first carries those of other terminals and stays until they have ended.";
+Several runs at once share one process: the first carries those of other terminals and stays until
+they have ended.";
 
 /// Options of `lockstep run`.
 #[derive(Debug, Args)]
@@ -59,18 +61,18 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     runtime::run(async {
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
-        name_interrupted(follower.session(), context).await?;
+        name_interrupted(&mut follower, context).await?;
         let id = new_id();
         let start = Start { id, graph, params, by: context.by.clone() };
-        follower.session().call(Request::Start(Box::new(start))).await?;
+        follower.call(Request::Start(Box::new(start))).await?;
         follower.follow(&[id]).await
     })
 }
 
 /// Runs that were cut off do not go on by themselves: their ids are said, and how to go on.
-async fn name_interrupted(session: &mut Session, context: &Context) -> Result<(), Failure> {
+async fn name_interrupted(follower: &mut Follower<'_>, context: &Context) -> Result<(), Failure> {
     const NAMED: usize = 5;
-    let mut interrupted = interrupted(session).await?;
+    let mut interrupted = interrupted(follower).await?;
     // One that waits for a person goes no further by being resumed.
     interrupted.retain(|row| !(row.in_doubt && row.status == "waiting"));
     if interrupted.is_empty() {
@@ -96,9 +98,9 @@ async fn name_interrupted(session: &mut Session, context: &Context) -> Result<()
 }
 
 /// The open runs that nobody carries, oldest first.
-pub async fn interrupted(session: &mut Session) -> Result<Vec<RunRow>, Failure> {
+pub async fn interrupted(follower: &mut Follower<'_>) -> Result<Vec<RunRow>, Failure> {
     let request = Request::Runs { limit: usize::MAX, status: Some(INTERRUPTED.to_owned()), runbook: None };
-    let Reply::Runs(mut rows) = session.call(request).await? else { return Ok(Vec::new()) };
+    let Reply::Runs(mut rows) = follower.call(request).await? else { return Ok(Vec::new()) };
     rows.reverse();
     Ok(rows)
 }

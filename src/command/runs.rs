@@ -11,7 +11,8 @@ use crate::output::{self, human, json};
 const EXAMPLES: &str = "\
 Examples:
   lockstep runs                              the newest 20
-  lockstep runs --status failed --limit 5    queued, running, waiting, succeeded, failed, cancelled; also interrupted
+  lockstep runs --status failed --limit 5    the last five that failed
+  lockstep runs --status interrupted         those that were cut off
   lockstep runs --runbook storage/disk-cleanup
   lockstep runs --json | jq -r .id";
 

@@ -23,7 +23,7 @@ pub struct Options {
     /// The run.
     run: String,
     /// Print one JSON object:
-    /// {"id","runbook","status","params","outputs","error","steps":[{"path","kind","status","attempts","outputs",...}]}
+    /// {"id","runbook","status","params","outputs","error","steps":[{"path","status",...}]}
     #[arg(long)]
     json: bool,
 }

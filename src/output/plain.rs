@@ -70,7 +70,8 @@ impl Watcher for Plain {
         story.apply(event);
         match event {
             Event::Started { runbook, at, .. } => {
-                self.line(id, at, &format!("{id} {} started", self.style.paint(Tone::Strong, &harmless_line(runbook))))
+                let runbook = self.style.paint(Tone::Strong, &harmless_line(runbook));
+                print(&format!("{} {id} {runbook} started\n", self.style.paint(Tone::Faint, &seconds(at))))
             }
             // That a step is there and has not begun is no news.
             Event::Step { step, .. } if matches!(step.status, StepStatus::Pending | StepStatus::Ready) => Ok(()),
