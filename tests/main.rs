@@ -3,9 +3,15 @@
 #[cfg(test)]
 mod budget;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod harness;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

@@ -1,0 +1,11 @@
+//! The command line as operators meet it: verbs, exit codes, JSON, signals, several terminals, and things that go wrong.
+
+mod check;
+mod faults;
+mod help;
+mod hosting;
+mod interrupts;
+mod looking;
+mod resuming;
+mod run;
+mod terminal;
