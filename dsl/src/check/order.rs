@@ -43,7 +43,9 @@ fn by_step(
     // A step's own result stands under bare names, and what is inside it has ended with it.
     if book.is_inside(read.step, reader) {
         if expr.place.sees_result() {
-            return unguarded(case, id, read, report, || absence(case, read.step, None));
+            let inner =
+                book.around(read.step).map(|id| book.step(id).block).find(|block| book.holder(*block) == Some(reader));
+            return unguarded(case, id, read, report, || absence(case, read.step, inner));
         }
         let message = format!("`steps.{}` stands inside this step and has not run yet", read.name);
         return Some(report.at(Code::READS_ITSELF, read.span, message));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::{Problem, template};
 use crate::graph::{ExprId, Field, Piece};
 use crate::limits;
@@ -10,7 +10,7 @@ use crate::runbook::{Expression, Place};
 use crate::scalar;
 use crate::source::{Span, Spanned};
 use crate::value::Value;
-use crate::yaml::{Node, Scalar, Style};
+use crate::yaml::{self, Node, Scalar, Style};
 
 use super::reader::{Reader, find_template, is_null};
 
@@ -35,6 +35,7 @@ impl Reader<'_> {
         let Some(mapping) = self.names(node, what) else { return Vec::new() };
         let mut texts = Vec::new();
         for (key, value) in &mapping.entries {
+            self.fixed_key(key);
             if let Some(field) = self.text(value, &format!("`{}` in {what}", key.text), place) {
                 texts.push((Spanned::new(key.text.clone(), key.span), field));
             }
@@ -62,6 +63,7 @@ impl Reader<'_> {
                     .entries
                     .iter()
                     .filter_map(|(key, value)| {
+                        self.fixed_key(key);
                         self.any(value, &format!("`{}`", key.text), place).map(|field| (key.text.clone(), field))
                     })
                     .collect();
@@ -107,6 +109,16 @@ impl Reader<'_> {
         None
     }
 
+    /// Rule: keys never interpolate.
+    fn fixed_key(&mut self, key: &Scalar) {
+        if let Some(at) = find_template(&key.text) {
+            let diagnostic = self
+                .at(Code::TEMPLATE_IN_CONSTANT, key.locate(at, at + 3), "a key is fixed text and cannot hold `${{ }}`")
+                .help("make the whole map in one expression: `${{ #{ … } }}`");
+            self.report(diagnostic);
+        }
+    }
+
     /// A scalar's text with the expressions in it.
     pub fn template(&mut self, scalar: &Scalar, place: Place) -> Option<Field> {
         let parts = match template::split(&scalar.text) {
@@ -123,6 +135,9 @@ impl Reader<'_> {
             });
             return Some(Field::Const(Value::String(texts.collect())));
         }
+        if self.has_empty_expression(scalar, &parts) {
+            return None;
+        }
         let shared = Arc::new(scalar.clone());
         let mut pieces = Vec::new();
         for part in parts {
@@ -137,6 +152,23 @@ impl Reader<'_> {
             return Some(Field::Expr(*only));
         }
         Some(Field::Text(pieces))
+    }
+
+    /// Reports `${{ }}` with nothing in it.
+    fn has_empty_expression(&mut self, scalar: &Scalar, parts: &[template::Part]) -> bool {
+        let mut is_empty = false;
+        for part in parts {
+            let template::Part::Expr { start, end } = part else { continue };
+            if scalar.text[*start..*end].trim().is_empty() {
+                let span = scalar.locate(start.saturating_sub(3), end + 2);
+                let diagnostic = self
+                    .at(Code::TEMPLATE_EMPTY, span, "there is no expression between `${{` and `}}`")
+                    .help("for the characters themselves write `$${{`");
+                self.report(diagnostic);
+                is_empty = true;
+            }
+        }
+        is_empty
     }
 
     /// A bare expression.
@@ -213,8 +245,8 @@ impl Reader<'_> {
 
     fn report_template(&mut self, scalar: &Scalar, error: &template::Unclosed) {
         let span = scalar.locate(error.at, error.at + 3);
-        let diagnostic = self.at(Code::EXPRESSION_SYNTAX, span, "this `${{` is not closed").help("it ends with `}}`");
-        self.report(diagnostic);
+        let diagnostic = self.at(Code::TEMPLATE_UNCLOSED, span, "this `${{` is not closed").help("it ends with `}}`");
+        self.report_cut(scalar, diagnostic);
     }
 
     fn report_problem(&mut self, scalar: &Scalar, start: usize, problem: &Problem) {
@@ -223,7 +255,17 @@ impl Reader<'_> {
         if let Some(help) = &problem.help {
             diagnostic = diagnostic.help(help.clone());
         }
-        self.report(diagnostic);
+        self.report_cut(scalar, diagnostic);
+    }
+
+    /// Reports what is wrong with an expression that YAML may have cut short, and shows the line as it should be.
+    fn report_cut(&mut self, scalar: &Scalar, diagnostic: Diagnostic) {
+        let is_cut = matches!(diagnostic.code, Code::EXPRESSION_SYNTAX | Code::TEMPLATE_UNCLOSED);
+        let corrected = if is_cut { yaml::looks_cut(self.source(), scalar) } else { None };
+        self.report(match corrected {
+            Some(line) => diagnostic.help(line.help()),
+            None => diagnostic,
+        });
     }
 
     fn null_here(&mut self, span: Span, what: &str) {
