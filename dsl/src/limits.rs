@@ -71,7 +71,7 @@ pub const EXPRESSION_BYTES: usize = 60 * 1024;
 
 /// Expressions and blocks inside each other in the text of one. Rhai's parser needs about 10 KiB of stack a level in
 /// a debug build.
-pub const EXPRESSION_NESTING: usize = 48;
+pub const EXPRESSION_NESTING: usize = 128;
 
 /// Nodes inside each other while one is evaluated, calls of functions included: a call costs about five.
 /// A level needs up to 3 KiB of stack in a debug build, so that 2 MiB are enough.

@@ -245,7 +245,9 @@ impl Reader<'_> {
 
     fn report_template(&mut self, scalar: &Scalar, error: &template::Unclosed) {
         let span = scalar.locate(error.at, error.at + 3);
-        let diagnostic = self.at(Code::TEMPLATE_UNCLOSED, span, "this `${{` is not closed").help("it ends with `}}`");
+        let diagnostic = self
+            .at(Code::TEMPLATE_UNCLOSED, span, "this `${{` is not closed")
+            .help("it ends with `}}`, behind every bracket, quote and comment that it opens");
         self.report_cut(scalar, diagnostic);
     }
 

@@ -82,14 +82,26 @@ fn lower_case(message: &str) -> String {
 /// Byte offsets of Rhai's positions, which are a line and a column in characters.
 pub(super) struct Positions<'t> {
     text: &'t str,
-    lines: Vec<usize>,
+    lines: Vec<Line>,
+}
+
+/// Where a line begins, and where its characters begin unless each of them is one byte.
+struct Line {
+    start: usize,
+    characters: Option<Vec<usize>>,
 }
 
 impl<'t> Positions<'t> {
     /// Finds the lines of a text.
     pub fn new(text: &'t str) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, lines }
+        let mut start = 0;
+        let lines = text.split_inclusive('\n').map(|line| {
+            let characters = (!line.is_ascii()).then(|| line.char_indices().map(|(at, _)| start + at).collect());
+            let found = Line { start, characters };
+            start += line.len();
+            found
+        });
+        Self { text, lines: lines.collect() }
     }
 
     /// The text itself.
@@ -100,9 +112,17 @@ impl<'t> Positions<'t> {
     /// The byte offset of a position; the start of the text for one that is nowhere.
     pub fn offset(&self, position: Position) -> usize {
         let line = position.line().unwrap_or(1).saturating_sub(1);
-        let Some(start) = self.lines.get(line).copied() else { return self.text.len() };
         let column = position.position().unwrap_or(1).saturating_sub(1);
-        self.text[start..].char_indices().nth(column).map_or(self.text.len(), |(at, _)| start + at)
+        let offset = self.lines.get(line).and_then(|line| match &line.characters {
+            Some(characters) => characters.get(column).copied(),
+            None => Some(line.start + column),
+        });
+        offset.unwrap_or(self.text.len()).min(self.text.len())
+    }
+
+    /// The text from a position on.
+    pub fn rest(&self, position: Position) -> &'t str {
+        self.text.get(self.offset(position)..).unwrap_or("")
     }
 
     /// The span of the token that stands at a position.

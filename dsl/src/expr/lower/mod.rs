@@ -19,6 +19,7 @@ use super::library::{self, Run};
 use super::parse::Positions;
 use super::problem::Problem;
 use crate::diagnostic::Code;
+use crate::limits::DIAGNOSTICS;
 use crate::source::Span;
 use crate::value::Value;
 
@@ -137,7 +138,14 @@ impl Lowering<'_> {
     fn main(&mut self, ast: &AST, role: Role) -> Function {
         match role {
             Role::Script => {}
-            Role::Expression => self.only_an_expression(ast),
+            Role::Expression => {
+                self.only_an_expression(ast);
+                if !self.analysis.problems.is_empty() {
+                    // What else there is to say follows from that.
+                    self.named.clear();
+                    return Function::empty();
+                }
+            }
             Role::Module => {
                 if let Some(statement) = ast.statements().first() {
                     let span = self.positions.token(statement.position());
@@ -185,7 +193,7 @@ impl Lowering<'_> {
     }
 
     fn problem(&mut self, problem: Problem) {
-        if !self.analysis.problems.contains(&problem) {
+        if self.analysis.problems.len() < DIAGNOSTICS && !self.analysis.problems.contains(&problem) {
             self.analysis.problems.push(problem);
         }
     }
@@ -345,7 +353,9 @@ impl Lowering<'_> {
     /// A call that does not stand behind a dot: an operator, a function of the text, of a module or of the library.
     fn call(&mut self, call: &FnCallExpr, position: Position) -> Node {
         let name = call.name.as_str();
-        if call.op_token.is_some() {
+        // Rhai makes `a in b` a call of `contains` that looks like any other, but for what stands at its place.
+        let is_in = name == "contains" && !self.positions.rest(position).starts_with(name);
+        if call.op_token.is_some() || is_in {
             let kind = self.operator(call, position);
             return self.node(position, kind);
         }

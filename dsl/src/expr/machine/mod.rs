@@ -33,9 +33,20 @@ pub(super) struct Machine<'s> {
     modules: &'s dyn Modules,
     unit: &'s Unit,
     stack: Vec<Variable<'s>>,
+    /// Every variable that closures share. They are kept to the end, since closures can hold each other in circles,
+    /// which would never be freed, or in chains too long for the stack.
+    shared: Vec<Rc<RefCell<Operand<'s>>>>,
     /// Where the slots of the running function begin.
     base: usize,
     depth: usize,
+}
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        for variable in &self.shared {
+            drop(variable.replace(Operand::UNIT));
+        }
+    }
 }
 
 /// A variable: a closure that uses it shares it.
@@ -47,7 +58,7 @@ enum Variable<'s> {
 
 impl<'s> Machine<'s> {
     pub fn new(unit: &'s Unit, modules: &'s dyn Modules, scope: &'s Scope<'s>, meter: Meter<'s>) -> Self {
-        Self { scope, meter, modules, unit, stack: Vec::new(), base: 0, depth: 0 }
+        Self { scope, meter, modules, unit, stack: Vec::new(), shared: Vec::new(), base: 0, depth: 0 }
     }
 
     /// Evaluates the unit's own statements.
@@ -322,6 +333,7 @@ impl<'s> Machine<'s> {
             Variable::Own(value) => Rc::new(RefCell::new(std::mem::replace(value, Operand::UNIT))),
         };
         *variable = Variable::Shared(Rc::clone(&shared));
+        self.shared.push(Rc::clone(&shared));
         shared
     }
 

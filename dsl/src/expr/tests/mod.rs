@@ -1,5 +1,6 @@
 //! Tests of expressions as a whole.
 
+mod analysis;
 mod evaluation;
 
 use super::*;
