@@ -69,13 +69,13 @@ pub const FILE_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of one expression or script. Rhai counts lines and columns in 16 bits, so no position is lost below this.
 pub const EXPRESSION_BYTES: usize = 60 * 1024;
 
-/// Expressions and blocks inside each other in the text of one. Rhai's parser needs about 10 KiB of stack a level in
+/// Expressions and blocks inside each other in the text of one. Rhai's parser needs about 13 KiB of stack a level in
 /// a debug build.
-pub const EXPRESSION_NESTING: usize = 128;
+pub const EXPRESSION_NESTING: usize = 64;
 
 /// Nodes inside each other while one is evaluated, calls of functions included: a call costs about five.
-/// A level needs up to 3 KiB of stack in a debug build, so that 2 MiB are enough.
-pub const EXPRESSION_RECURSION: usize = 300;
+/// A level needs up to 1.5 KiB of stack in a debug build.
+pub const EXPRESSION_RECURSION: usize = 500;
 
 /// Operations of one evaluation, unless the caller says otherwise: some tens of milliseconds. An operation is a node,
 /// an element looked at, or 64 bytes copied, so this bounds memory too.

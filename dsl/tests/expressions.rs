@@ -1,4 +1,4 @@
-//! Hostile expressions: none may cost more than its budget, overflow a stack of 2 MiB, or panic.
+//! Hostile expressions: none may cost more than its budget, overflow the stack, or panic.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Timestamp, Value};
 use proptest::prelude::*;
 
-/// The stack that `Program::eval` and `Sandbox::analyse` promise to do with, also in a debug build.
-const STACK: usize = 2 * 1024 * 1024;
+/// Half the stack that `Program::eval` and `Sandbox::analyse` promise to do with, also in a debug build.
+const STACK: usize = 1024 * 1024;
 
 fn graph(source: &str) -> Graph {
     let expr = Expr {

@@ -120,8 +120,12 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
         "curry" | "Fn" => "write a closure: `|x| name(x)`",
         "splice" | "drain" | "retain" | "extract" => "take a part with `list[1..3]`, or choose with `filter`",
         "mixin" | "fill_with" => "add maps with `+`",
+        "length" => "use `len()`",
+        "upper" | "lower" | "to_uppercase" | "to_lowercase" => "use `to_upper()` or `to_lower()`",
+        "substr" | "substring" | "slice" => "take a part with `[1..3]`",
+        "dedup" => "use `unique()`",
+        "includes" | "has" => "use `contains()`",
         "ceiling" => "use `ceil()`",
-        "floor_float" | "to_degrees" | "to_radians" => "use arithmetic",
         "some" => "use `any(|x| ...)`",
         _ => return None,
     })

@@ -176,7 +176,7 @@ impl Lowering<'_> {
                 let span = self.positions.token(statement.position());
                 report(self, span, "an expression cannot assign", "compare with `==`");
             }
-            [statement] | [_, statement, ..] => {
+            [Stmt::Expr(_) | Stmt::FnCall(..), statement, ..] | [statement, ..] => {
                 let span = self.positions.token(statement.position());
                 report(
                     self,
@@ -200,8 +200,9 @@ impl Lowering<'_> {
 
     fn unsupported(&mut self, at: Position, what: &str, help: &str) {
         let span = self.positions.token(at);
-        let message = format!("{what} is not part of the language of runbooks");
-        self.problem(Problem::new(Code::UNSUPPORTED_SYNTAX, span, message).help(help));
+        let problem =
+            Problem::new(Code::UNSUPPORTED_SYNTAX, span, format!("{what} is not part of the language of runbooks"));
+        self.problem(if help.is_empty() { problem } else { problem.help(help) });
     }
 
     fn frame(&mut self) -> &mut Frame {

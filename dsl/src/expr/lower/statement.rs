@@ -6,7 +6,7 @@ use super::Lowering;
 use super::frame::Resolved;
 use crate::diagnostic::Code;
 use crate::expr::ir::{self, Kind, Node, Operator};
-use crate::expr::library::Run;
+use crate::expr::library::{Native, Run};
 use crate::expr::problem::Problem;
 use crate::source::Span;
 use crate::value::Value;
@@ -222,7 +222,7 @@ impl Lowering<'_> {
     fn check_used(&mut self, node: &Node) {
         let what = match &node.kind {
             Kind::Chain(chain) => match chain.links.last().map(|link| &link.kind) {
-                Some(ir::LinkKind::Method(native, _)) if matches!(native.run, Run::Method(_)) => {
+                Some(ir::LinkKind::Method(native, _)) if gives_a_new_value(native) => {
                     format!("`{}` gives a new value, which nothing uses", native.name)
                 }
                 Some(ir::LinkKind::Key(_) | ir::LinkKind::Index(_)) => "nothing uses this value".to_owned(),
@@ -240,6 +240,15 @@ impl Lowering<'_> {
         };
         let span = Span::new(at, crate::expr::parse::token_end(self.positions.text(), at));
         self.problem(Problem::new(Code::UNUSED_VALUE, span, what).help("assign it: `x = ...`"));
+    }
+}
+
+/// Whether calling a method makes no sense but for its value.
+fn gives_a_new_value(native: &Native) -> bool {
+    match native.run {
+        Run::Method(_) => true,
+        Run::Each(_) => !matches!(native.name, "call" | "for_each"),
+        Run::Free(_) | Run::Change(_) => false,
     }
 }
 

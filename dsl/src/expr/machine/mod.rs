@@ -20,6 +20,9 @@ use super::{library, size, text};
 use crate::limits::EXPRESSION_RECURSION;
 use crate::value::{Map, Value};
 
+/// A function of the library that calls a closure takes as much stack as so many nodes.
+const LEVELS_OF_A_CLOSURE: usize = 3;
+
 /// Finds the modules that a program may call.
 pub(super) trait Modules {
     /// The module with this name.
@@ -103,7 +106,9 @@ impl<'s> Machine<'s> {
             .into());
         }
         let unit = std::mem::replace(&mut self.unit, function.unit);
+        self.depth += LEVELS_OF_A_CLOSURE;
         let result = self.frame(body, args, function.captures, &function.shared);
+        self.depth -= LEVELS_OF_A_CLOSURE;
         self.unit = unit;
         if std::ptr::eq(unit, function.unit) {
             return result;

@@ -147,7 +147,7 @@ fn problems_say_what_to_do() {
             "let a = 1; a",
             false,
             &[
-                "LS0301 `a` only one expression may stand here, no statements (move statements into a `script` step, or a function of a module)",
+                "LS0301 `let` only one expression may stand here, no statements (move statements into a `script` step, or a function of a module)",
             ],
         ),
         (
