@@ -85,12 +85,12 @@ impl Watcher for Plain {
                 let bar = self.style.paint(Tone::Faint, "|");
                 self.line(id, &now, &format!("{} {bar} {}", harmless_line(path), harmless_line(line)))
             }
-            Event::Status { at, status, reason, .. } => {
-                let reason = reason.as_deref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
-                self.line(id, at, &format!("{id} {}{reason}", self.style.paint(words::run_tone(status), status)))
+            Event::Status { at, status, reason: Some(reason), .. } => {
+                let status = self.style.paint(words::run_tone(status), status);
+                self.line(id, at, &format!("{id} {status}: {}", harmless_line(reason)))
             }
-            // The summary says it.
-            Event::Run { .. } => Ok(()),
+            // That the run waits is seen on the step that waits, and how it ended in the summary.
+            Event::Status { reason: None, .. } | Event::Run { .. } => Ok(()),
         }
     }
 

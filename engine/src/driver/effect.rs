@@ -22,8 +22,9 @@ pub struct Caller(pub u64);
 pub struct Turn {
     /// What is to be done.
     pub effects: Vec<Effect>,
-    /// The steps that changed, by run; a run whose own state changed is here too. Empty while nothing can be stored.
-    pub changed: BTreeMap<RunId, BTreeSet<StepNo>>,
+    /// The steps that changed, by run, each where it changed last; a run whose own state changed is here too. Empty while
+    /// nothing can be stored.
+    pub changed: BTreeMap<RunId, Vec<StepNo>>,
     /// Another turn is due at once.
     pub again: bool,
 }
@@ -96,6 +97,7 @@ impl<B: Backing> Driver<B> {
                 | Change::Quarantined { .. } => {}
             }
         }
+        turn.changed.values_mut().for_each(keep_last);
     }
 
     /// The attempt that a grant calls for; `None` when it is not the step's current one any more.
@@ -126,6 +128,14 @@ impl<B: Backing> Driver<B> {
         debug_assert!(matches!(node.kind, Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_)), "only acting steps attempt");
         Some(Effect::Start { step: no, attempt: Box::new(attempt) })
     }
+}
+
+/// Keeps every step once, where it stands last: watchers then hear of a block's end behind that of the steps inside.
+fn keep_last(steps: &mut Vec<StepNo>) {
+    let mut seen = BTreeSet::new();
+    steps.reverse();
+    steps.retain(|step| seen.insert(*step));
+    steps.reverse();
 }
 
 /// The references of all secrets that the run may have learned: any of them is masked in what its attempts say.

@@ -1,6 +1,6 @@
 //! Those who watch runs, and what they are sent.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -48,15 +48,15 @@ impl Watchers {
         if watcher.cancels > 0 {
             watcher.mailbox.put(status_event(run, at));
         }
-        watcher.send(run, &(0..).map(StepNo).take(run.steps.len()).collect(), interrupted, at, logs);
+        watcher.send(run, &(0..).map(StepNo).take(run.steps.len()).collect::<Vec<_>>(), interrupted, at, logs);
         if mailbox.is_read() {
             all.watchers.entry(run.id).or_default().push(watcher);
         }
         Events(mailbox)
     }
 
-    /// Sends what changed in a run.
-    pub fn changed(&self, run: &Run, steps: &BTreeSet<StepNo>, at: &str, logs: &Path) {
+    /// Sends what changed in a run, its steps in this order.
+    pub fn changed(&self, run: &Run, steps: &[StepNo], at: &str, logs: &Path) {
         let mut all = self.all();
         let Some(watchers) = all.watchers.get_mut(&run.id) else { return };
         for watcher in watchers.iter_mut() {
@@ -125,7 +125,7 @@ impl All {
 }
 
 impl Watcher {
-    fn send(&mut self, run: &Run, steps: &BTreeSet<StepNo>, interrupted: bool, at: &str, logs: &Path) {
+    fn send(&mut self, run: &Run, steps: &[StepNo], interrupted: bool, at: &str, logs: &Path) {
         let status = view::status(run);
         if !run.is_ended() && (status != self.status || cancels(run) != self.cancels) {
             self.mailbox.put(status_event(run, at));
