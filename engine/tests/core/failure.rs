@@ -46,6 +46,16 @@ fn a_retry_may_be_for_some_errors_only() {
 }
 
 #[test]
+fn an_attempt_that_did_what_it_should_is_not_repeated_for_its_outputs() {
+    let answers = vec![(("a", Question::Outputs), vec![Err(failure("invalid"))])];
+    let mut case = Case::with_answers(&plan(vec![exec("a").retry(3).outputs()]), answers);
+    case.ok("a");
+    assert_eq!((case.status(), case.line().as_str()), ("failed", "a failed"));
+    assert_eq!(case.run().error.as_ref().map(|error| error.kind.as_str()), Some("invalid"));
+    assert_eq!(case.granted().len(), 1);
+}
+
+#[test]
 fn invalid_is_never_retried() {
     let mut case = Case::new(&plan(vec![exec("a").retry(9)]));
     case.report("a", Outcome::Failed { error: failure("invalid"), outputs: lockstep_dsl::value::Map::new() });

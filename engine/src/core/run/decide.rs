@@ -181,10 +181,11 @@ impl Turn<'_> {
         self.settle_error(step, error);
         match question {
             Question::Catch(_) => self.finish(step),
-            Question::Retry(_) => self.catch_from(step, 0),
             Question::Input => self.failed(step),
-            // `until` is not asked again about an error that came out of it or after it.
-            Question::When | Question::Outputs | Question::Until | Question::RunOutputs => self.retry_from(step, 0),
+            // The attempt did what it should: it is not repeated because of what was asked about it.
+            Question::When | Question::Outputs | Question::Until | Question::Retry(_) | Question::RunOutputs => {
+                self.catch_from(step, 0);
+            }
         }
     }
 
