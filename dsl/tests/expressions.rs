@@ -89,6 +89,8 @@ const HOSTILE: &[(&str, &str)] = &[
     ("joining", "let s = \"a\".repeat(100000); range(0, 10000).map(|i| s).join(s)"),
     ("a range as a list", "range(0, 9223372036854775807)"),
     ("a range kept", "let r = 0..9223372036854775807; r"),
+    ("missing keys", "let m = #{}; for x in list { m[`key${x}`] = x; } loop { let x = m.kye ?? 1; }"),
+    ("caught faults", "let m = #{ key: 1 }; loop { try { let x = m.kye; } catch { } }"),
     ("comparing lists", "let other = list.map(|x| x); loop { let x = list == other; }"),
     ("searching lists", "loop { let x = list.contains(-1); }"),
     ("unique", "list.unique()"),
@@ -105,7 +107,7 @@ const HOSTILE: &[(&str, &str)] = &[
 fn hostile_scripts_end_within_their_budget() {
     let mut wrong = Vec::new();
     for (name, source) in HOSTILE {
-        let ended = on_small_stack(|| eval(source, &Budget::operations(300_000)));
+        let ended = on_small_stack(|| eval(source, &Budget::operations(100_000)));
         match ended {
             Err(error) if error.kind() == "limit" => {}
             other => wrong.push(format!("{name}: {other:?}").chars().take(300).collect::<String>()),
@@ -164,6 +166,8 @@ const DEEP: &[(&str, &str, usize, &str, &str)] = &[
     ("", "let a=1;", 7_000, "", ""),
     ("let a=[];", "let a=[a];", 6_000, "", ""),
     ("", "a=", 10_000, "1", ""),
+    ("[", "|a| a,", 8_000, "1]", ""),
+    ("let l = [", "|a| l,", 8_000, "1]; l", ""),
     ("", "/*", 10_000, "", ""),
     ("", "/*", 10_000, "", "*/"),
     ("\"", "\"", 50_000, "", ""),

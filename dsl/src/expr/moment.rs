@@ -8,6 +8,7 @@ use super::meter::Meter;
 use super::operand::Operand;
 use super::operators::article;
 use super::{library, size};
+use crate::diagnostic::suggest;
 use crate::scalar;
 use crate::value::Value;
 
@@ -71,7 +72,7 @@ pub(super) fn property(value: &Value, name: &str) -> Checked<Value> {
         ["unix", "unix_millis", "year", "month", "day", "hour", "minute", "second", "weekday"];
     let unknown = |what: &str, names: &[&str]| {
         let fault = Fault::invalid(format!("a {what} has no `{name}`"));
-        match library::closest(name, names.iter().copied()) {
+        match suggest(name, names.iter().copied()) {
             Some(close) => fault.help(format!("did you mean `{close}`?")),
             None => fault.help(format!("it has {}", names.join(", "))),
         }

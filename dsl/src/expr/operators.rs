@@ -89,7 +89,7 @@ fn deep_equal(a: &Value, b: &Value, meter: &mut Meter) -> Checked<bool> {
 pub(super) fn compare(operator: Operator, a: &Value, b: &Value, meter: &mut Meter) -> Checked<Ordering> {
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => Ok(a.cmp(b)),
-        (Value::Float(a), Value::Float(b)) => Ok(a.total_cmp(b)),
+        (Value::Float(a), Value::Float(b)) => Ok(a.partial_cmp(b).unwrap_or(Ordering::Equal)),
         (Value::Int(a), Value::Float(b)) => Ok(int_with_float(*a, *b)),
         (Value::Float(a), Value::Int(b)) => Ok(int_with_float(*b, *a).reverse()),
         (Value::String(a), Value::String(b)) => {
@@ -119,7 +119,7 @@ fn int_with_float(int: i64, float: f64) -> Ordering {
     }
     #[expect(clippy::cast_possible_truncation, reason = "a whole number between -2^63 and 2^63, checked above")]
     let whole = float.trunc() as i64;
-    int.cmp(&whole).then_with(|| 0.0_f64.total_cmp(&(float.fract() + 0.0)))
+    int.cmp(&whole).then_with(|| 0.0.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
 }
 
 fn add<'s>(left: Operand<'s>, right: Operand<'s>, meter: &mut Meter) -> Checked<Operand<'s>> {

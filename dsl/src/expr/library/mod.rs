@@ -131,16 +131,6 @@ pub(super) fn instead_of(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The name among some that is most like one that does not exist.
-pub(super) fn closest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    names
-        .filter(|known| *known != name)
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .filter(|(distance, known)| *distance <= 1 + name.chars().count().min(known.chars().count()) / 4)
-        .min()
-        .map(|(_, known)| known)
-}
-
 /// The index of an element; a negative one counts from the end.
 pub(super) fn position(length: usize, index: i64) -> Option<usize> {
     let index = if index < 0 { i64::try_from(length).ok()?.checked_add(index)? } else { index };

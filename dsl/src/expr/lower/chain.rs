@@ -59,7 +59,8 @@ impl Lowering<'_> {
             }
             links.push(link);
         }
-        if let Some(access) = noted {
+        // A method or computed index in between does not accept `()`.
+        if let Some(access) = in_path {
             self.analysis.accesses[access].guarded |= guarded;
         }
         let at = links.first().map_or(base.at, |link| link.at);
@@ -69,16 +70,15 @@ impl Lowering<'_> {
     /// Adds a link to the note of an access. Tells whether the path may go on.
     fn note(&mut self, access: usize, link: &Link, span: Span) -> bool {
         let access = &mut self.analysis.accesses[access];
+        access.guarded |= link.optional;
         match &link.kind {
             LinkKind::Key(name) => {
                 access.path.push(Segment { name: name.clone(), span, optional: link.optional });
                 access.span = access.span.to(span);
-                access.guarded |= link.optional;
                 true
             }
             LinkKind::Index(_) => {
                 access.computed = Some(span);
-                access.guarded |= link.optional;
                 false
             }
             LinkKind::Method(native, _) => {

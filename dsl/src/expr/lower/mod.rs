@@ -18,7 +18,7 @@ use super::ir::{self, Function, Kind, Named, Node, Operator, Unit};
 use super::library::{self, Run};
 use super::parse::Positions;
 use super::problem::Problem;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, suggest};
 use crate::limits::DIAGNOSTICS;
 use crate::source::Span;
 use crate::value::Value;
@@ -340,10 +340,12 @@ impl Lowering<'_> {
 
     fn closure(&mut self, name: &str, leading: usize) -> Kind {
         let prefix = format!("{name}/");
-        let Some(key) = self.bodies.keys().find(|key| key.starts_with(&prefix)).cloned() else {
+        let key = self.bodies.range(prefix.clone()..).next().map(|(key, _)| key.clone());
+        let Some(Body { params, statements }) =
+            key.filter(|key| key.starts_with(&prefix)).and_then(|key| self.bodies.remove(&key))
+        else {
             return Kind::Const(Value::Null);
         };
-        let Body { params, statements } = self.bodies.remove(&key).expect("the key was just found");
         let params = params.get(leading..).unwrap_or_default().to_vec();
         let (function, captures) = self.function(FrameKind::Closure, &params, &statements);
         let index = self.functions.len();
@@ -411,7 +413,7 @@ impl Lowering<'_> {
         let help = library::instead_of(name).map(str::to_owned).or_else(|| {
             let own = self.named.keys().filter(|_| !method).map(|(name, _)| name.as_str());
             let known = own.chain(library::names().map(|name| -> &str { name }));
-            library::closest(name, known).map(|close| format!("did you mean `{close}`?"))
+            suggest(name, known).map(|close| format!("did you mean `{close}`?"))
         });
         self.problem(match help {
             Some(help) => problem.help(help),

@@ -1,6 +1,7 @@
 //! Chains: what is taken from a value step by step, and where something is put.
 
 use super::Machine;
+use crate::diagnostic::suggest;
 use crate::expr::fault::{At, Checked, Fault, Outcome};
 use crate::expr::ir::{Chain, Kind, Link, LinkKind};
 use crate::expr::library::{self, Native, Run};
@@ -16,8 +17,15 @@ pub(super) type Key<'s> = Option<Operand<'s>>;
 /// What a step leads to.
 enum Step<T> {
     Found(T),
-    /// The key or index does not exist.
-    Missing(Fault),
+    /// Nothing, and that is provided for.
+    Missing,
+}
+
+impl<T> Step<T> {
+    /// For a key or index that does not exist: a fault, unless `?.` or `??` provides for it.
+    fn missing(link: &Link, fault: impl FnOnce() -> Fault) -> Checked<Self> {
+        if link.optional || link.guarded { Ok(Self::Missing) } else { Err(fault()) }
+    }
 }
 
 /// Where a step in a value leads.
@@ -183,13 +191,12 @@ fn walk<'v, 's>(
             Place::Inside(value) => look(value, link, key.as_ref(), meter),
             Place::Computed(value) => look(&value, link, key.as_ref(), meter).map(|step| match step {
                 Step::Found(place) => Step::Found(Place::Computed(place.value().clone())),
-                Step::Missing(fault) => Step::Missing(fault),
+                Step::Missing => Step::Missing,
             }),
         };
         place = match step.at(link.at)? {
             Step::Found(place) => place,
-            Step::Missing(_) if link.optional || link.guarded => Place::Computed(Value::Null),
-            Step::Missing(fault) => return Err(fault.at(link.at).into()),
+            Step::Missing => Place::Computed(Value::Null),
         };
     }
     Ok(Some(place))
@@ -201,13 +208,13 @@ fn take<'s>(value: Operand<'s>, link: &Link, key: Option<&Operand>, meter: &mut 
         Operand::Borrowed(value) => match look(value, link, key, meter).at(link.at)? {
             Step::Found(Place::Inside(value)) => Step::Found(Operand::Borrowed(value)),
             Step::Found(Place::Computed(value)) => Step::Found(Operand::Owned(value)),
-            Step::Missing(fault) => Step::Missing(fault),
+            Step::Missing => Step::Missing,
         },
         Operand::Owned(mut value) => {
             let inside = match look(&value, link, key, meter).at(link.at)? {
                 Step::Found(Place::Inside(_)) => None,
                 Step::Found(Place::Computed(value)) => Some(Step::Found(Operand::Owned(value))),
-                Step::Missing(fault) => Some(Step::Missing(fault)),
+                Step::Missing => Some(Step::Missing),
             };
             match inside {
                 Some(step) => step,
@@ -218,14 +225,14 @@ fn take<'s>(value: Operand<'s>, link: &Link, key: Option<&Operand>, meter: &mut 
             let name = name(link, key).at(link.at)?;
             match map.get(name) {
                 Some(value) => Step::Found(Operand::Borrowed(value)),
-                None => Step::Missing(no_key(name, map.keys().map(String::as_str))),
+                None => Step::missing(link, || no_key(name, map.keys().map(String::as_str))).at(link.at)?,
             }
         }
         Operand::Names(names) => {
             let name = name(link, key).at(link.at)?;
             match names.get(name) {
                 Some(branch) => Step::Found(Operand::of(branch)),
-                None => Step::Missing(no_key(name, names.keys().map(String::as_str))),
+                None => Step::missing(link, || no_key(name, names.keys().map(String::as_str))).at(link.at)?,
             }
         }
         Operand::Range(start, end) => match &link.kind {
@@ -238,8 +245,7 @@ fn take<'s>(value: Operand<'s>, link: &Link, key: Option<&Operand>, meter: &mut 
     meter.charge(1).at(link.at)?;
     match step {
         Step::Found(value) => Ok(value),
-        Step::Missing(_) if link.optional || link.guarded => Ok(Operand::UNIT),
-        Step::Missing(fault) => Err(fault.at(link.at).into()),
+        Step::Missing => Ok(Operand::UNIT),
     }
 }
 
@@ -262,7 +268,7 @@ fn look<'v>(value: &'v Value, link: &Link, key: Option<&Operand>, meter: &mut Me
             let name = name(link, key)?;
             match map.get(name) {
                 Some(value) => Step::Found(Place::Inside(value)),
-                None => Step::Missing(no_key(name, map.keys().map(String::as_str))),
+                None => Step::missing(link, || no_key(name, map.keys().map(String::as_str)))?,
             }
         }
         Value::List(list) => match index(list.len(), link, key, value)? {
@@ -274,14 +280,14 @@ fn look<'v>(value: &'v Value, link: &Link, key: Option<&Operand>, meter: &mut Me
                 });
                 Step::Found(Place::Computed(Value::List(part.collect::<Checked<_>>()?)))
             }
-            Index::Outside(fault) => Step::Missing(fault),
+            Index::Outside(fault) => Step::missing(link, || fault)?,
         },
         Value::String(text) => {
             meter.bytes(text.len())?;
             let (start, end) = match index(text.chars().count(), link, key, value)? {
                 Index::At(index) => (index, index + 1),
                 Index::Slice(start, end) => (start, end),
-                Index::Outside(fault) => return Ok(Step::Missing(fault)),
+                Index::Outside(fault) => return Step::missing(link, || fault),
             };
             let found = text.chars().skip(start).take(end - start).collect();
             Step::Found(Place::Computed(Value::String(found)))
@@ -330,7 +336,7 @@ fn index(length: usize, link: &Link, key: Option<&Operand>, value: &Value) -> Ch
 /// The fault for a key that a map does not have.
 fn no_key<'k>(name: &str, keys: impl Iterator<Item = &'k str>) -> Fault {
     let fault = Fault::invalid(format!("there is no `{name}`"));
-    match library::closest(name, keys) {
+    match suggest(name, keys) {
         Some(close) => fault.help(format!("did you mean `{close}`?")),
         None => fault.help(format!("where it may be missing, write `?.{name}` or give a value with `??`")),
     }

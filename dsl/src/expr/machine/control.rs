@@ -9,6 +9,9 @@ use crate::expr::operators::{self, article};
 use crate::expr::size;
 use crate::value::{Map, Value};
 
+/// What it costs to say what was wrong, names that were perhaps meant among it.
+const OPERATIONS_OF_A_FAULT: u64 = 256;
+
 /// What a body of a loop asks the loop to do.
 enum Turn<'s> {
     Next,
@@ -211,6 +214,7 @@ impl<'s> Machine<'s> {
             Err(Stop::Fault(fault)) if fault.cause().can_be_caught() => fault.details(),
             result => return result,
         };
+        self.meter.charge(OPERATIONS_OF_A_FAULT).at(parts.handler.at)?;
         if let Some(slot) = parts.error {
             let error = fault.data.unwrap_or_else(|| {
                 Value::Map(Map::from([

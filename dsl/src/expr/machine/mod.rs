@@ -17,6 +17,7 @@ use super::operand::{FunctionValue, Operand};
 use super::operators::{self, article};
 use super::scope::Scope;
 use super::{library, size, text};
+use crate::diagnostic::suggest;
 use crate::limits::EXPRESSION_RECURSION;
 use crate::value::{Map, Value};
 
@@ -218,7 +219,7 @@ impl<'s> Machine<'s> {
             return Ok(Operand::of(branch));
         }
         let fault = Fault::invalid(format!("there is no `{name}` here"));
-        let fault = match library::closest(name, self.scope.names()) {
+        let fault = match suggest(name, self.scope.names()) {
             Some(close) => fault.help(format!("did you mean `{close}`?")),
             None => fault,
         };
