@@ -96,6 +96,10 @@ pub struct Start {
     pub params: Map,
     /// Who asks: `user:ana`.
     pub by: String,
+    /// The folder in which its commands run unless they say otherwise; the engine's own where it is not given. It is the
+    /// run's for good: whoever hosts or resumes it may stand elsewhere.
+    #[serde(default)]
+    pub cwd: Option<String>,
 }
 
 /// The answer to a request.

@@ -165,7 +165,7 @@ fn samples() -> Vec<(String, Record)> {
     changes.extend(named("finished", outcomes, |outcome| Change::Finished { outcome, error: None }));
     let mut samples = vec![
         ("defined".to_owned(), Record::Defined { hash: "ab".repeat(32), graph: Box::new(graph()) }),
-        ("created".to_owned(), Record::Created { run, definition: "ab".repeat(32), params: map(), by }),
+        ("created".to_owned(), Record::Created { run, definition: "ab".repeat(32), params: map(), by, cwd: None }),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));

@@ -1,6 +1,8 @@
 //! `lockstep run`: compiles a runbook, starts a run of it, and watches until it has ended.
 
 use std::collections::hash_map::RandomState;
+use std::env;
+use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
 
@@ -58,12 +60,13 @@ pub struct Options {
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
     let graph = runbook_file::load(&options.file, context.stderr)?;
     let params = params::resolve(&options.params, &graph, context.stderr)?;
+    let cwd = working_folder()?;
     runtime::run(async {
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.json)?;
         name_interrupted(&mut follower, context).await?;
         let id = new_id();
-        let start = Start { id, graph, params, by: context.by.clone() };
+        let start = Start { id, graph, params, by: context.by.clone(), cwd: Some(cwd) };
         follower.call(Request::Start(Box::new(start))).await?;
         follower.follow(&[id]).await
     })
@@ -109,4 +112,12 @@ pub async fn interrupted(follower: &mut Follower<'_>) -> Result<Vec<RunRow>, Fai
 fn new_id() -> RunId {
     let random = RandomState::new().hash_one(std::process::id());
     RunId::new(Timestamp::now().as_millisecond(), (random >> 32) as u32)
+}
+
+/// Where this command was called: commands of the run work there, whoever carries or resumes it.
+fn working_folder() -> Result<String, Failure> {
+    let folder = env::current_dir().map_err(Failure::system("cannot find the working directory"))?;
+    let no_text =
+        |folder: OsString| Failure::usage(format!("the working directory `{}` is not UTF-8", folder.display()));
+    folder.into_os_string().into_string().map_err(no_text)
 }

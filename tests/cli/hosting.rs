@@ -187,3 +187,19 @@ fn a_stopped_host_is_named() {
     gate.open();
     host.outcome(&case).succeeds();
 }
+
+#[test]
+fn a_run_works_where_it_was_asked_for_whoever_carries_it() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&gated(&gate.script(), "once")).file("guest/where.yaml", "runbook: where\nsteps: [{ id: a, shell: pwd }, { id: b, exec: { argv: [pwd], cwd: inner } }]\noutputs: { a: steps.a.stdout, b: steps.b.stdout }\n").file("guest/inner/x", "");
+    let host = start(&case, "host");
+    gate.arrival();
+    let folder = fs::canonicalize(case.path("guest")).unwrap();
+    let mut guest = case.command(["run", "where.yaml", "--json"]);
+    guest.current_dir(&folder);
+    let outcome = case.outcome(guest);
+    outcome.succeeds().output("a", folder.to_str().unwrap()).output("b", folder.join("inner").to_str().unwrap());
+    gate.open();
+    host.outcome(&case).succeeds();
+}

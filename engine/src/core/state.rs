@@ -36,6 +36,8 @@ pub enum Command {
         params: Map,
         /// Who asks.
         by: String,
+        /// The folder in which its commands run.
+        cwd: Option<String>,
     },
     /// Something happened to a run.
     Run(RunId, Input),
@@ -49,14 +51,14 @@ impl State {
     /// The command cannot be followed; nothing has changed.
     pub fn decide(&mut self, command: Command, now: Stamp) -> Result<Vec<Record>, Refused> {
         match command {
-            Command::Create { run, graph, hash, params, by } => {
+            Command::Create { run, graph, hash, params, by, cwd } => {
                 let mut records = Vec::with_capacity(4);
                 if !self.definitions.contains_key(&hash) {
                     let record = Record::Defined { hash: hash.clone(), graph: Box::new(graph.as_ref().clone()) };
                     self.apply(&record, now);
                     records.push(record);
                 }
-                let record = Record::Created { run, definition: hash, params, by };
+                let record = Record::Created { run, definition: hash, params, by, cwd };
                 self.apply(&record, now);
                 records.push(record);
                 records.extend(self.run_decision(run, Input::Start, now)?);
@@ -84,10 +86,11 @@ impl State {
             Record::Defined { hash, graph } => {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
-            Record::Created { run, definition, params, by } => {
+            Record::Created { run, definition, params, by, cwd } => {
                 let (graph, links) =
                     self.definitions.get(definition).expect("a definition is journaled before its runs");
                 let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
+                new.cwd.clone_from(cwd);
                 new.attach(Arc::clone(graph), Arc::clone(links));
                 assert!(self.runs.insert(*run, new).is_none(), "run {run} was created twice");
             }

@@ -1,6 +1,7 @@
 //! What is to be done after a turn, and only then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::Driver;
 use super::backing::Backing;
@@ -10,8 +11,8 @@ use crate::eval::{Evaluation, secret_names};
 use crate::id::{RunId, StepNo, Token};
 use crate::view::log_path;
 use crate::worker::Attempt;
-use lockstep_dsl::graph::{Effect as StepEffect, Kind};
-use lockstep_dsl::value::{SecretPart, SecretRef, Value};
+use lockstep_dsl::graph::{Effect as StepEffect, Kind, Node};
+use lockstep_dsl::value::{Map, SecretPart, SecretRef, Value};
 
 /// Names a request that waits for its answer; given out by whoever turns the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,7 +115,7 @@ impl<B: Backing> Driver<B> {
             runbook: run.graph.runbook.clone(),
             step: run.path(no),
             action: node.kind.name().to_owned(),
-            input: step.input.clone(),
+            input: in_folder(run, node, step.input.clone()),
             secrets: secrets_of(run),
             token,
             key: run.key(no),
@@ -194,4 +195,20 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Retried { .. }
         | Change::Quarantined { .. } => None,
     }
+}
+
+/// The input with the folder in which the command runs: the run's, or a path from there.
+fn in_folder(run: &Run, node: &Node, mut input: Map) -> Map {
+    if let Some(base) = &run.cwd
+        && matches!(node.kind, Kind::Shell(_) | Kind::Exec(_))
+    {
+        let folder = match input.get("cwd") {
+            None => base.clone(),
+            Some(Value::String(cwd)) => Path::new(base).join(cwd).display().to_string(),
+            // What is no text is the worker's to refuse.
+            Some(_) => return input,
+        };
+        input.insert("cwd".to_owned(), Value::String(folder));
+    }
+    input
 }

@@ -66,7 +66,7 @@ impl<B: Backing> Driver<B> {
     }
 
     fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
-        let Start { id, graph, params, by } = start;
+        let Start { id, graph, params, by, cwd } = start;
         if self.exists(id) {
             return Ok(Reply::Started { run: id });
         }
@@ -83,7 +83,7 @@ impl<B: Backing> Driver<B> {
         }
         let hash = graph.hash();
         let known = self.state.definition(&hash).is_some();
-        let create = Command::Create { run: id, graph, hash: hash.clone(), params, by };
+        let create = Command::Create { run: id, graph, hash: hash.clone(), params, by, cwd };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -65,8 +65,15 @@ impl Case {
                 .collect(),
         };
         let hash = graph.hash();
-        case.command(Command::Create { run: id, graph, hash, params: Map::new(), by: "user:test".to_owned() })
-            .expect("a new run can start");
+        case.command(Command::Create {
+            run: id,
+            graph,
+            hash,
+            params: Map::new(),
+            by: "user:test".to_owned(),
+            cwd: None,
+        })
+        .expect("a new run can start");
         case
     }
 
@@ -204,12 +211,16 @@ impl Case {
     }
 
     pub fn cancel(&mut self) -> &mut Self {
-        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() })).expect("it can be cancelled");
+        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() }))
+            .expect("it can be cancelled");
         self
     }
 
     pub fn resolve(&mut self, path: &str, how: Resolution) -> Result<(), Refused> {
-        self.command(Command::Run(self.id, Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() }))
+        self.command(Command::Run(
+            self.id,
+            Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() },
+        ))
     }
 
     pub fn retry(&mut self) -> Result<(), Refused> {

@@ -26,6 +26,7 @@ impl Run {
             links: Arc::default(),
             params,
             by,
+            cwd: None,
             created,
             started: None,
             ended: None,

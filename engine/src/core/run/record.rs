@@ -34,6 +34,9 @@ pub enum Record {
         params: Map,
         /// Who asked: `user:ana`.
         by: String,
+        /// Where it was asked for: the folder in which commands without a `cwd` run.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cwd: Option<String>,
     },
     /// A run changed.
     #[serde(rename = "run")]

@@ -35,6 +35,9 @@ pub struct Run {
     pub params: Map,
     /// Who asked for it.
     pub by: String,
+    /// The folder in which its commands run, and from which relative ones are counted.
+    #[serde(default)]
+    pub cwd: Option<String>,
     /// When it came to be.
     pub created: Timestamp,
     /// When it started.
