@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::param::{self, Given};
 use lockstep_dsl::source::Source;
-use lockstep_dsl::value::Map;
+use lockstep_dsl::value::{Map, SecretPart, SecretRef, Value};
 
 use crate::ending::Failure;
 use crate::output::text::count;
@@ -57,7 +57,9 @@ pub fn resolve(options: &Parameters, graph: &Graph, style: Style) -> Result<Map,
         }
     };
     if errors.is_empty() {
-        return Ok(values.into_iter().filter(|(name, _)| given_names.contains(name)).collect());
+        let mut values: Map = values.into_iter().filter(|(name, _)| given_names.contains(name)).collect();
+        values.values_mut().for_each(pin_secret_files);
+        return Ok(values);
     }
     for error in &errors {
         // Standard error may be gone; the exit code says enough.
@@ -77,6 +79,18 @@ fn read_file(path: &Path, style: Style) -> Result<BTreeMap<String, Given>, Failu
         let _ = output::say(render(&diagnostics, style).trim_end());
         Failure::Invalid(format!("`{}` is no file of parameters; nothing was started", path.display()))
     })
+}
+
+/// The file of a secret is read when a step starts, perhaps by a process that stands elsewhere.
+fn pin_secret_files(value: &mut Value) {
+    let Value::Secret(text) = value else { return };
+    for part in &mut text.0 {
+        if let SecretPart::Reference(SecretRef::File(path)) = part
+            && let Ok(absolute) = std::path::absolute(&*path)
+        {
+            *path = absolute.display().to_string();
+        }
+    }
 }
 
 /// `name=value`, or `name=@file`.
