@@ -22,6 +22,11 @@ impl<'a> Outcome<'a> {
         Self { case, status, stdout, stderr }
     }
 
+    /// The code it exited with; none if a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// It exits with this code.
     #[track_caller]
     pub fn exits(&self, code: i32) -> &Self {
