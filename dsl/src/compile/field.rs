@@ -46,7 +46,7 @@ impl Reader<'_> {
     /// A value of any type: plain scalars are typed by YAML's core rules in their strict form, all else is text.
     pub fn any(&mut self, node: &Node, what: &str, place: Place) -> Option<Field> {
         match node {
-            Node::Scalar(scalar) if scalar.style == Style::Plain && find_template(&scalar.text).is_none() => {
+            Node::Scalar(scalar) if scalar.style == Style::Plain && !scalar.text.contains("${{") => {
                 if is_null(scalar) && !takes_null(place) {
                     self.null_here(scalar.span, what);
                     return None;
