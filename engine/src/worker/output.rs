@@ -61,6 +61,14 @@ pub(super) fn last_bytes(text: &str, limit: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(limit))..]
 }
 
+/// The lines of what was printed. The newline at its very end is gone already, so that an empty last line is one.
+fn lines(stdout: &str) -> Value {
+    if stdout.is_empty() {
+        return Value::List(Vec::new());
+    }
+    Value::List(stdout.split('\n').map(|line| Value::from(line.strip_suffix('\r').unwrap_or(line))).collect())
+}
+
 /// `stdout`, `stderr`, `lines` and `json`. Of output that was cut there is no `lines` and no `json`: half a document
 /// means something else than the whole.
 pub(super) fn outputs(stdout: Tail, stderr: Tail) -> Map {
@@ -69,7 +77,7 @@ pub(super) fn outputs(stdout: Tail, stderr: Tail) -> Map {
     let mut outputs = Map::new();
     if !stdout_cut {
         outputs.insert("json".to_owned(), serde_json::from_str(&stdout).map_or(Value::Null, Value::from_json));
-        outputs.insert("lines".to_owned(), Value::List(stdout.lines().map(Value::from).collect()));
+        outputs.insert("lines".to_owned(), lines(&stdout));
     }
     if stdout_cut || stderr_cut {
         outputs.insert("truncated".to_owned(), Value::Bool(true));
@@ -142,7 +150,7 @@ mod tests {
     fn one_newline_goes_and_bad_bytes_are_replaced() {
         let outputs = outputs(tail(b"a\xff\r\n\n"), tail(b""));
         assert_eq!(outputs["stdout"], Value::from("a\u{fffd}\r\n"));
-        assert_eq!(outputs["lines"], Value::List(vec![Value::from("a\u{fffd}")]));
+        assert_eq!(outputs["lines"], Value::List(vec![Value::from("a\u{fffd}"), Value::from("")]));
         assert_eq!(outputs["json"], Value::Null);
         assert!(!outputs.contains_key("truncated"));
     }
