@@ -35,7 +35,8 @@ pub fn from_node(param: &Param, node: &Node) -> Result<Value, String> {
     typed(&param.kind, node)
 }
 
-/// A value that has its types already, such as JSON; durations, times, sizes and secrets are text there.
+/// A value that has its types already, such as JSON; durations, times and secrets are text there, and a size is text or
+/// the number of its bytes.
 ///
 /// # Errors
 /// As for [`from_text`].
@@ -70,7 +71,8 @@ pub fn secret_reference(text: &str) -> Result<Value, String> {
     Ok(Value::Secret(SecretText(vec![SecretPart::Reference(reference)])))
 }
 
-/// A list, a map, or anything, as YAML or else as JSON, which may hold escapes that YAML has not.
+/// A list, a map, or anything, as YAML or else as JSON, which may hold escapes and characters that YAML may not: a
+/// parameter is data, in which an invisible character hides no code.
 fn structured(kind: &ParamType, text: &str) -> Result<Value, String> {
     let source = Source::new("", text);
     match yaml::parse_value(&source) {
@@ -80,9 +82,14 @@ fn structured(kind: &ParamType, text: &str) -> Result<Value, String> {
             _ => Err(format!("is empty; write {}", example(kind))),
         },
         Err(problems) => {
-            let is_syntax = problems.iter().all(|one| matches!(one.code, Code::YAML_SYNTAX | Code::NEEDS_QUOTES));
+            let is_yamls_own = problems.iter().all(|one| {
+                matches!(
+                    one.code,
+                    Code::YAML_SYNTAX | Code::NEEDS_QUOTES | Code::DIRECTION_CHARACTER | Code::CONTROL_CHARACTER
+                )
+            });
             match serde_json::from_str(text) {
-                Ok(json) if is_syntax => data(kind, Value::from_json(json)),
+                Ok(json) if is_yamls_own => data(kind, Value::from_json(json)),
                 _ => Err(unreadable(&source, &problems)),
             }
         }
@@ -145,7 +152,7 @@ fn data(kind: &ParamType, value: Value) -> Result<Value, String> {
     match (kind, value) {
         (ParamType::Any, value)
         | (ParamType::String, value @ Value::String(_))
-        | (ParamType::Int, value @ Value::Int(_))
+        | (ParamType::Int | ParamType::Size, value @ Value::Int(_))
         | (ParamType::Float, value @ (Value::Float(_) | Value::Int(_)))
         | (ParamType::Bool, value @ Value::Bool(_))
         | (ParamType::Map, value @ Value::Map(_))
