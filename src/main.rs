@@ -15,6 +15,7 @@ mod output;
 mod params;
 mod runbook_file;
 mod runtime;
+mod secrets;
 
 use std::io::stderr;
 use std::process::ExitCode;

@@ -100,6 +100,22 @@ pub struct Start {
     /// run's for good: whoever hosts or resumes it may stand elsewhere.
     #[serde(default)]
     pub cwd: Option<String>,
+    /// The variables that the run's `env:` secrets name, as they are where the run was asked for; without them those of
+    /// the engine count. Kept in memory while the engine lives and never journaled: after a crash, those of whoever
+    /// resumes the run count.
+    #[serde(default)]
+    pub environment: Option<SecretEnvironment>,
+}
+
+/// Values of environment variables that are secrets. What is printed of it is its names.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretEnvironment(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for SecretEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// The answer to a request.

@@ -24,7 +24,14 @@ async fn open(data: &Path) -> EngineHandle {
 async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
     let compiled = compile(&Source::new("host.yaml", runbook), &NoFiles).expect("the runbook compiles");
     let id = RunId::new(Timestamp(1_700_000_000_000).0, number);
-    let start = Start { id, graph: compiled.graph, params: Map::new(), by: "user:ana".to_owned(), cwd: None };
+    let start = Start {
+        id,
+        graph: compiled.graph,
+        params: Map::new(),
+        by: "user:ana".to_owned(),
+        cwd: None,
+        environment: None,
+    };
     match engine.call(Request::Start(Box::new(start))).await {
         Reply::Started { run } => run,
         other => panic!("the run did not start: {other:?}"),

@@ -16,7 +16,7 @@ use crate::ending::{Ending, Failure};
 use crate::follow::Follower;
 use crate::host::Session;
 use crate::output::text::count;
-use crate::{output, params, runbook_file, runtime};
+use crate::{output, params, runbook_file, runtime, secrets};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +66,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         let mut follower = Follower::new(context, session, options.json)?;
         name_interrupted(&mut follower, context).await?;
         let id = new_id();
-        let start = Start { id, graph, params, by: context.by.clone(), cwd: Some(cwd) };
+        let environment = Some(secrets::environment(&graph, &params));
+        let start = Start { id, graph, params, by: context.by.clone(), cwd: Some(cwd), environment };
         follower.call(Request::Start(Box::new(start))).await?;
         follower.follow(&[id]).await
     })

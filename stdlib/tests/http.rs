@@ -31,6 +31,7 @@ impl Case {
             action: "http".to_owned(),
             input: Map::new(),
             secrets: Vec::new(),
+            environment: None,
             key: "the-key".to_owned(),
             token: Token(7),
             number: 1,

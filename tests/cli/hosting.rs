@@ -69,6 +69,39 @@ fn a_host_stays_until_its_guests_runs_have_ended_and_says_so() {
 }
 
 #[test]
+fn a_guests_secret_is_read_where_the_guest_stands() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&gated(&gate.script(), "once")).file(
+        "guest.yaml",
+        "runbook: guest
+params: { token: { type: secret, default: 'env:TOKEN' } }
+steps:
+  - { id: pass, shell: 'printf %s \"$GIVEN\" > seen', env: { GIVEN: '${{ params.token }}' } }
+",
+    );
+    let mut host = case.run_command(&["--json", "-p", "name=host"]);
+    host.env("TOKEN", "the-hosts-own");
+    let host = Process::start(host);
+    gate.arrival();
+    let mut guest = case.command(["run", "guest.yaml", "--json"]);
+    guest.env("TOKEN", "what-the-guest-means");
+    Process::start(guest).outcome(&case).exits(0);
+    assert_eq!(case.read("seen"), "what-the-guest-means");
+    // One that the guest does not have is not taken from the host either.
+    let mut guest = case.command(["run", "guest.yaml", "--json"]);
+    guest.env_remove("TOKEN");
+    Process::start(guest).outcome(&case).exits(1);
+    gate.open();
+    host.outcome(&case).exits(0);
+    let anywhere = std::process::Command::new("grep")
+        .args(["--recursive", "--text", "--quiet", "what-the-guest-means"])
+        .arg(case.data())
+        .status();
+    assert!(anywhere.is_ok_and(|status| !status.success()), "no value of a secret is written to the data folder");
+}
+
+#[test]
 fn a_guest_takes_over_when_the_host_is_killed() {
     let case = Case::new();
     let (first, second) = (case.gate("first"), case.gate("second"));

@@ -117,6 +117,7 @@ impl<B: Backing> Driver<B> {
             action: node.kind.name().to_owned(),
             input: in_folder(run, node, step.input.clone()),
             secrets: secrets_of(run),
+            environment: None,
             token,
             key: run.key(no),
             number: grant.number,

@@ -66,7 +66,8 @@ impl<B: Backing> Driver<B> {
     }
 
     fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
-        let Start { id, graph, params, by, cwd } = start;
+        // The environment is for the attempts alone.
+        let Start { id, graph, params, by, cwd, environment: _ } = start;
         if self.exists(id) {
             return Ok(Reply::Started { run: id });
         }

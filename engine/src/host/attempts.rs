@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::pinned;
+use crate::api::SecretEnvironment;
 use crate::driver::Input;
 use crate::id::{RunId, StepNo, Token};
 use crate::worker::leftover;
@@ -24,6 +25,8 @@ pub(super) struct Attempts {
     ended: UnboundedSender<Ended>,
     steps: HashMap<(RunId, Token), StepNo>,
     waiting: VecDeque<Attempt>,
+    /// The variables that secrets of runs started here are read from.
+    environments: HashMap<RunId, Arc<SecretEnvironment>>,
     /// Attempts with the workers.
     running: usize,
 }
@@ -45,11 +48,24 @@ impl Attempts {
         runtime: Handle,
     ) -> Self {
         let workers = LocalWorkers::new(actions, ended.clone(), progress, runtime);
-        Self { workers, ended, steps: HashMap::new(), waiting: VecDeque::new(), running: 0 }
+        Self {
+            workers,
+            ended,
+            steps: HashMap::new(),
+            waiting: VecDeque::new(),
+            environments: HashMap::new(),
+            running: 0,
+        }
+    }
+
+    /// Remembers what the secrets of a run are read from, as long as this engine lives: an ended run may be retried.
+    pub fn remember(&mut self, run: RunId, environment: SecretEnvironment) {
+        self.environments.insert(run, Arc::new(environment));
     }
 
     /// Starts an attempt, or keeps it until there is room for it.
-    pub fn start(&mut self, step: StepNo, attempt: Attempt, graph: Option<Arc<Graph>>) {
+    pub fn start(&mut self, step: StepNo, mut attempt: Attempt, graph: Option<Arc<Graph>>) {
+        attempt.environment = self.environments.get(&attempt.run).cloned();
         let (run, token) = (attempt.run, attempt.token);
         self.steps.insert((run, token), step);
         if let (Some(folder), Some(graph)) = (&attempt.files, graph)

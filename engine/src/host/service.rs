@@ -184,7 +184,8 @@ impl Service {
                 inputs.push(input);
             }
             Woken::Inner(Inner::Ready(request, answer)) => inputs.push(self.asked(request, answer)),
-            Woken::Call(Some(Call::Request(request, answer))) => {
+            Woken::Call(Some(Call::Request(mut request, answer))) => {
+                self.keep_environment(&mut request);
                 inputs.extend(self.prepared(request, answer));
             }
             Woken::Call(Some(Call::Watch(run, answer))) => {
@@ -195,6 +196,16 @@ impl Service {
             Woken::Call(Some(Call::Close(answer))) => self.closing = Some(answer),
             // Every handle has been dropped.
             Woken::Call(None) => self.closing = Some(oneshot::channel().0),
+        }
+    }
+
+    /// Takes the values of secrets out of a request, so that they go no further than to the attempts that need them.
+    fn keep_environment(&mut self, request: &mut Request) {
+        if let Request::Start(start) = request
+            && let Some(environment) = start.environment.take()
+            && self.driver.run(start.id).is_none()
+        {
+            self.attempts.remember(start.id, environment);
         }
     }
 

@@ -66,7 +66,7 @@ impl Action for Exec {
 }
 
 async fn run(attempt: &Attempt, stop: StopSignal, progress: OnProgress) -> Outcome {
-    let mut secrets = Secrets::new();
+    let mut secrets = Secrets::of(attempt);
     let input = match Input::parse(&attempt.input, &mut secrets) {
         Ok(input) => input,
         Err(failure) => return failure.into(),

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use lockstep_dsl::value::{Map, Millis, SecretRef, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::api::SecretEnvironment;
 use crate::id::{RunId, Token};
 
 /// One attempt of one step, granted once, to one worker.
@@ -41,6 +42,8 @@ pub struct Attempt {
     pub input: Map,
     /// The references of all secrets that the run knows: masked in what this attempt says, whether it uses them or not.
     pub secrets: Vec<SecretRef>,
+    /// The variables that `env:` secrets are read from; `None` for those of the engine.
+    pub environment: Option<Arc<SecretEnvironment>>,
     /// `LOCKSTEP_KEY` and `Idempotency-Key`: the same for all attempts of one visit.
     pub key: String,
     /// `LOCKSTEP_TOKEN` and `Lockstep-Token`.

@@ -5,23 +5,31 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::sync::Arc;
 
 use lockstep_dsl::value::{Map, SecretPart, SecretRef, SecretText, Value};
 
-use super::Failure;
 use super::limits::{SECRET_BYTES, SECRETS_BYTES};
 use super::mask::Masker;
+use super::{Attempt, Failure};
+use crate::api::SecretEnvironment;
 
 /// The secrets of one attempt. Each is read once, so that all uses see the same value.
 #[derive(Default)]
 pub struct Secrets {
     values: BTreeMap<SecretRef, String>,
+    environment: Option<Arc<SecretEnvironment>>,
 }
 
 impl Secrets {
     /// No secret read yet.
     pub const fn new() -> Self {
-        Self { values: BTreeMap::new() }
+        Self { values: BTreeMap::new(), environment: None }
+    }
+
+    /// No secret of the attempt read yet.
+    pub fn of(attempt: &Attempt) -> Self {
+        Self { environment: attempt.environment.clone(), ..Self::new() }
     }
 
     /// The value with every secret in it replaced by its text.
@@ -84,8 +92,8 @@ impl Secrets {
 
     fn read(&mut self, reference: &SecretRef) -> Result<&str, Failure> {
         if !self.values.contains_key(reference) {
-            let value =
-                read(reference).map_err(|why| Failure::invalid(format!("cannot read secret `{reference}`: {why}")))?;
+            let value = read(reference, self.environment.as_deref())
+                .map_err(|why| Failure::invalid(format!("cannot read secret `{reference}`: {why}")))?;
             self.values.insert(reference.clone(), value);
         }
         Ok(&self.values[reference])
@@ -93,15 +101,19 @@ impl Secrets {
 }
 
 /// The value that a reference stands for, or why there is none.
-fn read(reference: &SecretRef) -> Result<String, String> {
-    let value = match reference {
-        SecretRef::Env(name) => match std::env::var(name) {
+fn read(reference: &SecretRef, environment: Option<&SecretEnvironment>) -> Result<String, String> {
+    let value = match (reference, environment) {
+        (SecretRef::Env(name), Some(environment)) => match environment.0.get(name) {
+            Some(value) => value.clone(),
+            None => return Err("there was no such variable, in UTF-8, where the run was started".to_owned()),
+        },
+        (SecretRef::Env(name), None) => match std::env::var(name) {
             Ok(value) => value,
             Err(std::env::VarError::NotPresent) => return Err("the engine has no such variable".to_owned()),
             Err(std::env::VarError::NotUnicode(_)) => return Err("it is not UTF-8".to_owned()),
         },
-        SecretRef::File(path) => read_file(path)?,
-        SecretRef::Store(_) => return Err("the secret store is not supported yet".to_owned()),
+        (SecretRef::File(path), _) => read_file(path)?,
+        (SecretRef::Store(_), _) => return Err("the secret store is not supported yet".to_owned()),
     };
     if value.is_empty() {
         return Err("it is empty".to_owned());

@@ -211,16 +211,12 @@ impl Case {
     }
 
     pub fn cancel(&mut self) -> &mut Self {
-        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() }))
-            .expect("it can be cancelled");
+        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() })).expect("it can be cancelled");
         self
     }
 
     pub fn resolve(&mut self, path: &str, how: Resolution) -> Result<(), Refused> {
-        self.command(Command::Run(
-            self.id,
-            Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() },
-        ))
+        self.command(Command::Run(self.id, Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() }))
     }
 
     pub fn retry(&mut self) -> Result<(), Refused> {

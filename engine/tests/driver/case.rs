@@ -117,7 +117,14 @@ impl Case {
     pub fn start_other(runbook: &str, number: u32) -> Request {
         let graph = Self::of(runbook).graph;
         let id = RunId::new(NOON.0, number);
-        Request::Start(Box::new(Start { id, graph, params: Map::new(), by: "user:ben".to_owned(), cwd: None }))
+        Request::Start(Box::new(Start {
+            id,
+            graph,
+            params: Map::new(),
+            by: "user:ben".to_owned(),
+            cwd: None,
+            environment: None,
+        }))
     }
 
     /// The same runbook in a new world.
@@ -187,7 +194,14 @@ impl Case {
 
     /// The request that starts the run, with parameters.
     pub fn start_request_with(&self, params: Map) -> Request {
-        let start = Start { id: self.run, graph: self.graph.clone(), params, by: "user:ana".to_owned(), cwd: None };
+        let start = Start {
+            id: self.run,
+            graph: self.graph.clone(),
+            params,
+            by: "user:ana".to_owned(),
+            cwd: None,
+            environment: None,
+        };
         Request::Start(Box::new(start))
     }
 

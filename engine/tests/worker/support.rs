@@ -38,6 +38,7 @@ impl Case {
             action: action.to_owned(),
             input: Map::new(),
             secrets: Vec::new(),
+            environment: None,
             key: "the-key".to_owned(),
             token,
             number: 2,

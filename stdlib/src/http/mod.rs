@@ -99,7 +99,7 @@ impl Http {
     }
 
     async fn attempt(&self, attempt: &Attempt, mut stop: StopSignal, progress: OnProgress) -> Outcome {
-        let mut secrets = Secrets::new();
+        let mut secrets = Secrets::of(attempt);
         let request = match Request::parse(attempt, &mut secrets) {
             Ok(request) => request,
             Err(failure) => return failure.into(),
