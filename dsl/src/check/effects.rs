@@ -26,8 +26,11 @@ pub fn check(case: &Case, report: &mut Report) {
                 diagnostic.help("if it may be repeated, say so: `effect: idempotent`, or `pure` where it only looks"),
             );
         }
+        // A block that says `pure` while a step in it acts once says nothing about repeating that step.
+        let says_pure = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Pure);
+        let repeats_once = effect(id) == Effect::Once || (says_pure && holds_once(case, id, &effects));
         if let Some(retry) = step.retry.as_ref().filter(|_| step.is_block())
-            && effect(id) == Effect::Once
+            && repeats_once
             && retry.value.iter().any(|rule| rule.attempts > 1)
         {
             let message = "a retry of this block would repeat a step that must run once";
@@ -40,6 +43,13 @@ pub fn check(case: &Case, report: &mut Report) {
         }
         meaningless(case, id, report);
     }
+}
+
+/// Whether a step inside must run once.
+fn holds_once(case: &Case, id: NodeId, effects: &[Effect]) -> bool {
+    case.book.steps().any(|(inner, step)| {
+        case.book.is_inside(inner, id) && step.is_acting() && effects[inner.0 as usize] == Effect::Once
+    })
 }
 
 /// Points at the step inside that must run once.

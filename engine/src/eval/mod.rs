@@ -25,6 +25,7 @@ use crate::core::run::{Answer, Question, Run};
 use crate::id::StepNo;
 use crate::limits::QUICK_OPERATIONS;
 use crate::worker::Failure;
+use crate::worker::limits::OUTPUT_BYTES;
 
 /// A question and all that its answer depends on, to be answered where it may take its time.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Evaluator {
 }
 
 fn answer(context: &Context<'_>) -> Result<Value, Stop> {
-    let Some(step) = context.step else { return context.map(&context.run.graph.outputs) };
+    let Some(step) = context.step else { return outputs(context.map(&context.run.graph.outputs)?) };
     let node = context.run.node_of(step);
     let question = context.question;
     let unasked = || Failure {
@@ -126,8 +127,8 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
         Question::When => context.expr(node.when.ok_or_else(unasked)?),
         Question::Input => match &node.kind {
             Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_) => Ok(Value::Map(input::of_action(context, node)?)),
-            Kind::Script(expr) => context.expr(*expr),
-            Kind::Set(fields) => context.fields(fields).map(Value::Map),
+            Kind::Script(expr) => context.expr(*expr).and_then(|value| within_limit("value", value)),
+            Kind::Set(fields) => outputs(Value::Map(context.fields(fields)?)),
             Kind::Assert { that, message } => {
                 let ok = context.expr(*that)?;
                 let message = match (&ok, message) {
@@ -148,11 +149,11 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
                     ("data".to_owned(), data),
                 ])))
             }
-            Kind::Finish { outputs: Some(outputs) } => context.map(outputs),
+            Kind::Finish { outputs: Some(named) } => outputs(context.map(named)?),
             Kind::Finish { outputs: None } => Ok(Value::Null),
             Kind::Do(_) | Kind::Parallel(_) => Err(unasked().into()),
         },
-        Question::Outputs => context.map(&node.outputs),
+        Question::Outputs => outputs(context.map(&node.outputs)?),
         Question::Until => context.expr(node.until.ok_or_else(unasked)?.until),
         Question::Retry(entry) => {
             let retry = node.retry.get(entry as usize).ok_or_else(unasked)?;
@@ -162,6 +163,36 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             let catch = node.catch.get(entry as usize).ok_or_else(unasked)?;
             catch.when.map_or(Ok(Value::Bool(true)), |when| context.expr(when))
         }
-        Question::RunOutputs => context.map(&context.run.graph.outputs),
+        Question::RunOutputs => outputs(context.map(&context.run.graph.outputs)?),
     }
+}
+
+/// Computed outputs, none of which is larger than an output may be.
+fn outputs(outputs: Value) -> Result<Value, Stop> {
+    let Value::Map(map) = outputs else { return Ok(outputs) };
+    let checked = map.into_iter().map(|(name, value)| {
+        let value = within_limit(&name, value)?;
+        Ok((name, value))
+    });
+    checked.collect::<Result<Map, Stop>>().map(Value::Map)
+}
+
+/// A computed value, unless it is larger than an output may be: what a command prints can be cut, a value cannot.
+fn within_limit(name: &str, value: Value) -> Result<Value, Stop> {
+    let bytes = match &value {
+        Value::String(text) => text.len(),
+        Value::List(_) | Value::Map(_) => value.to_json().to_string().len(),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Duration(_)
+        | Value::Time(_)
+        | Value::Secret(_) => 0,
+    };
+    if bytes <= OUTPUT_BYTES {
+        return Ok(value);
+    }
+    let message = format!("`{name}` has {bytes} bytes, an output may have {OUTPUT_BYTES}: put large data into a file");
+    Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null }))
 }
