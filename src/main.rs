@@ -28,6 +28,10 @@ use crate::arguments::Arguments;
 use crate::context::Context;
 
 fn main() -> ExitCode {
+    // Before all else: a supervisor needs nothing of what follows, and there is one for every command.
+    if let Some(code) = lockstep_engine::supervisor::entered() {
+        return code;
+    }
     bug::explain_panics();
     let result = bug::guard(|| {
         let arguments = Arguments::parse();

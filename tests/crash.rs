@@ -1,8 +1,8 @@
 //! Kills `lockstep run` at random moments, resumes, and asks the world what happened.
 //!
 //! A runbook of steps that must not run twice; each writes its begin and its end to a witness file, synced. Whatever the
-//! moment of the kill, also of the resume: no step begins twice, every run ends or waits in doubt with a reason, and
-//! nothing that was said on standard output is taken back.
+//! moment of the kill, also of the resume: no step begins twice, nearly every run ends well and the others wait in doubt
+//! with a reason, and nothing that was said on standard output is taken back.
 //!
 //! `LOCKSTEP_ROUNDS` sets the number of rounds, `LOCKSTEP_SEED` repeats a series; both are printed.
 
@@ -11,112 +11,92 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::harness::Case;
+use crate::harness::{Case, Random, Series};
 
 const STEPS: usize = 20;
 const ROUNDS: u32 = 100;
-const AT_ONCE: u32 = 4;
 
 #[test]
 fn no_step_begins_twice_whenever_the_program_is_killed() {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let rounds = number("LOCKSTEP_ROUNDS").map_or(ROUNDS, |rounds| u32::try_from(rounds).expect("fewer rounds"));
-    let seed = number("LOCKSTEP_SEED").unwrap_or_else(|| {
-        u64::from(std::process::id()) << 20
-            | u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos()))
-    });
-    println!("LOCKSTEP_SEED={seed} LOCKSTEP_ROUNDS={rounds}");
+    let series = Series::of(ROUNDS);
     let span = undisturbed();
-    let next = AtomicU32::new(0);
-    let tally = thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut tally = Tally::default();
-                    loop {
-                        let round = next.fetch_add(1, Ordering::Relaxed);
-                        if round >= rounds {
-                            return tally;
-                        }
-                        Round::new(seed, round, span).play(&mut tally);
-                    }
-                })
-            })
-            .collect();
-        let mut all = Tally::default();
-        for worker in workers {
-            all.add(&worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        all
-    });
+    let mut tally = Tally::default();
+    for became in series.play(|name, random| Round { case: case(), name, random, span }.play()) {
+        tally.add(became);
+    }
     println!("{tally:?}");
-    assert_eq!(tally.rounds, rounds);
+    assert_eq!(tally.rounds, series.rounds);
     // A series in which no kill came in between has shown nothing.
-    assert!(tally.in_doubt + tally.went_on > rounds / 4, "most kills came too early or too late: {tally:?}");
+    assert!(tally.in_doubt + tally.went_on > series.rounds / 4, "most kills came too early or too late: {tally:?}");
+    // Commands outlive the engine, so it learns how they ended.
+    assert!(tally.in_doubt * 20 <= series.rounds, "more than 5 % of the runs came into doubt: {tally:?}");
+}
+
+/// What became of a round.
+#[derive(Clone, Copy, Debug)]
+enum Became {
+    /// Killed before the run was durable.
+    NeverWas,
+    /// Killed in between: it went on by itself.
+    WentOn,
+    /// Killed, and nobody knows how a step ended.
+    InDoubt,
+    /// It had ended when the kill came.
+    WasOver,
 }
 
 /// What became of the rounds.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     rounds: u32,
-    /// Killed before the run was durable.
     never_was: u32,
-    /// Killed between two steps, or the end of one was known: it went on by itself.
     went_on: u32,
-    /// Killed while a step ran.
     in_doubt: u32,
-    /// It had ended when the kill came.
     was_over: u32,
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
-        self.rounds += other.rounds;
-        self.never_was += other.never_was;
-        self.went_on += other.went_on;
-        self.in_doubt += other.in_doubt;
-        self.was_over += other.was_over;
+    fn add(&mut self, became: Became) {
+        self.rounds += 1;
+        *match became {
+            Became::NeverWas => &mut self.never_was,
+            Became::WentOn => &mut self.went_on,
+            Became::InDoubt => &mut self.in_doubt,
+            Became::WasOver => &mut self.was_over,
+        } += 1;
     }
 }
 
 /// One kill, or several.
-struct Round {
+struct Round<'a> {
     case: Case,
-    name: String,
-    random: u64,
+    name: &'a str,
+    random: &'a mut Random,
     span: Duration,
 }
 
-impl Round {
-    fn new(seed: u64, round: u32, span: Duration) -> Self {
-        let random = seed ^ (u64::from(round) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self { case: case(), name: format!("round {round} of LOCKSTEP_SEED={seed}"), random, span }
-    }
-
-    fn play(mut self, tally: &mut Tally) {
-        tally.rounds += 1;
+impl Round<'_> {
+    fn play(mut self) -> Became {
         let said = self.killed(self.case.run_command(&["--json"]));
         let mut told = Told::default();
-        told.hear(&said, &self.name);
+        told.hear(&said, self.name);
         // Every third time the resume is killed too.
-        if self.draw(3) == 0 {
+        if self.random.below(3) == 0 {
             let said = self.killed(self.case.command(["resume", "--json"]));
-            told.hear(&said, &self.name);
+            told.hear(&said, self.name);
         }
         let before = self.case.runs();
         assert!(before.len() <= 1, "{}: one run was asked for, there are {before:?}", self.name);
         assert!(told.id.is_none() || !before.is_empty(), "{}: a run that was said to have started is gone", self.name);
         let Some(run) = before.first() else {
-            tally.never_was += 1;
             assert_eq!(self.witnessed("begin"), BTreeMap::new(), "{}", self.name);
-            return;
+            return Became::NeverWas;
         };
         let id = run["id"].as_str().expect("a run has an id").to_owned();
         let was_over = run["ended"] != Json::Null;
@@ -125,20 +105,20 @@ impl Round {
         let view = self.case.show(&id);
         let doubted: Vec<&Json> = steps(&view).filter(|step| step["status"] == "in_doubt").collect();
         self.keeps(&told, &view);
-        match doubted.as_slice() {
+        let became = match doubted.as_slice() {
             [] => {
                 outcome.exits(0);
-                *(if was_over { &mut tally.was_over } else { &mut tally.went_on }) += 1;
+                if was_over { Became::WasOver } else { Became::WentOn }
             }
             [step] => {
                 outcome.exits(3);
-                tally.in_doubt += 1;
                 assert!(step["reason"].as_str().is_some_and(|why| !why.is_empty()), "{}: {step:#}", self.name);
                 let path = step["path"].as_str().expect("a step has a path").to_owned();
                 self.case.lockstep(["resolve", &id, &path, "done", "--json"]).exits(0);
+                Became::InDoubt
             }
             several => panic!("{}: steps run one after another, and {several:#?} are in doubt", self.name),
-        }
+        };
 
         let view = self.case.show(&id);
         assert_eq!(view["status"], "succeeded", "{}: {view:#}", self.name);
@@ -147,13 +127,14 @@ impl Round {
         let known: Vec<usize> = begins.keys().copied().collect();
         // One whose begin nobody saw was in doubt before it began.
         assert!(known.len() + doubted.len() >= STEPS, "{}: steps are missing: {known:?}", self.name);
+        became
     }
 
     /// Starts a command and kills it at a random moment; gives what it had printed.
     fn killed(&mut self, mut command: Command) -> String {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let micros = u64::try_from(self.span.as_micros()).expect("a short time");
-        let moment = Duration::from_micros(self.draw(micros + micros / 10));
+        let moment = Duration::from_micros(self.random.below(micros + micros / 10));
         let mut stdout = child.stdout.take().expect("standard output is piped");
         let (done, is_done) = mpsc::channel();
         let reader = thread::spawn(move || {
@@ -202,14 +183,6 @@ impl Round {
             }
         }
         counts
-    }
-
-    /// A number below `below`, the same for the same seed.
-    fn draw(&mut self, below: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random % below
     }
 }
 

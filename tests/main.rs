@@ -1,6 +1,8 @@
 //! Every test of the program as its users meet it, in one binary: a new file costs no further link.
 
 #[cfg(test)]
+mod adopt;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod cli;

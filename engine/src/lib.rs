@@ -12,5 +12,6 @@ pub mod host;
 pub mod id;
 pub mod limits;
 pub mod store;
+pub mod supervisor;
 pub mod view;
 pub mod worker;

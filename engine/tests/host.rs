@@ -14,9 +14,14 @@ use lockstep_engine::id::RunId;
 use lockstep_engine::store::OpenError;
 use lockstep_engine::worker::Action;
 use lockstep_engine::worker::command::{Exec, Shell};
+use lockstep_engine::worker::launch::Launcher;
+
+fn launcher() -> Launcher {
+    Launcher::program(env!("CARGO_BIN_EXE_lockstep-supervise"))
+}
 
 async fn open(data: &Path) -> EngineHandle {
-    let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Exec), Arc::new(Shell)];
+    let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Exec::new(launcher())), Arc::new(Shell::new(launcher()))];
     let sandbox = Arc::new(Sandbox::new(&[]));
     host::open(Options { data: data.to_owned(), actions, sandbox, resume: false }).await.expect("the folder opens")
 }
@@ -99,18 +104,20 @@ steps:
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_command_that_was_cut_off_is_in_doubt_until_a_person_says() {
+async fn a_command_of_which_nobody_knows_the_end_is_in_doubt_until_a_person_says() {
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path()).await;
-    let run = start(&engine, 2, "runbook: long\nsteps:\n  - id: nap\n    exec: [sleep, '1000']\n").await;
+    let run = start(&engine, 2, "runbook: long\nsteps:\n  - id: nap\n    shell: echo up; exec sleep 1000\n").await;
     let mut events = engine.watch("last").await.unwrap();
     loop {
         match events.next().await.expect("it goes on") {
-            Event::Step { step, .. } if step.status == StepStatus::Running => break,
+            Event::Output { line, .. } if line == "up" => break,
             _ => {}
         }
     }
     engine.close().await.expect("it closes");
+    // What is written there of the command's end is nothing that can be read.
+    std::fs::write(data.path().join(format!("spool/{run}-1/exit")), "damaged").unwrap();
     assert!(events.next().await.is_none(), "a watcher hears that the engine is gone");
 
     let looked = ReadOnly::open(data.path()).unwrap();

@@ -15,6 +15,8 @@ mod leftovers;
 mod outcomes;
 #[path = "worker/output.rs"]
 mod output;
+#[path = "worker/recovery.rs"]
+mod recovery;
 #[path = "worker/stopping.rs"]
 mod stopping;
 #[path = "worker/workers.rs"]

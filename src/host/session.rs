@@ -11,6 +11,7 @@ use lockstep_engine::store::OpenError;
 use lockstep_engine::store::folder::Folder;
 use lockstep_engine::worker::Action;
 use lockstep_engine::worker::command::{Exec, Shell};
+use lockstep_engine::worker::launch::Launcher;
 use tokio::time::Instant;
 
 use super::guest::{Guest, Silence, Watching};
@@ -229,7 +230,8 @@ const fn is_repeatable(request: &Request) -> bool {
 /// An engine over the folder with everything that steps can do. Runs that were cut off wait until they are asked for.
 fn options(folder: &Path) -> Options {
     lockstep_stdlib::install_tls();
-    let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell), Arc::new(Exec)];
+    let launcher = Launcher::this_program();
+    let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell::new(launcher.clone())), Arc::new(Exec::new(launcher))];
     let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
     Options { data: folder.to_owned(), actions, sandbox: Arc::new(Sandbox::new(&[])), resume: false }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
@@ -134,6 +135,17 @@ impl Case {
         command
     }
 
+    /// Kills the supervisors of all commands of the case, but not the commands.
+    #[track_caller]
+    pub fn kill_supervisors(&self) {
+        let spool = self.data.join("spool").into_os_string().into_encoded_bytes();
+        let killed = kill_all("cmdline", |arguments| {
+            arguments.get(1) == Some(&&b"__supervise"[..])
+                && arguments.get(2).is_some_and(|path| path.starts_with(&spool))
+        });
+        assert!(killed > 0, "no supervisor lives");
+    }
+
     /// The run as `show --json` shows it.
     pub fn show(&self, run: &str) -> Json {
         let outcome = self.lockstep(["show", run, "--json"]);
@@ -147,4 +159,24 @@ impl Case {
         outcome.exits(0);
         outcome.stdout.lines().map(|line| serde_json::from_str(line).expect("a run a line")).collect()
     }
+}
+
+impl Drop for Case {
+    /// A command that waits for a test that is over would wait for ever.
+    fn drop(&mut self) {
+        let mut mark = b"LOCKSTEP_OUTPUT=".to_vec();
+        mark.extend(self.data.as_os_str().as_encoded_bytes());
+        kill_all("environ", |variables| variables.iter().any(|variable| variable.starts_with(&mark)));
+    }
+}
+
+/// Kills all processes of which a file in `/proc` says so; gives their number.
+fn kill_all(file: &str, is_meant: impl Fn(&[&[u8]]) -> bool) -> usize {
+    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+    let meant = processes.flatten().filter(|entry| {
+        let text = fs::read(entry.path().join(file)).unwrap_or_default();
+        is_meant(&text.split(|byte| *byte == 0).collect::<Vec<_>>())
+    });
+    let pids = meant.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+    pids.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }

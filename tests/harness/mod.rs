@@ -11,12 +11,14 @@ mod case;
 mod gate;
 mod outcome;
 mod process;
+mod series;
 mod terminal;
 
 pub use case::Case;
 pub use gate::Gate;
 pub use outcome::Outcome;
 pub use process::Process;
+pub use series::{Random, Series};
 pub use terminal::Terminal;
 
 use std::time::Duration;

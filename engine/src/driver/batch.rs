@@ -6,7 +6,7 @@ use super::effect::Caller;
 use crate::api::{Reply, Request};
 use crate::core::run::Record;
 use crate::encode::encode;
-use crate::id::{RunId, Token};
+use crate::id::{RunId, StepNo, Token};
 
 /// Records and the answers that depend on them.
 #[derive(Debug, Default)]
@@ -21,6 +21,8 @@ pub(super) struct Batch {
     pub reads: Vec<(Caller, Request)>,
     /// Attempts whose report was taken, whatever followed from it.
     pub reported: Vec<(RunId, Token)>,
+    /// Attempts that a former engine granted, of runs that were taken up.
+    pub recovered: Vec<(RunId, StepNo, Token)>,
     /// Something is left for another turn.
     pub more: bool,
 }

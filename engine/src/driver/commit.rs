@@ -196,6 +196,7 @@ impl<B: Backing> Driver<B> {
             self.note(lsn, record);
         }
         turn.effects.extend(batch.reported.iter().map(|(run, token)| Effect::Forget(*run, *token)));
+        self.look_after(&batch.recovered, turn);
         self.effects_of(&batch.records, turn);
         turn.effects.extend(batch.answers.into_iter().map(|(caller, reply)| Effect::Answer(caller, reply)));
         for (caller, request) in batch.reads {

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Driver;
 use super::backing::Backing;
 use crate::api::Reply;
-use crate::core::run::{Change, Phase, Record, Run};
+use crate::core::run::{Change, Grant, Phase, Record, Run};
 use crate::eval::{Evaluation, secret_names};
 use crate::id::{RunId, StepNo, Token};
 use crate::view::log_path;
@@ -42,6 +42,15 @@ pub enum Effect {
         /// The attempt.
         attempt: Box<Attempt>,
     },
+    /// Find out what became of an attempt that a former engine granted, and see it to its end.
+    Recover {
+        /// The step, to be named in the report.
+        step: StepNo,
+        /// The attempt.
+        attempt: Box<Attempt>,
+        /// Whether the machine has been up since it was granted.
+        this_boot: bool,
+    },
     /// Ask an attempt to stop.
     Stop(RunId, Token),
     /// The attempt's end is durable: its folder may go.
@@ -72,7 +81,11 @@ impl<B: Backing> Driver<B> {
                 _ => changed.extend(step_of(change)),
             }
             match change {
-                Change::Starting { step, token, .. } => turn.effects.extend(self.start(run, *step, *token)),
+                Change::Starting { step, token, .. } => {
+                    if let Some((attempt, _)) = self.attempt(run, *step, *token) {
+                        turn.effects.push(Effect::Start { step: *step, attempt: Box::new(attempt) });
+                    }
+                }
                 Change::Stopping { step, .. } => {
                     if let Phase::Running { token, .. } = &run.step(*step).phase {
                         turn.effects.push(Effect::Stop(id, *token));
@@ -101,8 +114,22 @@ impl<B: Backing> Driver<B> {
         turn.changed.values_mut().for_each(keep_last);
     }
 
+    /// Has attempts looked after that a former engine granted. One that it asked to stop is asked again.
+    pub(super) fn look_after(&self, attempts: &[(RunId, StepNo, Token)], turn: &mut Turn) {
+        for (id, step, token) in attempts {
+            let Some(run) = self.state.run(*id) else { continue };
+            let Some((attempt, grant)) = self.attempt(run, *step, *token) else { continue };
+            turn.changed.entry(*id).or_default().push(*step);
+            let this_boot = grant.boot == self.now.boot;
+            turn.effects.push(Effect::Recover { step: *step, attempt: Box::new(attempt), this_boot });
+            if matches!(run.step(*step).phase, Phase::Running { stopping: Some(_), .. }) {
+                turn.effects.push(Effect::Stop(*id, *token));
+            }
+        }
+    }
+
     /// The attempt that a grant calls for; `None` when it is not the step's current one any more.
-    fn start(&self, run: &Run, no: StepNo, token: Token) -> Option<Effect> {
+    fn attempt(&self, run: &Run, no: StepNo, token: Token) -> Option<(Attempt, Grant)> {
         let step = run.step(no);
         let current = matches!(&step.phase, Phase::Running { token: current, .. } if *current == token);
         if !current || run.quarantined.is_some() {
@@ -128,7 +155,7 @@ impl<B: Backing> Driver<B> {
             files: (!run.graph.files.is_empty()).then(|| self.places.files(run.id)),
         };
         debug_assert!(matches!(node.kind, Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_)), "only acting steps attempt");
-        Some(Effect::Start { step: no, attempt: Box::new(attempt) })
+        Some((attempt, *grant))
     }
 }
 

@@ -21,10 +21,6 @@ use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
 use crate::id::{Lsn, RunId};
 use crate::store::{Checkpoint, Frame, Image, OpenError, ShardLog};
-use crate::worker::Outcome;
-
-/// What is said of attempts that were running when an engine died.
-pub const STOPPED_WHILE_RUNNING: &str = "the engine stopped while the command ran";
 
 impl<B: Backing> Driver<B> {
     /// Opens a store and recovers what is in it. Open runs are interrupted until they are asked for.
@@ -198,17 +194,12 @@ impl<B: Backing> Driver<B> {
         }
     }
 
-    /// Takes up a run that a former engine left: nobody knows how its running attempts ended. Does nothing to others.
+    /// Takes up a run that a former engine left; what became of its running attempts is found out. Does nothing to
+    /// others.
     pub(super) fn take_up(&mut self, id: RunId, batch: &mut Batch) {
         let Some(run) = self.interrupted.remove(&id) else { return };
-        let running: Vec<_> = run.running().collect();
+        batch.recovered.extend(run.running().map(|(step, token)| (id, step, token)));
         self.state.admit(run);
-        for (step, token) in running {
-            let outcome = Outcome::Unknown { why: STOPPED_WHILE_RUNNING.to_owned() };
-            if let Err(why) = self.decide(Command::Run(id, Input::Reported { step, token, outcome }), batch) {
-                tracing::error!(run = %id, token = token.0, %why, "a lost attempt cannot be reported");
-            }
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Attempts with the workers of this process: which step each is for, and those that wait for room.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::{Map, Value};
@@ -14,7 +13,6 @@ use super::pinned;
 use crate::api::SecretEnvironment;
 use crate::driver::Input;
 use crate::id::{RunId, StepNo, Token};
-use crate::worker::leftover;
 use crate::worker::limits::MAX_RUNNING_ATTEMPTS;
 use crate::worker::local::{Ended, LocalWorkers, OnAnyProgress};
 use crate::worker::{Action, Attempt, Failure, Outcome};
@@ -29,14 +27,6 @@ pub(super) struct Attempts {
     environments: HashMap<RunId, Arc<SecretEnvironment>>,
     /// Attempts with the workers.
     running: usize,
-}
-
-/// An attempt of which a former engine may have left processes behind.
-pub(super) struct Leftover {
-    pub run: RunId,
-    pub token: Token,
-    pub grace: Duration,
-    pub folder: PathBuf,
 }
 
 impl Attempts {
@@ -78,6 +68,20 @@ impl Attempts {
         self.fill();
     }
 
+    /// Looks after an attempt that a former engine granted; it may run already, so it does not wait for room.
+    pub fn recover(&mut self, step: StepNo, mut attempt: Attempt, graph: Option<Arc<Graph>>, this_boot: bool) {
+        attempt.environment = self.environments.get(&attempt.run).cloned();
+        self.steps.insert((attempt.run, attempt.token), step);
+        if let (Some(folder), Some(graph)) = (&attempt.files, graph)
+            && let Err(error) = pinned::lay_out(folder, &graph.files)
+        {
+            // Only an attempt that has not begun misses them, and says so.
+            tracing::warn!(run = %attempt.run, %error, "the run's files cannot be written");
+        }
+        self.running += 1;
+        self.workers.recover(attempt, this_boot);
+    }
+
     /// Asks an attempt to stop; one that still waits has certainly not begun.
     pub fn stop(&mut self, run: RunId, token: Token) {
         let waits = |attempt: &Attempt| attempt.run == run && attempt.token == token;
@@ -112,17 +116,6 @@ impl Attempts {
         self.running += 1;
         // The receiver is the service that calls this.
         let _ = self.ended.send(Ended { run, token, outcome: Outcome::Failed { error, outputs: Map::new() } });
-    }
-}
-
-/// Ends all processes that are left of attempts, and removes their folders.
-pub(super) async fn end_leftovers(left: Vec<Leftover>) {
-    for Leftover { run, token, grace, folder } in left {
-        let ended = leftover::end_leftovers(run, token, grace).await;
-        if ended > 0 {
-            tracing::info!(%run, token = token.0, ended, "processes of an interrupted attempt were ended");
-        }
-        remove(&folder);
     }
 }
 

@@ -26,9 +26,7 @@ pub(super) struct Service {
     calls: mpsc::Receiver<Call>,
     /// Attempts that have ended; bounded by those that were started.
     ended: mpsc::UnboundedReceiver<Ended>,
-    /// Answers of long evaluations, and requests whose run is ready for them now.
-    inner: mpsc::UnboundedReceiver<Inner>,
-    to_inner: mpsc::UnboundedSender<Inner>,
+    /// Answers of long evaluations.
     evaluated: mpsc::UnboundedReceiver<Input>,
     stop: watch::Sender<Option<Stopped>>,
     attempts: Attempts,
@@ -40,15 +38,8 @@ pub(super) struct Service {
     next_caller: u64,
     idle: Vec<oneshot::Sender<()>>,
     closing: Option<oneshot::Sender<()>>,
-    runtime: Handle,
     /// Watchers have been told that nothing can be stored.
     said_full: bool,
-}
-
-/// Something that the service does in two parts.
-enum Inner {
-    /// Nothing is left of the attempts of an interrupted run: the request may be followed now.
-    Ready(Request, oneshot::Sender<Reply>),
 }
 
 /// Says to every watcher that nothing more will come, when it is dropped.
@@ -65,7 +56,6 @@ enum Woken {
     Call(Option<Call>),
     Ended(Ended),
     Evaluated(Input),
-    Inner(Inner),
     Time,
 }
 
@@ -80,20 +70,17 @@ impl Service {
     ) -> Self {
         let (to_ended, ended) = mpsc::unbounded_channel();
         let (to_evaluated, evaluated) = mpsc::unbounded_channel();
-        let (to_inner, inner) = mpsc::unbounded_channel();
         let watchers = Watchers::default();
         let lines = watchers.clone();
         let progress = Arc::new(move |run: RunId, step: &str, _: Token, progress| lines.line(run, step, progress));
         Self {
             places: driver.places().clone(),
             evaluations: Evaluations::new(driver.evaluator().clone(), to_evaluated),
-            attempts: Attempts::new(options.actions, to_ended, progress, runtime.clone()),
+            attempts: Attempts::new(options.actions, to_ended, progress, runtime),
             resume: options.resume,
             driver,
             calls,
             ended,
-            inner,
-            to_inner,
             evaluated,
             stop,
             _last_word: LastWord(watchers.clone()),
@@ -102,7 +89,6 @@ impl Service {
             next_caller: 0,
             idle: Vec::new(),
             closing: None,
-            runtime,
             said_full: false,
         }
     }
@@ -110,12 +96,11 @@ impl Service {
     /// Turns the driver until the engine is closed or its store fails.
     pub async fn run(mut self) {
         self.sweep_spool();
-        if self.resume {
-            self.resume_all();
-        }
+        let mut resumed = if self.resume { self.resume_all() } else { Vec::new() };
         let mut again = true;
         loop {
-            let inputs = self.gather(again).await;
+            let mut inputs = self.gather(again).await;
+            inputs.append(&mut resumed);
             if self.closing.is_some() {
                 self.end(inputs);
                 return;
@@ -147,7 +132,6 @@ impl Service {
                 biased;
                 Some(ended) = self.ended.recv() => Woken::Ended(ended),
                 Some(input) = self.evaluated.recv() => Woken::Evaluated(input),
-                Some(inner) = self.inner.recv() => Woken::Inner(inner),
                 call = self.calls.recv() => Woken::Call(call),
                 () = tokio::time::sleep(sleep) => Woken::Time,
             };
@@ -158,8 +142,6 @@ impl Service {
                 Woken::Ended(ended)
             } else if let Ok(input) = self.evaluated.try_recv() {
                 Woken::Evaluated(input)
-            } else if let Ok(inner) = self.inner.try_recv() {
-                Woken::Inner(inner)
             } else if let Ok(call) = self.calls.try_recv() {
                 Woken::Call(Some(call))
             } else {
@@ -183,10 +165,9 @@ impl Service {
                 self.evaluations.ended();
                 inputs.push(input);
             }
-            Woken::Inner(Inner::Ready(request, answer)) => inputs.push(self.asked(request, answer)),
             Woken::Call(Some(Call::Request(mut request, answer))) => {
                 self.keep_environment(&mut request);
-                inputs.extend(self.prepared(request, answer));
+                inputs.push(self.asked(request, answer));
             }
             Woken::Call(Some(Call::Watch(run, answer))) => {
                 // Whoever asked may have gone.
@@ -216,60 +197,11 @@ impl Service {
         Input::Request { caller, request }
     }
 
-    /// A request as an input; `None` while processes that a former engine left behind are being ended first.
-    fn prepared(&mut self, request: Request, answer: oneshot::Sender<Reply>) -> Option<Input> {
-        let name = match &request {
-            Request::Resume { run, .. }
-            | Request::Cancel { run, .. }
-            | Request::Retry { run, .. }
-            | Request::Resolve { run, .. } => run,
-            Request::Start(_)
-            | Request::Watch { .. }
-            | Request::Runs { .. }
-            | Request::Show { .. }
-            | Request::History { .. } => return Some(self.asked(request, answer)),
-        };
-        let left = self.driver.find(name).map(|id| self.attempts_left_by(id)).unwrap_or_default();
-        if left.is_empty() {
-            return Some(self.asked(request, answer));
-        }
-        let ready = self.to_inner.clone();
-        self.runtime.spawn(async move {
-            super::attempts::end_leftovers(left).await;
-            // The service has ended if nobody takes it.
-            let _ = ready.send(Inner::Ready(request, answer));
-        });
-        None
-    }
-
-    /// The attempts of an interrupted run that were running when the former engine ended.
-    fn attempts_left_by(&self, id: RunId) -> Vec<super::attempts::Leftover> {
-        if !self.driver.is_interrupted(id) {
-            return Vec::new();
-        }
-        let Some(run) = self.driver.run(id) else { return Vec::new() };
-        run.running()
-            .map(|(step, token)| super::attempts::Leftover {
-                run: id,
-                token,
-                grace: Duration::from_millis(run.node_of(step).timeout.grace.0),
-                folder: self.places.attempt(id, token),
-            })
-            .collect()
-    }
-
-    fn resume_all(&mut self) {
+    /// The requests by which the engine itself takes up all runs that a former one left.
+    fn resume_all(&mut self) -> Vec<Input> {
         let open: Vec<RunId> = self.driver.interrupted().map(|run| run.id).collect();
-        for id in open {
-            let request = Request::Resume { run: id.to_string(), by: "engine".to_owned() };
-            let (answer, _) = oneshot::channel();
-            let left = self.attempts_left_by(id);
-            let ready = self.to_inner.clone();
-            self.runtime.spawn(async move {
-                super::attempts::end_leftovers(left).await;
-                let _ = ready.send(Inner::Ready(request, answer));
-            });
-        }
+        let resume = |id: RunId| Request::Resume { run: id.to_string(), by: "engine".to_owned() };
+        open.into_iter().map(|id| self.asked(resume(id), oneshot::channel().0)).collect()
     }
 
     fn watch(&mut self, name: &str) -> Result<Events, Refusal> {
@@ -300,6 +232,10 @@ impl Service {
                 Effect::Start { step, attempt } => {
                     let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
                     self.attempts.start(step, *attempt, graph);
+                }
+                Effect::Recover { step, attempt, this_boot } => {
+                    let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
+                    self.attempts.recover(step, *attempt, graph, this_boot);
                 }
                 Effect::Stop(run, token) => self.attempts.stop(run, token),
                 Effect::Forget(run, token) => super::attempts::remove(&self.places.attempt(run, token)),

@@ -1,52 +1,64 @@
-//! The actions `shell` and `exec`: a process of its own group, with a declared environment.
+//! The actions `shell` and `exec`: a command with a declared environment, under a supervisor that outlives the engine.
 //!
 //! A script runs exactly as written, from a file in the attempt's folder; an argument list reaches the program element
-//! by element. When the process ends, the attempt ends. What it left running in the background goes on, but has no
-//! reader any more: output is awaited for [`DRAIN`] at most while something else holds the pipes. When the attempt is
-//! stopped, its whole group ends.
+//! by element. When the process ends, the attempt ends; what it left running in the background goes on. When the attempt
+//! is stopped, everything that descends from it ends.
 //!
-//! Secrets are given in the environment and by standard input only, and are never written to the disk.
+//! Values of variables, standard input and secrets are given to the supervisor over its line, never by the disk.
 
 use std::future::Future;
-use std::io;
 use std::path::Path;
-use std::pin::{Pin, pin};
-use std::process::ExitStatus;
+use std::pin::Pin;
 use std::time::Duration;
 
-use lockstep_dsl::value::{Map, Value};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+use lockstep_dsl::value::Map;
 
+use super::follow::Follower;
 use super::input::{Input, Program, reads_stdin};
-use super::limits::{DRAIN, ERROR_STDERR_BYTES, PIPE_BYTES};
-use super::mask::Masker;
-use super::output;
-use super::process::{self, Group, Launch};
+use super::launch::{Launcher, Line, News};
+use super::recover::{Left, left};
 use super::secret::Secrets;
 use super::sink::Sink;
-use super::{Action, Attempt, Failure, OnProgress, Outcome, StopSignal, Stream};
+use super::{Action, Attempt, Failure, OnProgress, Outcome, Recovered, StopSignal, Stream, leftover, output};
+use crate::supervisor::limits::ATTACHED_POLL;
+use crate::supervisor::spool::Spool;
+use crate::supervisor::task::{FORMAT, Private, Task, boot};
 
 /// `shell`: a script, by `/bin/sh -eu` where no interpreter is named.
-#[derive(Clone, Copy, Debug)]
-pub struct Shell;
+#[derive(Clone, Debug)]
+pub struct Shell(Launcher);
 
 /// `exec`: a program with arguments; no shell sees them.
-#[derive(Clone, Copy, Debug)]
-pub struct Exec;
+#[derive(Clone, Debug)]
+pub struct Exec(Launcher);
+
+type Ends<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+impl Shell {
+    /// Scripts under supervisors that are started so.
+    pub const fn new(launcher: Launcher) -> Self {
+        Self(launcher)
+    }
+}
+
+impl Exec {
+    /// Programs under supervisors that are started so.
+    pub const fn new(launcher: Launcher) -> Self {
+        Self(launcher)
+    }
+}
 
 impl Action for Shell {
     fn name(&self) -> &'static str {
         "shell"
     }
 
-    fn run<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        stop: StopSignal,
-        progress: OnProgress,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        Box::pin(run(attempt, stop, progress))
+    fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
+        Box::pin(run(&self.0, attempt, stop, progress))
+    }
+
+    fn recover<'a>(&'a self, of: Recovered<'a>, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
+        Box::pin(recover(&self.0, of, stop, progress))
     }
 }
 
@@ -55,97 +67,199 @@ impl Action for Exec {
         "exec"
     }
 
-    fn run<'a>(
-        &'a self,
-        attempt: &'a Attempt,
-        stop: StopSignal,
-        progress: OnProgress,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-        Box::pin(run(attempt, stop, progress))
+    fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
+        Box::pin(run(&self.0, attempt, stop, progress))
+    }
+
+    fn recover<'a>(&'a self, of: Recovered<'a>, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
+        Box::pin(recover(&self.0, of, stop, progress))
     }
 }
 
-async fn run(attempt: &Attempt, stop: StopSignal, progress: OnProgress) -> Outcome {
+/// Runs a command that has not begun.
+async fn run(launcher: &Launcher, attempt: &Attempt, stop: StopSignal, progress: OnProgress) -> Outcome {
     let mut secrets = Secrets::of(attempt);
     let input = match Input::parse(&attempt.input, &mut secrets) {
         Ok(input) => input,
         Err(failure) => return failure.into(),
     };
     secrets.also_mask(&attempt.secrets);
+    let spool = match absolute(&attempt.folder) {
+        Ok(folder) => Spool::new(folder),
+        Err(failure) => return refuse(attempt, &secrets, failure, progress),
+    };
+    let (task, private) = match prepare(&spool, attempt, input, &secrets) {
+        Ok(prepared) => prepared,
+        Err(failure) => return refuse(attempt, &secrets, failure, progress),
+    };
+    if stop.is_asked() {
+        let failure = Failure::new("cancelled", "stopped before the command was started");
+        return refuse(attempt, &secrets, failure, progress);
+    }
+    let mut line = match launcher.start(&spool, &task, &private).await {
+        Ok(line) => line,
+        Err(error) => {
+            let failure = Failure::failed(format!("cannot start the command's supervisor: {error}"));
+            return refuse(attempt, &secrets, failure, progress);
+        }
+    };
+    drop(private);
+    let mut watch = Watch::new(&spool, attempt, stop, progress.clone());
+    watch.hear(&mut line).await;
+    if let Some(outcome) = line.outcome() {
+        line.release();
+        return outcome;
+    }
+    match watch.end(true).await {
+        Left::Ended(outcome) => {
+            line.release();
+            outcome
+        }
+        Left::NotBegun(_) => {
+            let failure = Failure::failed(format!("the command could not be begun: {}", line.why().await));
+            refuse(attempt, &secrets, failure, progress)
+        }
+        Left::Unknown(why) => lost(attempt, &format!("{why} ({})", line.why().await)).await,
+    }
+}
+
+/// Finds out how a command ended that a former engine started, waits for its end, or starts it if it has not begun.
+async fn recover(launcher: &Launcher, of: Recovered<'_>, stop: StopSignal, progress: OnProgress) -> Outcome {
+    let attempt = of.attempt;
+    let spool = match absolute(&attempt.folder) {
+        Ok(folder) => Spool::new(folder),
+        Err(failure) => return Outcome::Unknown { why: failure.message },
+    };
+    let mut watch = Watch::new(&spool, attempt, stop.clone(), progress.clone());
+    watch.follower.skip().await;
+    match watch.end(of.this_boot).await {
+        Left::Ended(outcome) => outcome,
+        Left::NotBegun(lock) => {
+            drop(lock);
+            run(launcher, attempt, stop, progress).await
+        }
+        Left::Unknown(why) => lost(attempt, &why).await,
+    }
+}
+
+/// Watches a supervisor from this side.
+struct Watch<'a> {
+    spool: &'a Spool,
+    attempt: &'a Attempt,
+    stop: StopSignal,
+    /// Whether the request to stop was passed on, and how: the pipe is held open until the end.
+    asked: Option<std::io::Result<std::fs::File>>,
+    follower: Follower,
+}
+
+impl<'a> Watch<'a> {
+    fn new(spool: &'a Spool, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Self {
+        Self { spool, attempt, stop, asked: None, follower: Follower::new(attempt.log.clone(), progress) }
+    }
+
+    /// Follows what a supervisor says that this engine has started, until there is nothing more to come.
+    async fn hear(&mut self, line: &mut Line) {
+        loop {
+            tokio::select! {
+                () = self.stop.wait(), if self.asked.is_none() => self.pass_on_stop(),
+                news = line.news() => match news {
+                    News::More => self.follower.follow().await,
+                    News::Over => return,
+                },
+            }
+        }
+    }
+
+    /// Waits until the folder says what has become of the command.
+    async fn end(&mut self, this_boot: bool) -> Left {
+        loop {
+            match left(self.spool, &self.attempt.log, this_boot) {
+                Ok(Some(left)) => {
+                    self.follower.follow().await;
+                    return left;
+                }
+                Ok(None) => {}
+                Err(error) => return Left::Unknown(format!("the attempt's folder cannot be read: {error}")),
+            }
+            tokio::select! {
+                () = self.stop.wait(), if self.asked.is_none() => self.pass_on_stop(),
+                () = tokio::time::sleep(ATTACHED_POLL) => {}
+            }
+            self.follower.follow().await;
+        }
+    }
+
+    fn pass_on_stop(&mut self) {
+        let asked = self.spool.ask_to_stop();
+        if let Err(error) = &asked {
+            tracing::warn!(step = self.attempt.step, %error, "a command cannot be asked to stop");
+        }
+        self.asked = Some(asked);
+    }
+}
+
+/// Ends all that is left of a command of which nobody knows how it ended.
+async fn lost(attempt: &Attempt, why: &str) -> Outcome {
+    let grace = Duration::from_millis(attempt.grace.0);
+    let ended = leftover::end_leftovers(attempt.run, attempt.token, grace).await;
+    let left = match ended {
+        0 => String::new(),
+        1 => "; 1 process that it had left was ended".to_owned(),
+        _ => format!("; {ended} processes that it had left were ended"),
+    };
+    Outcome::Unknown { why: format!("{why}{left}") }
+}
+
+/// The outcome of an attempt that certainly has not begun, in its log too.
+fn refuse(attempt: &Attempt, secrets: &Secrets, mut failure: Failure, progress: OnProgress) -> Outcome {
     let masker = match secrets.masker() {
         Ok(masker) => masker,
         Err(failure) => return failure.into(),
     };
+    failure.message = masker.text(&failure.message);
     let mut sink = Sink::new(&attempt.log, &masker, progress);
-    match supervise(attempt, input, stop, &mut sink).await {
-        Ok((status, expect)) => conclude(attempt, status, &expect, sink, &masker),
-        Err(mut failure) => {
-            failure.message = masker.text(&failure.message);
-            sink.take(Stream::Stderr, failure.message.as_bytes());
-            sink.end();
-            failure.data = data(None, None, "");
-            failure.into()
-        }
-    }
+    sink.take(Stream::Stderr, failure.message.as_bytes());
+    sink.end();
+    failure.data = output::error_data(None, None, &Map::new());
+    failure.into()
 }
 
-/// Runs the command to its end. An error means that it certainly has not begun.
-async fn supervise(
-    attempt: &Attempt,
-    input: Input,
-    mut stop: StopSignal,
-    sink: &mut Sink,
-) -> Result<(io::Result<ExitStatus>, Vec<i64>), Failure> {
-    let (argv, stdin) = prepare(attempt, input.program, input.stdin)?;
-    if stop.is_asked() {
-        return Err(Failure::new("cancelled", "stopped before the command was started"));
-    }
+/// Makes the attempt's folder and what is in it; gives what its supervisor is to be told.
+fn prepare(spool: &Spool, attempt: &Attempt, input: Input, secrets: &Secrets) -> Result<(Task, Private), Failure> {
+    let folder = spool.path().display();
+    spool.create().map_err(|error| Failure::failed(format!("cannot make the attempt's folder {folder}: {error}")))?;
+    let (argv, stdin) = command_line(spool, attempt, input.program, input.stdin)?;
     let mut env = input.env;
-    env.extend(own_variables(attempt));
-    let launch = Launch { argv: &argv, env: &env, cwd: input.cwd.as_deref(), stdin: stdin.is_some() };
-    let mut group = process::start(&launch).map_err(|error| Failure::failed(error.to_string()))?;
-    drop(env);
-
-    let pipes = (group.child.stdout.take(), group.child.stderr.take());
-    let feed = feed(group.child.stdin.take(), stdin);
-    let grace = Duration::from_millis(attempt.grace.0);
-    let status = {
-        let mut output = pin!(collect(pipes, sink));
-        let mut feed = pin!(feed);
-        let mut end = pin!(end(&mut group, &mut stop, grace));
-        let (mut all_read, mut all_written) = (false, false);
-        let status = loop {
-            tokio::select! {
-                () = &mut output, if !all_read => all_read = true,
-                () = &mut feed, if !all_written => all_written = true,
-                status = &mut end => break status,
-            }
-        };
-        if !all_read && tokio::time::timeout(DRAIN, output).await.is_err() {
-            tracing::debug!(step = attempt.step, "something that the command left behind still holds its output");
-        }
-        status
+    env.extend(own_variables(spool, attempt));
+    let task = Task {
+        format: FORMAT,
+        boot: boot(),
+        run: attempt.run,
+        token: attempt.token,
+        step: attempt.step.clone(),
+        argv,
+        cwd: input.cwd,
+        expect: input.expect,
+        log: absolute_text(&attempt.log)?.into(),
+        grace_ms: attempt.grace.0,
     };
-    Ok((status, input.expect))
+    Ok((task, Private { env, stdin, mask: secrets.values()? }))
 }
 
-/// Makes the attempt's folder and what is in it; gives the argument list and what standard input is.
-fn prepare(
+/// The argument list, and what standard input is.
+fn command_line(
+    spool: &Spool,
     attempt: &Attempt,
     program: Program,
     stdin: Option<String>,
 ) -> Result<(Vec<String>, Option<String>), Failure> {
-    let folder = &attempt.folder;
-    make_folder(folder)
-        .and_then(|()| std::fs::write(folder.join("output"), ""))
-        .map_err(|error| Failure::failed(format!("cannot make the attempt's folder {}: {error}", folder.display())))?;
     let (interpreter, path) = match program {
         Program::Argv(argv) => return Ok((argv, stdin)),
         Program::Script { text, interpreter: Some(interpreter) } if reads_stdin(&interpreter) => {
             return Ok((interpreter, Some(text)));
         }
         Program::Script { text, interpreter } => {
-            let path = folder.join("script");
+            let path = spool.script();
             std::fs::write(&path, text)
                 .map_err(|error| Failure::failed(format!("cannot write the script {}: {error}", path.display())))?;
             (interpreter, path)
@@ -166,19 +280,18 @@ fn prepare(
     Ok((argv, stdin))
 }
 
-/// Only the engine's user looks into it: a script may hold what is nobody else's business.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+fn absolute(path: &Path) -> Result<std::path::PathBuf, Failure> {
+    std::path::absolute(path)
+        .map_err(|error| Failure::failed(format!("cannot tell where {} is: {error}", path.display())))
 }
 
 fn absolute_text(path: &Path) -> Result<String, Failure> {
-    let text = std::path::absolute(path).ok().and_then(|path| path.into_os_string().into_string().ok());
-    text.ok_or_else(|| Failure::failed(format!("the path {} is not UTF-8", path.display())))
+    let text = absolute(path)?.into_os_string().into_string();
+    text.map_err(|path| Failure::failed(format!("the path {} is not UTF-8", path.display())))
 }
 
 /// What every command is told about its attempt. These win over declared variables of the same name.
-fn own_variables(attempt: &Attempt) -> Vec<(String, String)> {
+fn own_variables(spool: &Spool, attempt: &Attempt) -> Vec<(String, String)> {
     let path = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
     let mut variables = vec![
         ("LOCKSTEP_KEY", attempt.key.clone()),
@@ -186,84 +299,10 @@ fn own_variables(attempt: &Attempt) -> Vec<(String, String)> {
         ("LOCKSTEP_ATTEMPT", attempt.number.to_string()),
         ("LOCKSTEP_RUN", attempt.run.to_string()),
         ("LOCKSTEP_STEP", attempt.step.clone()),
-        ("LOCKSTEP_OUTPUT", path(&attempt.folder.join("output"))),
+        ("LOCKSTEP_OUTPUT", path(&spool.output())),
     ];
     if let Some(files) = &attempt.files {
         variables.push(("LOCKSTEP_FILES", path(files)));
     }
     variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-/// Ends with the leader, or, when the attempt is stopped, with the whole group.
-async fn end(group: &mut Group, stop: &mut StopSignal, grace: Duration) -> io::Result<ExitStatus> {
-    tokio::select! {
-        biased;
-        status = group.wait() => return status,
-        () = stop.wait() => {}
-    }
-    group.end(grace).await
-}
-
-/// Writes standard input. A command that does not read it all has its reasons.
-async fn feed(pipe: Option<ChildStdin>, text: Option<String>) {
-    if let (Some(mut pipe), Some(text)) = (pipe, text) {
-        let _ = pipe.write_all(text.as_bytes()).await;
-    }
-}
-
-/// Reads both streams to their ends.
-async fn collect((stdout, stderr): (Option<ChildStdout>, Option<ChildStderr>), sink: &mut Sink) {
-    let (mut stdout, mut stderr) = (stdout, stderr);
-    let (mut out, mut err) = (vec![0; PIPE_BYTES], vec![0; PIPE_BYTES]);
-    while stdout.is_some() || stderr.is_some() {
-        tokio::select! {
-            count = read(&mut stdout, &mut out) => sink.take(Stream::Stdout, &out[..count]),
-            count = read(&mut stderr, &mut err) => sink.take(Stream::Stderr, &err[..count]),
-        }
-    }
-}
-
-/// Reads what there is, and forgets a pipe that has come to its end. Never ends for one that has.
-async fn read(pipe: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
-    let Some(open) = pipe else { return std::future::pending().await };
-    let count = open.read(buffer).await.unwrap_or(0);
-    if count == 0 {
-        *pipe = None;
-    }
-    count
-}
-
-fn conclude(attempt: &Attempt, status: io::Result<ExitStatus>, expect: &[i64], sink: Sink, masker: &Masker) -> Outcome {
-    let (stdout, stderr) = sink.finish();
-    let status = match status {
-        Ok(status) => status,
-        Err(error) => return Outcome::Unknown { why: format!("the system lost track of the process: {error}") },
-    };
-    let mut outputs = output::outputs(stdout, stderr);
-    let code = status.code().map(i64::from);
-    outputs.insert("exit_code".to_owned(), code.map_or(Value::Null, Value::Int));
-    let from_file = output::add_file(&attempt.folder.join("output"), masker, &mut outputs);
-
-    let signal = process::signal_name(status);
-    let mut error = match (code, &signal) {
-        (Some(code), _) if expect.contains(&code) => match from_file {
-            Ok(()) => return Outcome::Succeeded { outputs },
-            Err(failure) => failure,
-        },
-        (Some(code), _) => Failure::failed(format!("exit code {code}")),
-        (None, Some(signal)) => Failure::failed(format!("killed by {signal}")),
-        (None, None) => Failure::failed("the process ended without an exit code"),
-    };
-    let stderr = if let Some(Value::String(text)) = outputs.get("stderr") { text.as_str() } else { "" };
-    error.data = data(code, signal, stderr);
-    Outcome::Failed { error, outputs }
-}
-
-/// What an error of a command knows.
-fn data(exit_code: Option<i64>, signal: Option<String>, stderr: &str) -> Value {
-    Value::Map(Map::from([
-        ("exit_code".to_owned(), exit_code.map_or(Value::Null, Value::Int)),
-        ("signal".to_owned(), signal.map_or(Value::Null, Value::String)),
-        ("stderr".to_owned(), Value::from(output::last_bytes(stderr, ERROR_STDERR_BYTES))),
-    ]))
 }

@@ -34,6 +34,13 @@ pub const LOG_PART_BYTES: u64 = 8 * 1024 * 1024;
 /// 64 MiB.
 pub const LOG_PARTS: u64 = 4;
 
+/// Bytes of free disk that long logs leave alone: without room the journal cannot take what has happened, and every run
+/// would stand still.
+pub const LOG_RESERVE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Bytes of a log between two looks at the free room, so that short logs cost no look.
+pub const LOG_LOOK_BYTES: u64 = 1024 * 1024;
+
 /// Bytes of one secret's value: beyond any key or token, and small enough to search for in all its encodings.
 pub const SECRET_BYTES: usize = 64 * 1024;
 
@@ -55,3 +62,6 @@ pub const PROGRESS_BURST: u32 = 500;
 
 /// Lines of progress a second thereafter; no one reads faster.
 pub const PROGRESS_PER_SECOND: u32 = 100;
+
+/// Entries of a growing log that are read before other attempts have their turn: at most 4 MiB.
+pub const FOLLOWED_ENTRIES: usize = 64;

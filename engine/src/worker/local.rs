@@ -1,6 +1,6 @@
 //! Runs attempts as tasks of this process.
 //!
-//! Every attempt that was started ends in exactly one [`Ended`], also when it is stopped, when nobody knows its action,
+//! Every attempt that was started or taken up ends in exactly one [`Ended`], also when it is stopped, when nobody knows its action,
 //! and when the action panics. Knows nothing of graphs, retries or deadlines.
 
 use std::collections::{BTreeMap, HashMap};
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::limits::{PROGRESS_BURST, PROGRESS_PER_SECOND};
-use super::{Action, Attempt, Failure, OnProgress, Outcome, Progress, StopSignal, Stopper};
+use super::{Action, Attempt, Failure, OnProgress, Outcome, Progress, Recovered, StopSignal, Stopper};
 use crate::id::{RunId, Token};
 
 /// An attempt has ended.
@@ -69,13 +69,26 @@ impl LocalWorkers {
     /// # Panics
     /// When an attempt of this run and token runs already: the engine has granted it twice.
     pub fn start(&self, attempt: Attempt) {
+        self.spawn(attempt, Begin::Fresh);
+    }
+
+    /// Takes up an attempt that a former engine granted: as [`Self::start`], but what became of it is found out first.
+    /// `this_boot`: whether the machine has been up since it was granted.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn recover(&self, attempt: Attempt, this_boot: bool) {
+        self.spawn(attempt, Begin::Recovered { this_boot });
+    }
+
+    fn spawn(&self, attempt: Attempt, begin: Begin) {
         let (run, token) = (attempt.run, attempt.token);
         let (stopper, stop) = Stopper::new();
         let twice = self.0.running().insert((run, token), stopper);
         assert!(twice.is_none(), "attempt {} of run {run} was granted twice", token.0);
         let shared = Arc::clone(&self.0);
         self.0.runtime.spawn(async move {
-            let task = shared.runtime.spawn(run_attempt(Arc::clone(&shared), attempt, stop));
+            let task = shared.runtime.spawn(run_attempt(Arc::clone(&shared), attempt, begin, stop));
             let outcome =
                 task.await.unwrap_or_else(|error| Outcome::Unknown { why: format!("the worker broke: {error}") });
             shared.running().remove(&(run, token));
@@ -99,9 +112,21 @@ impl Shared {
     }
 }
 
-async fn run_attempt(shared: Arc<Shared>, attempt: Attempt, stop: StopSignal) -> Outcome {
+/// Where an attempt comes from.
+#[derive(Clone, Copy)]
+enum Begin {
+    Fresh,
+    Recovered { this_boot: bool },
+}
+
+async fn run_attempt(shared: Arc<Shared>, attempt: Attempt, begin: Begin, stop: StopSignal) -> Outcome {
     let Some(action) = shared.actions.get(attempt.action.as_str()) else {
-        return Failure::invalid(format!("this worker has no action `{}`", attempt.action)).into();
+        let why = format!("this worker has no action `{}`", attempt.action);
+        return match begin {
+            Begin::Fresh => Failure::invalid(why).into(),
+            // One that had it may have begun.
+            Begin::Recovered { .. } => Outcome::Unknown { why },
+        };
     };
     let (run, token, path) = (attempt.run, attempt.token, attempt.step.clone());
     let limit = Mutex::new(Limit::new(Instant::now()));
@@ -111,7 +136,12 @@ async fn run_attempt(shared: Arc<Shared>, attempt: Attempt, stop: StopSignal) ->
             report(run, &path, token, progress);
         }
     });
-    action.run(&attempt, stop, progress).await
+    match begin {
+        Begin::Fresh => action.run(&attempt, stop, progress).await,
+        Begin::Recovered { this_boot } => {
+            action.recover(Recovered { attempt: &attempt, this_boot }, stop, progress).await
+        }
+    }
 }
 
 /// Lets through [`PROGRESS_BURST`] at once, and [`PROGRESS_PER_SECOND`] in the long run.

@@ -9,7 +9,7 @@
 //! short by a crash ends its part.
 //!
 //! Logging never fails an attempt: what cannot be written, on a full disk say, is counted, and marked in the log as
-//! soon as that is possible.
+//! soon as that is possible. Nor does a long log fill the disk: the last of its room is left to the journal.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -21,7 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use lockstep_dsl::value::Timestamp;
 
 use super::Stream;
-use super::limits::{LOG_HEAD_BYTES, LOG_PART_BYTES, LOG_PARTS};
+use super::limits::{LOG_HEAD_BYTES, LOG_LOOK_BYTES, LOG_PART_BYTES, LOG_PARTS, LOG_RESERVE_BYTES};
 
 const MAGIC: &[u8; 8] = b"LSLOG001";
 const PART_HEADER: usize = 16;
@@ -76,6 +76,8 @@ pub struct LogWriter {
     lost: u64,
     /// All bytes that could not be written.
     lost_in_all: u64,
+    /// Where in this part it is next looked whether the disk has room to spare.
+    look: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -93,7 +95,8 @@ impl LogWriter {
 
     fn create_sized(path: &Path, sizes: Sizes) -> Self {
         let path = path.to_owned();
-        let mut log = Self { path, sizes, file: None, part: 0, length: 0, printed: 0, lost: 0, lost_in_all: 0 };
+        let mut log =
+            Self { path, sizes, file: None, part: 0, length: 0, printed: 0, lost: 0, lost_in_all: 0, look: 0 };
         if let Err(error) = remove(&log.path).and_then(|()| log.open_part(0)) {
             tracing::warn!(path = %log.path.display(), %error, "cannot write the log of an attempt");
         }
@@ -141,6 +144,13 @@ impl LogWriter {
         let Some(file) = &self.file else {
             return Err(io::Error::other("the log could not be opened"));
         };
+        if self.length + size > self.look + LOG_LOOK_BYTES && matches!(kind, STDOUT | STDERR) {
+            let disk = rustix::fs::fstatvfs(file)?;
+            if disk.f_bavail.saturating_mul(disk.f_frsize) < LOG_RESERVE_BYTES {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.look = self.length;
+        }
         let mut frame = Vec::with_capacity(FRAME_HEADER + payload.len());
         frame.push(kind);
         frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -168,7 +178,7 @@ impl LogWriter {
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
-        (self.file, self.part, self.length) = (Some(file), part, PART_HEADER as u64);
+        (self.file, self.part, self.length, self.look) = (Some(file), part, PART_HEADER as u64, 0);
         if part > self.sizes.parts {
             std::fs::remove_file(part_path(&self.path, part - self.sizes.parts))?;
         }

@@ -1,10 +1,12 @@
 //! Workers run attempts. They know nothing of graphs, retries or what comes next.
 //!
-//! [`local::LocalWorkers`] runs attempts inside this process. [`command`] holds the actions `shell` and `exec`; other
-//! actions come from the standard library, behind [`Action`]. All that an attempt says passes [`mask`] before it
+//! [`local::LocalWorkers`] runs attempts as tasks of this process. [`command`] holds the actions `shell` and `exec`, whose
+//! processes belong to a [`crate::supervisor`] and outlive this one; other actions come from the standard library, behind
+//! [`Action`]. All that an attempt says passes [`mask`] before it
 //! reaches its [`log`], its outcome or anybody who watches: no value of a secret leaves this module.
 
 pub mod command;
+pub mod launch;
 pub mod leftover;
 pub mod limits;
 pub mod local;
@@ -12,11 +14,14 @@ pub mod log;
 pub mod mask;
 pub mod secret;
 
-mod encodings;
-mod input;
-mod output;
-mod process;
+pub(crate) mod output;
 pub mod sink;
+
+mod encodings;
+mod follow;
+mod input;
+mod lines;
+mod recover;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -179,6 +184,15 @@ impl StopSignal {
     }
 }
 
+/// An attempt that a former engine has granted, and of which it is not known what became.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovered<'a> {
+    /// The attempt, as it was granted.
+    pub attempt: &'a Attempt,
+    /// Whether the machine has been up since.
+    pub this_boot: bool,
+}
+
 /// Something that steps can do. One value serves all attempts of its kind.
 ///
 /// An action must come to its end soon after `stop` is asked for: a command is sent SIGTERM, and SIGKILL after
@@ -194,4 +208,17 @@ pub trait Action: Send + Sync {
         stop: StopSignal,
         progress: OnProgress,
     ) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+    /// Finds out what became of an attempt that a former engine granted, and sees it to its end. One that has certainly
+    /// not begun is run. Actions that live and die with the engine know nothing of it.
+    fn recover<'a>(
+        &'a self,
+        of: Recovered<'a>,
+        stop: StopSignal,
+        progress: OnProgress,
+    ) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
+        drop((of, stop, progress));
+        let why = "the engine stopped while the step ran".to_owned();
+        Box::pin(std::future::ready(Outcome::Unknown { why }))
+    }
 }

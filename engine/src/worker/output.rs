@@ -8,31 +8,32 @@ use lockstep_dsl::value::{Map, Value};
 use rustix::fs::OFlags;
 
 use super::Failure;
-use super::limits::{OUTPUT_BYTES, OUTPUT_FILE_BYTES};
+use super::limits::{ERROR_STDERR_BYTES, OUTPUT_BYTES, OUTPUT_FILE_BYTES};
 use super::mask::Masker;
 
 /// The last bytes of a stream.
 #[derive(Default)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     bytes: Vec<u8>,
     cut: bool,
 }
 
 impl Tail {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         // Twice the limit before anything moves, so that the cost of a byte does not grow with the limit.
         if self.bytes.len() > 2 * OUTPUT_BYTES {
-            self.shorten();
+            // One more than are kept: the newline at the end goes away.
+            self.shorten(OUTPUT_BYTES + 1);
         }
     }
 
     /// The text, without the newline at its end; bytes that are no UTF-8 are replaced. Says whether it was cut.
-    pub(super) fn into_text(mut self) -> (String, bool) {
+    pub(crate) fn into_text(mut self) -> (String, bool) {
         if self.bytes.last() == Some(&b'\n') {
             self.bytes.pop();
         }
-        self.shorten();
+        self.shorten(OUTPUT_BYTES);
         if self.cut {
             // Not from the middle of a character on.
             let begin = self.bytes.iter().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
@@ -48,16 +49,16 @@ impl Tail {
         (text, self.cut)
     }
 
-    fn shorten(&mut self) {
-        if self.bytes.len() > OUTPUT_BYTES {
-            self.bytes.drain(..self.bytes.len() - OUTPUT_BYTES);
+    fn shorten(&mut self, limit: usize) {
+        if self.bytes.len() > limit {
+            self.bytes.drain(..self.bytes.len() - limit);
             self.cut = true;
         }
     }
 }
 
 /// The last `limit` bytes of a text, from a whole character on.
-pub(super) fn last_bytes(text: &str, limit: usize) -> &str {
+fn last_bytes(text: &str, limit: usize) -> &str {
     &text[text.ceil_char_boundary(text.len().saturating_sub(limit))..]
 }
 
@@ -71,7 +72,7 @@ fn lines(stdout: &str) -> Value {
 
 /// `stdout`, `stderr`, `lines` and `json`. Of output that was cut there is no `lines` and no `json`: half a document
 /// means something else than the whole.
-pub(super) fn outputs(stdout: Tail, stderr: Tail) -> Map {
+pub(crate) fn outputs(stdout: Tail, stderr: Tail) -> Map {
     let (stdout, stdout_cut) = stdout.into_text();
     let (stderr, stderr_cut) = stderr.into_text();
     let mut outputs = Map::new();
@@ -87,11 +88,21 @@ pub(super) fn outputs(stdout: Tail, stderr: Tail) -> Map {
     outputs
 }
 
+/// What an error of a command knows, beside what the command produced.
+pub(crate) fn error_data(exit_code: Option<i64>, signal: Option<String>, outputs: &Map) -> Value {
+    let stderr = if let Some(Value::String(text)) = outputs.get("stderr") { text } else { "" };
+    Value::Map(Map::from([
+        ("exit_code".to_owned(), exit_code.map_or(Value::Null, Value::Int)),
+        ("signal".to_owned(), signal.map_or(Value::Null, Value::String)),
+        ("stderr".to_owned(), Value::from(last_bytes(stderr, ERROR_STDERR_BYTES))),
+    ]))
+}
+
 /// Adds what the command wrote to `$LOCKSTEP_OUTPUT`.
 ///
 /// # Errors
 /// `invalid` where that is no JSON object, is too large, or names an output that every command has.
-pub(super) fn add_file(path: &Path, masker: &Masker, outputs: &mut Map) -> Result<(), Failure> {
+pub(crate) fn add_file(path: &Path, masker: &Masker, outputs: &mut Map) -> Result<(), Failure> {
     let wrong = |why: &str| Failure::invalid(format!("`$LOCKSTEP_OUTPUT` {why}"));
     let text = read(path).map_err(|why| wrong(&why))?;
     if text.trim_ascii().is_empty() {
@@ -167,6 +178,17 @@ mod tests {
         let replaced = outputs(tail(&b"\xff".repeat(OUTPUT_BYTES)), tail(b""));
         let Value::String(text) = &replaced["stdout"] else { panic!("text") };
         assert!(text.len() <= OUTPUT_BYTES && replaced.contains_key("truncated"));
+    }
+
+    #[test]
+    fn a_long_output_is_as_long_as_it_may_be_wherever_its_chunks_end() {
+        for last in 0..3 {
+            let mut tail = Tail::default();
+            tail.push(&b"x".repeat(2 * OUTPUT_BYTES - last));
+            tail.push(b"ab\n");
+            let (text, cut) = tail.into_text();
+            assert!(cut && text.len() == OUTPUT_BYTES && text.ends_with("xab"), "{} bytes", text.len());
+        }
     }
 
     #[test]

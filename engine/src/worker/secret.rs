@@ -70,13 +70,27 @@ impl Secrets {
     /// # Errors
     /// `limit` when there are too many bytes of them to search for.
     pub fn masker(&self) -> Result<Masker, Failure> {
+        self.check_size()?;
+        Masker::new(self.values.values().map(String::as_str))
+            .map_err(|error| Failure::new("limit", format!("cannot search for the secrets of the run: {error}")))
+    }
+
+    /// The values of all secrets read so far, for whoever masks them.
+    ///
+    /// # Errors
+    /// As of [`Self::masker`].
+    pub(super) fn values(&self) -> Result<Vec<String>, Failure> {
+        self.check_size()?;
+        Ok(self.values.values().cloned().collect())
+    }
+
+    fn check_size(&self) -> Result<(), Failure> {
         let bytes: usize = self.values.values().map(String::len).sum();
         if bytes > SECRETS_BYTES {
             let message = format!("the secrets of the run have {bytes} bytes together; at most {SECRETS_BYTES}");
             return Err(Failure::new("limit", message));
         }
-        Masker::new(self.values.values().map(String::as_str))
-            .map_err(|error| Failure::new("limit", format!("cannot search for the secrets of the run: {error}")))
+        Ok(())
     }
 
     fn resolve_text(&mut self, text: &SecretText) -> Result<String, Failure> {

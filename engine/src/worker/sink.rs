@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use super::limits::{PROGRESS_LINE_BYTES, PROGRESS_WINDOW_BYTES};
+use super::lines::Lines;
 use super::log::LogWriter;
 use super::mask::{MaskStream, Masker};
 use super::output::Tail;
-use super::{OnProgress, Progress, Stream};
+use super::{OnProgress, Stream};
 
 /// Takes what an attempt prints, in whatever chunks, and in bounded memory.
 pub struct Sink {
     log: LogWriter,
     stdout: Channel,
     stderr: Channel,
-    progress: OnProgress,
+    /// `None` when whoever watches reads the log.
+    progress: Option<OnProgress>,
 }
 
 /// One stream on its way.
@@ -21,19 +22,24 @@ struct Channel {
     stream: Stream,
     mask: MaskStream,
     tail: Tail,
-    /// The beginning of a line whose end is still to come.
-    line: Vec<u8>,
+    lines: Lines,
 }
 
 impl Sink {
-    /// Begins the log at `path`.
+    /// Begins the log at `path`, and reports every line as it comes.
     pub fn new(path: &Path, masker: &Masker, progress: OnProgress) -> Self {
-        let channel = |stream| Channel { stream, mask: masker.stream(), tail: Tail::default(), line: Vec::new() };
+        Self { progress: Some(progress), ..Self::silent(path, masker) }
+    }
+
+    /// Begins the log at `path`, which others may follow.
+    pub(crate) fn silent(path: &Path, masker: &Masker) -> Self {
+        let channel =
+            |stream| Channel { stream, mask: masker.stream(), tail: Tail::default(), lines: Lines::new(stream) };
         Self {
             log: LogWriter::create(path),
             stdout: channel(Stream::Stdout),
             stderr: channel(Stream::Stderr),
-            progress,
+            progress: None,
         }
     }
 
@@ -45,16 +51,18 @@ impl Sink {
         };
         let mut masked = Vec::with_capacity(bytes.len());
         channel.mask.push(bytes, &mut masked);
-        channel.pass(&masked, &mut self.log, &self.progress);
+        channel.pass(&masked, &mut self.log, self.progress.as_ref());
     }
 
     /// Ends the log, and gives the ends of standard output and standard error.
-    pub(super) fn finish(mut self) -> (Tail, Tail) {
+    pub(crate) fn finish(mut self) -> (Tail, Tail) {
         for channel in [&mut self.stdout, &mut self.stderr] {
             let mut masked = Vec::new();
             channel.mask.finish(&mut masked);
-            channel.pass(&masked, &mut self.log, &self.progress);
-            channel.report(&[], &self.progress);
+            channel.pass(&masked, &mut self.log, self.progress.as_ref());
+            if let Some(progress) = &self.progress {
+                channel.lines.finish(progress);
+            }
         }
         self.log.finish();
         (self.stdout.tail, self.stderr.tail)
@@ -67,33 +75,14 @@ impl Sink {
 }
 
 impl Channel {
-    fn pass(&mut self, masked: &[u8], log: &mut LogWriter, progress: &OnProgress) {
+    fn pass(&mut self, masked: &[u8], log: &mut LogWriter, progress: Option<&OnProgress>) {
         if masked.is_empty() {
             return;
         }
         log.write(self.stream, masked);
         self.tail.push(masked);
-        let mut rest = masked;
-        if rest.len() > PROGRESS_WINDOW_BYTES {
-            rest = &rest[rest.len() - PROGRESS_WINDOW_BYTES..];
-            self.line.clear();
-        }
-        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.report(&rest[..end], progress);
-            rest = &rest[end + 1..];
-        }
-        let room = PROGRESS_LINE_BYTES.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&rest[..rest.len().min(room)]);
-    }
-
-    /// Reports the line that was begun, with its end; an empty one is nothing to see.
-    fn report(&mut self, end: &[u8], progress: &OnProgress) {
-        let room = PROGRESS_LINE_BYTES.saturating_sub(self.line.len());
-        self.line.extend_from_slice(&end[..end.len().min(room)]);
-        let text = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
-        self.line.clear();
-        if !text.is_empty() {
-            progress(Progress::Line { stream: self.stream, text });
+        if let Some(progress) = progress {
+            self.lines.push(masked, progress);
         }
     }
 }

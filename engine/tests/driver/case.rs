@@ -260,6 +260,13 @@ impl Case {
             match effect {
                 Effect::Answer(_, reply) => self.replies.push(reply),
                 Effect::Start { step, attempt } => self.begin(step, *attempt),
+                Effect::Recover { step, attempt, .. } => {
+                    let why = "the engine stopped while the command ran".to_owned();
+                    let (run, token) = (attempt.run, attempt.token);
+                    let input = Input::Reported { run, step, token, outcome: Outcome::Unknown { why } };
+                    let turn = self.driver().turn([input]);
+                    self.follow(turn);
+                }
                 Effect::Stop(run, token) => {
                     let stopped =
                         self.running.iter_mut().find(|(_, attempt, _)| (attempt.run, attempt.token) == (run, token));

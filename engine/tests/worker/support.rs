@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Value};
 use lockstep_engine::id::{RunId, Token};
 use lockstep_engine::worker::command::{Exec, Shell};
+use lockstep_engine::worker::launch::Launcher;
 use lockstep_engine::worker::log::{Event, LogReader};
 use lockstep_engine::worker::{Action, Attempt, Failure, OnProgress, Outcome, Progress, Stopper, Stream};
 
@@ -123,8 +124,13 @@ impl Case {
     }
 }
 
+/// Starts the supervisor that comes with the engine.
+pub fn launcher() -> Launcher {
+    Launcher::program(env!("CARGO_BIN_EXE_lockstep-supervise"))
+}
+
 pub fn action(name: &str) -> Arc<dyn Action> {
-    if name == "shell" { Arc::new(Shell) } else { Arc::new(Exec) }
+    if name == "shell" { Arc::new(Shell::new(launcher())) } else { Arc::new(Exec::new(launcher())) }
 }
 
 pub fn secret(reference: SecretRef) -> Value {

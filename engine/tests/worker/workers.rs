@@ -10,7 +10,7 @@ use lockstep_engine::worker::local::{Ended, LocalWorkers, OnAnyProgress};
 use lockstep_engine::worker::{Action, Attempt, OnProgress, Outcome, StopSignal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::support::Case;
+use crate::support::{Case, launcher};
 
 struct Broken;
 
@@ -31,7 +31,8 @@ impl Action for Broken {
 
 fn workers(progress: OnAnyProgress) -> (LocalWorkers, UnboundedReceiver<Ended>) {
     let (sender, ended) = unbounded_channel();
-    let actions: [Arc<dyn Action>; 3] = [Arc::new(Shell), Arc::new(Exec), Arc::new(Broken)];
+    let actions: [Arc<dyn Action>; 3] =
+        [Arc::new(Shell::new(launcher())), Arc::new(Exec::new(launcher())), Arc::new(Broken)];
     (LocalWorkers::new(actions, sender, progress, tokio::runtime::Handle::current()), ended)
 }
 

@@ -232,7 +232,7 @@ impl Run {
         self.set_phase(no, Phase::Running { token, stopping: None });
         let step = self.step_mut(no);
         let number = step.attempts + 1;
-        step.grants.push(Grant { token, number });
+        step.grants.push(Grant { token, number, boot: at.boot });
         step.result = None;
         if let Some(input) = input {
             step.input.clone_from(input);

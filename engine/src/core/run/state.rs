@@ -171,6 +171,9 @@ pub struct Grant {
     pub token: Token,
     /// Its number: `LOCKSTEP_ATTEMPT`.
     pub number: u32,
+    /// The boot of the machine in which it was granted, as [`crate::clock::Stamp::boot`].
+    #[serde(default)]
+    pub boot: u64,
 }
 
 /// What is happening to a step.

@@ -1,19 +1,21 @@
-//! One process in a group of its own: how it is found and started, and how the group is ended.
+//! One process in a group of its own: how it is found, started, signalled and reaped with all that descends from it.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+
+use std::process::{ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use rustix::fs::Access;
-use rustix::process::{Pid, Signal};
-use tokio::process::{Child, Command};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open};
 
-use super::limits::GROUP_POLL;
+use super::descendants;
 
-/// What a command inherits from the engine's environment.
-const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
+/// What a command inherits from the engine's environment, and so does its supervisor.
+pub(crate) const INHERITED: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
 
 /// Where programs are looked for when the engine itself has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,7 +42,7 @@ pub(super) enum StartError {
 }
 
 /// Starts a program as the leader of a new group.
-pub(super) fn start(launch: &Launch<'_>) -> Result<Group, StartError> {
+pub(super) fn start(launch: &Launch<'_>) -> Result<Process, StartError> {
     let cwd = match launch.cwd {
         None => None,
         Some(folder) => Some(working_folder(folder)?),
@@ -52,8 +54,8 @@ pub(super) fn start(launch: &Launch<'_>) -> Result<Group, StartError> {
     let failed = |why: String| StartError::Program { program: name.clone(), why };
     let program = find(name, &path, cwd.as_deref()).map_err(failed)?;
 
-    // The program's full path, so that the standard library takes `posix_spawn`: a fork of a large engine is slow.
-    let mut command = std::process::Command::new(&program);
+    // The program's full path: the standard library would look for it with other rules.
+    let mut command = Command::new(&program);
     command.arg0(name).args(&launch.argv[1..]).env_clear().env("PATH", &path).envs(inherited);
     command.envs(launch.env.iter().map(|(name, value)| (name, value))).process_group(0);
     command.stdin(if launch.stdin { Stdio::piped() } else { Stdio::null() });
@@ -61,10 +63,12 @@ pub(super) fn start(launch: &Launch<'_>) -> Result<Group, StartError> {
     if let Some(cwd) = &cwd {
         command.current_dir(cwd);
     }
-    let child = Command::from(command).spawn().map_err(|error| failed(start_error(&program, &error)))?;
-    let leader = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let mut child = command.spawn().map_err(|error| failed(start_error(&program, &error)))?;
+    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     let Some(leader) = leader else { return Err(failed("the system gave it no process id".to_owned())) };
-    Ok(Group { child, leader })
+    let handle = pidfd_open(leader, PidfdFlags::empty()).ok();
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    Ok(Process { leader, handle, stdin, stdout, stderr, status: None, childless: false })
 }
 
 fn working_folder(folder: &str) -> Result<PathBuf, StartError> {
@@ -118,80 +122,60 @@ fn is_executable(program: &Path) -> bool {
 }
 
 fn start_error(program: &Path, error: &io::Error) -> String {
-    match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NOENT) if program.exists() => {
-            "the interpreter that its first line names does not exist".to_owned()
-        }
-        Some(rustix::io::Errno::NOEXEC) => "it is no program: a script begins with a `#!` line".to_owned(),
-        Some(rustix::io::Errno::TOOBIG) => "its arguments and environment are longer than the system allows".to_owned(),
-        Some(rustix::io::Errno::AGAIN) => "the system has no room for another process".to_owned(),
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) if program.exists() => "the interpreter that its first line names does not exist".to_owned(),
+        Some(Errno::NOEXEC) => "it is no program: a script begins with a `#!` line".to_owned(),
+        Some(Errno::TOOBIG) => "its arguments and environment are longer than the system allows".to_owned(),
+        Some(Errno::AGAIN) => "the system has no room for another process".to_owned(),
         _ => error.to_string(),
     }
 }
 
-/// A running process and the group that it leads.
-pub(super) struct Group {
-    pub child: Child,
+/// A process that was started, the group that it leads, and whatever else descends from it: this process is the
+/// subreaper, so what is orphaned becomes its child.
+pub(super) struct Process {
     leader: Pid,
+    /// Readable when the leader has ended; `None` where the kernel has no such handles.
+    pub handle: Option<OwnedFd>,
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<ChildStdout>,
+    pub stderr: Option<ChildStderr>,
+    /// How the leader ended.
+    pub status: Option<ExitStatus>,
+    /// Nothing that descends from it is left.
+    pub childless: bool,
 }
 
-impl Group {
-    /// Ends when the leader has ended.
-    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
-    }
-
-    /// Asks the whole group to end by SIGTERM, kills what is left after `grace` by SIGKILL, and ends when the group has
-    /// no process any more. Says how the leader ended.
-    pub(super) async fn end(&mut self, grace: std::time::Duration) -> io::Result<ExitStatus> {
-        self.signal(Signal::TERM);
-        // A stopped process would not notice.
-        self.signal(Signal::CONT);
-        if let Ok(status) = tokio::time::timeout(grace, self.gone()).await {
-            return status;
-        }
-        self.signal(Signal::KILL);
-        self.gone().await
-    }
-
-    async fn gone(&mut self) -> io::Result<ExitStatus> {
-        let status = self.child.wait().await;
-        while self.has_processes() {
-            tokio::time::sleep(GROUP_POLL).await;
-        }
-        status
-    }
-
-    fn signal(&self, signal: Signal) {
-        // The group's number is not given to anybody else while a process is in it; an empty group is no error.
-        if let Err(error) = rustix::process::kill_process_group(self.leader, signal)
-            && error != rustix::io::Errno::SRCH
-        {
-            tracing::warn!(group = %self.leader.as_raw_nonzero(), ?signal, %error, "cannot signal a group of processes");
+impl Process {
+    /// Takes note of every child that has ended, the leader among them or not.
+    pub(super) fn reap(&mut self) {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, status))) if pid == self.leader => {
+                    self.status = Some(ExitStatus::from_raw(status.as_raw()));
+                    self.handle = None;
+                }
+                Ok(Some(_)) | Err(Errno::INTR) => {}
+                Ok(None) => return,
+                // There is no child any more, and so no descendant: they would be handed to this process.
+                Err(_) => {
+                    self.childless = true;
+                    return;
+                }
+            }
         }
     }
 
-    /// Whether a process of the group is alive. A zombie is not: where the first process of a container reaps none,
-    /// zombies stay for ever.
-    fn has_processes(&self) -> bool {
-        if rustix::process::test_kill_process_group(self.leader) == Err(rustix::io::Errno::SRCH) {
-            return false;
+    /// Signals the group, and whatever has left it for a group or session of its own. Says whether anything that lives
+    /// could be signalled: processes of other users cannot.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        if self.status.is_some() {
+            // The leader is reaped: once the group is empty, the system may give its number to another.
+            return descendants::signal(signal, None);
         }
-        let Ok(processes) = std::fs::read_dir("/proc") else { return true };
-        let group = self.leader.as_raw_nonzero().to_string();
-        processes.flatten().any(|process| {
-            std::fs::read_to_string(process.path().join("stat")).is_ok_and(|stat| is_alive_in(&stat, &group))
-        })
+        let group = rustix::process::kill_process_group(self.leader, signal).is_ok();
+        descendants::signal(signal, Some(self.leader)) || group
     }
-}
-
-/// Whether a line of `/proc/PID/stat` is of a living process in this group. The program's name stands in parentheses,
-/// and may hold some itself.
-fn is_alive_in(stat: &str, group: &str) -> bool {
-    let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
-    let mut fields = rest.split(' ');
-    let (state, _parent, of) = (fields.next(), fields.next(), fields.next());
-    of == Some(group) && !matches!(state, Some("Z" | "X"))
 }
 
 /// The name of the signal that ended a process, such as `SIGKILL`.
@@ -209,13 +193,6 @@ pub(super) fn signal_name(status: ExitStatus) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_state_of_a_process_is_read_behind_its_name() {
-        assert!(is_alive_in("12 (a) Z 1 9) S 1 7 7 0", "7"));
-        assert!(!is_alive_in("12 (sh) Z 1 7 7 0", "7"));
-        assert!(!is_alive_in("12 (sh) S 1 77 7 0", "7"));
-    }
 
     #[test]
     fn signals_have_names() {

@@ -1,0 +1,65 @@
+//! A series of rounds that differ by chance, and can be repeated.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+/// How many rounds of a series are played at once.
+const AT_ONCE: u32 = 4;
+
+/// Rounds of one seed. `LOCKSTEP_ROUNDS` and `LOCKSTEP_SEED` say how many and which; both are printed.
+pub struct Series {
+    seed: u64,
+    /// How many.
+    pub rounds: u32,
+}
+
+impl Series {
+    /// A series of so many rounds, unless the environment says otherwise.
+    pub fn of(rounds: u32) -> Self {
+        let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+        let rounds = number("LOCKSTEP_ROUNDS").map_or(rounds, |rounds| u32::try_from(rounds).expect("fewer rounds"));
+        let seed = number("LOCKSTEP_SEED").unwrap_or_else(|| {
+            u64::from(std::process::id()) << 20
+                | u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos()))
+        });
+        println!("LOCKSTEP_SEED={seed} LOCKSTEP_ROUNDS={rounds}");
+        Self { seed, rounds }
+    }
+
+    /// Plays all rounds, and gives what came of each; a round is told its name and its own source of chance.
+    pub fn play<T: Send>(&self, round: impl Fn(&str, &mut Random) -> T + Sync) -> Vec<T> {
+        let next = AtomicU32::new(0);
+        let some = || {
+            let mut results = Vec::new();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.rounds {
+                    return results;
+                }
+                let name = format!("round {number} of LOCKSTEP_SEED={}", self.seed);
+                let mut random = Random(self.seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                results.push(round(&name, &mut random));
+            }
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+            let join = |worker: thread::ScopedJoinHandle<'_, Vec<T>>| {
+                worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            workers.into_iter().flat_map(join).collect()
+        })
+    }
+}
+
+/// A source of chance: the same seed gives the same numbers.
+pub struct Random(u64);
+
+impl Random {
+    /// A number below `below`.
+    pub fn below(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+}
