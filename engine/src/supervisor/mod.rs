@@ -4,7 +4,7 @@
 //! pipes of the command, writes its log, ends it when asked to, and writes down how it ended. It knows nothing of runs,
 //! retries or journals, and never decides whether a command may run.
 //!
-//! The engine and the supervisor meet in the attempt's folder ([`spool`]). The engine writes `task`, takes a lock on
+//! The engine and the supervisor meet in the attempt's folder (`spool`). The engine writes `task`, takes a lock on
 //! that file, and starts the supervisor with *that file as its standard input*: the lock belongs to the open file, so it
 //! is held exactly as long as a supervisor lives, whatever becomes of the engine, and no process number is ever trusted.
 //! Standard output is a socket to the engine that started it, its *line*: what must not lie on a disk comes in by it,
