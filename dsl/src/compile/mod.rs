@@ -41,13 +41,16 @@ pub struct Compiled {
 /// # Errors
 /// Everything that is wrong with it, warnings included, in the order of the text.
 pub fn compile(source: &Source, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    let tree = yaml::parse(source)?;
+    let (tree, problems) = yaml::parse_leniently(source)?;
     let sandbox = Sandbox::new(&[]);
     let mut reader = Reader::new(source, files, &sandbox);
     reader.runbook(&tree);
     let (book, mut report) = reader.finish();
     let (resolved, order) = resolve(&book, &mut report);
     check::all(&Case { book: &book, resolved: &resolved, order: &order, sandbox: &sandbox }, &mut report);
+    if !problems.is_empty() {
+        return Err(report.after(problems));
+    }
     let warnings = report.into_result()?;
     Ok(Compiled { graph: lower(book, resolved, source), warnings })
 }

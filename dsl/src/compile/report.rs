@@ -1,5 +1,7 @@
 //! What the passes have found so far.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::limits;
 use crate::source::{Source, Span};
@@ -55,4 +57,23 @@ impl<'a> Report<'a> {
         crate::diagnostic::sort(&mut all);
         if has_errors { Err(all) } else { Ok(all) }
     }
+
+    /// Everything that is wrong, when something was wrong with the text as YAML and was left out of what the passes saw:
+    /// what they found is kept only where it cannot come from that.
+    pub fn after(self, problems: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let line = |diagnostic: &Diagnostic| self.source.location(diagnostic.primary.0.start).line;
+        let broken: BTreeSet<u32> = problems.iter().map(line).collect();
+        let own = self.diagnostics.iter().filter(|found| is_of_form(found.code) && !broken.contains(&line(found)));
+        let mut all: Vec<_> = own.cloned().collect();
+        all.extend(problems);
+        crate::diagnostic::sort(&mut all);
+        all
+    }
+}
+
+/// Whether a diagnostic is about the form of what stands there, not about what else there is, or is missing.
+fn is_of_form(code: Code) -> bool {
+    let about_others = matches!(code, Code::MISSING_KEY | Code::EMPTY | Code::NO_KIND)
+        || (Code::NEEDS_UNKNOWN..Code::RETRY_OF_ONCE).contains(&code);
+    !about_others && code.severity() == Severity::Error
 }

@@ -89,8 +89,20 @@ pub struct Mapping {
 /// A syntax error is reported alone, and so is a file that is beyond a budget; everything else that is wrong with the
 /// text as YAML (duplicate keys, tags, `<<`, empty values, a second document) all at once.
 pub fn parse(source: &Source) -> Result<Mapping, Vec<Diagnostic>> {
-    let problem = match parse_value(source)? {
-        Some(Node::Mapping(mapping)) => return Ok(mapping),
+    let (mapping, problems) = parse_leniently(source)?;
+    if problems.is_empty() { Ok(mapping) } else { Err(problems) }
+}
+
+/// Reads one document, and goes on where something is wrong that leaves the structure clear: a duplicate key, a tag, a
+/// key without a value. What is wrong is left out of the map.
+///
+/// # Errors
+/// What leaves nothing to look at.
+pub fn parse_leniently(source: &Source) -> Result<(Mapping, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let reading = read(source)?;
+    let problem = match reading.root {
+        Some(Node::Mapping(mapping)) => return Ok((mapping, reading.problems)),
+        _ if !reading.problems.is_empty() => return Err(reading.problems),
         Some(other) => not_a_map(source, &other, "a runbook"),
         None => Diagnostic::new(Code::EMPTY_FILE, source, Span::default(), "the file holds no runbook"),
     };
@@ -102,6 +114,11 @@ pub fn parse(source: &Source) -> Result<Mapping, Vec<Diagnostic>> {
 /// # Errors
 /// As for [`parse`].
 pub fn parse_value(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
+    let reading = read(source)?;
+    if reading.problems.is_empty() { Ok(reading.root) } else { Err(reading.problems) }
+}
+
+fn read(source: &Source) -> Result<reader::Reading, Vec<Diagnostic>> {
     check::size(source)?;
     check::characters(source)?;
     reader::read(source)

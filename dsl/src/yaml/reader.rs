@@ -13,8 +13,16 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::limits;
 use crate::source::{Source, Span};
 
-/// Reads the only document of the source; `None` when there is nothing in it.
-pub(super) fn read(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
+/// What was read, and what is wrong with it; what is wrong is left out of the tree.
+pub(super) struct Reading {
+    /// The tree; `None` when there is nothing in the document.
+    pub root: Option<Node>,
+    /// What is wrong.
+    pub problems: Vec<Diagnostic>,
+}
+
+/// Reads the only document of the source.
+pub(super) fn read(source: &Source) -> Result<Reading, Vec<Diagnostic>> {
     let mut reader = Reader::new(source);
     let mut events = Events::new(source.text());
     loop {
@@ -31,7 +39,7 @@ pub(super) fn read(source: &Source) -> Result<Option<Node>, Vec<Diagnostic>> {
             Err(Stop::Separators) => return Err(vec![separators(source, reader.last_end)]),
         }
     }
-    reader.finish()
+    Ok(Reading { root: reader.root, problems: reader.problems })
 }
 
 /// Whether there is a reason to read on.
@@ -367,10 +375,6 @@ impl<'s> Reader<'s> {
                 Slot::Value(None) => {}
             },
         }
-    }
-
-    fn finish(self) -> Result<Option<Node>, Vec<Diagnostic>> {
-        if self.problems.is_empty() { Ok(self.root) } else { Err(self.problems) }
     }
 
     /// Where the innermost list or map began, if with a bracket.
