@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
-use crate::harness::{Case, Process, Series};
+use crate::harness::{Case, Process, Report, Series};
 
 const ROUNDS: u32 = 50;
 const STEPS: usize = 3;
@@ -19,10 +19,12 @@ const LINES: usize = 20;
 #[test]
 fn a_command_is_picked_up_wherever_the_engine_is_killed() {
     let series = Series::of(ROUNDS);
-    series.play(|round, random| {
+    let mut report = Report::of("adopt", "adopt::a_command_is_picked_up", &series);
+    let kills = series.play(|round, random| {
         let case = talkative();
         let mut run = case.start();
         let id = run.id();
+        let mut kills = 0;
         for _ in 0..=random.below(2) {
             // In the middle of a command, at a line of it; a later kill may come too late for that.
             let line = format!("line {}", 1 + random.below(LINES as u64 - 2));
@@ -34,6 +36,7 @@ fn a_command_is_picked_up_wherever_the_engine_is_killed() {
                 break;
             }
             run.kill();
+            kills += 1;
             assert_eq!(case.show(&id)["interrupted"], true, "{round}");
             run = Process::start(case.command(["resume", "--json"]));
         }
@@ -50,7 +53,10 @@ fn a_command_is_picked_up_wherever_the_engine_is_killed() {
             let logged = case.lockstep(["logs", &id, &format!("s{step}")]);
             assert_eq!(logged.stdout.lines().collect::<Vec<_>>(), all, "{round}: step s{step}");
         }
+        kills
     });
+    report.faults("kill -9 of the engine in mid-command", kills.iter().sum());
+    report.outcomes("picked up, and succeeded", series.rounds.into());
 }
 
 /// Steps that print a line every moment, and note which process begins and ends.

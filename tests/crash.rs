@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::harness::{Case, Random, Series};
+use crate::harness::{Case, Random, Report, Series};
 
 const STEPS: usize = 20;
 const ROUNDS: u32 = 100;
@@ -25,12 +25,17 @@ const ROUNDS: u32 = 100;
 #[test]
 fn no_step_begins_twice_whenever_the_program_is_killed() {
     let series = Series::of(ROUNDS);
+    let mut report = Report::of("crash", "crash::no_step_begins_twice", &series);
     let span = undisturbed();
     let mut tally = Tally::default();
     for became in series.play(|name, random| Round { case: case(), name, random, span }.play()) {
         tally.add(became);
     }
     println!("{tally:?}");
+    report.faults("kill -9 of the program", tally.rounds.into());
+    report.outcomes("killed before there was a run", tally.never_was.into());
+    report.outcomes("went on and succeeded", tally.went_on.into()).outcomes("in doubt", tally.in_doubt.into());
+    report.outcomes("had ended", tally.was_over.into());
     assert_eq!(tally.rounds, series.rounds);
     // A series in which no kill came in between has shown nothing.
     assert!(tally.in_doubt + tally.went_on > series.rounds / 4, "most kills came too early or too late: {tally:?}");

@@ -21,4 +21,6 @@ mod house;
 #[cfg(test)]
 mod language;
 #[cfg(test)]
+mod proof;
+#[cfg(test)]
 mod runbooks;

@@ -8,6 +8,7 @@ pub mod core;
 pub mod driver;
 pub mod encode;
 pub mod eval;
+pub mod fault;
 pub mod host;
 pub mod id;
 pub mod limits;

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use lockstep_engine::fault::{self, Point};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -56,7 +57,7 @@ pub fn listen(folder: &Path) -> io::Result<UnixListener> {
     }
     let listener = UnixListener::bind(&way.path)?;
     fs::set_permissions(&way.path, Permissions::from_mode(0o600))?;
-    fs::rename(folder.join(UNFINISHED), folder.join(NAME))?;
+    fault::at(Point::SocketRename, || fs::rename(folder.join(UNFINISHED), folder.join(NAME)))?;
     Ok(listener)
 }
 

@@ -11,6 +11,7 @@ mod case;
 mod gate;
 mod outcome;
 mod process;
+mod report;
 mod series;
 mod terminal;
 
@@ -18,6 +19,7 @@ pub use case::Case;
 pub use gate::Gate;
 pub use outcome::Outcome;
 pub use process::Process;
+pub use report::Report;
 pub use series::{Random, Series};
 pub use terminal::Terminal;
 

@@ -23,7 +23,17 @@ impl Series {
                 | u64::from(std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos()))
         });
         println!("LOCKSTEP_SEED={seed} LOCKSTEP_ROUNDS={rounds}");
+        Self::new(seed, rounds)
+    }
+
+    /// A series of this seed and length.
+    pub const fn new(seed: u64, rounds: u32) -> Self {
         Self { seed, rounds }
+    }
+
+    /// What all chance in it comes from.
+    pub const fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Plays all rounds, and gives what came of each; a round is told its name and its own source of chance.

@@ -7,6 +7,8 @@ use std::path::{Component, Path};
 
 use lockstep_dsl::graph::PinnedFile;
 
+use crate::fault::{self, Point};
+
 /// Writes the files into a folder of their own, which takes its name only when all are there. A folder that is there
 /// already is complete.
 pub(super) fn lay_out(folder: &Path, files: &[PinnedFile]) -> io::Result<()> {
@@ -27,14 +29,16 @@ pub(super) fn lay_out(folder: &Path, files: &[PinnedFile]) -> io::Result<()> {
             make_folder(above)?;
         }
         let mode = if file.executable { 0o500 } else { 0o400 };
-        OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(&file.content)?;
+        fault::at(Point::PinnedWrite, || {
+            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(&file.content)
+        })?;
     }
-    fs::rename(&unfinished, folder)
+    fault::at(Point::PinnedRename, || fs::rename(&unfinished, folder))
 }
 
 /// Removes the folder with all that is in it, if it is there.
 pub(super) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
+    match fault::at(Point::SpoolRemove, || fs::remove_dir_all(folder)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // A command may have taken away the right to write into a folder of its own.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {

@@ -8,6 +8,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{AppendError, Blobs, files};
+use crate::fault::{self, Point};
 
 const HASH_CHARS: usize = 64;
 
@@ -26,10 +27,10 @@ impl FileBlobs {
     fn try_put(&self, hash: &str, bytes: &[u8]) -> io::Result<()> {
         if self.get(hash).is_some() {
             // The process that wrote it may have ended before it was durable.
-            File::open(self.folder.join(hash))?.sync_all()?;
+            fault::at(Point::BlobSync, || File::open(self.folder.join(hash))?.sync_all())?;
             return files::sync_folder(&self.folder);
         }
-        files::put_file(&self.folder, hash, bytes)
+        fault::at(Point::BlobPut, || files::put_file(&self.folder, hash, bytes))
     }
 }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::OpenError;
+use crate::fault::{self, Point};
 
 /// Begins the names of files that are not finished; any of them may be removed by whoever holds the lock.
 pub(crate) const UNFINISHED: &str = "tmp-";
@@ -21,7 +22,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if let Some(above) = above {
         create_folder(above)?;
     }
-    match DirBuilder::new().mode(0o700).create(path) {
+    match fault::at(Point::FolderCreate, || DirBuilder::new().mode(0o700).create(path)) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
         Ok(()) => sync_folder(above.unwrap_or(Path::new("."))),
@@ -30,7 +31,7 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
 
 /// Makes durable which names a folder holds.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    fault::at(Point::FolderSync, || File::open(path)?.sync_all())
 }
 
 /// Creates a file, or empties the one of that name.
@@ -41,12 +42,14 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
 /// Puts `bytes` into `folder/name`, whole or not at all, and durably.
 pub(crate) fn put_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let unfinished = folder.join(format!("{UNFINISHED}{name}"));
-    let written = create_file(&unfinished).and_then(|mut file| {
+    let written = fault::at(Point::FileWrite, || {
+        let mut file = create_file(&unfinished)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, folder.join(name))?;
-        sync_folder(folder)
+        file.sync_all()
     });
+    let written = written
+        .and_then(|()| fault::at(Point::FileRename, || fs::rename(&unfinished, folder.join(name))))
+        .and_then(|()| sync_folder(folder));
     if written.is_err() {
         // What is left of it is removed at the next opening if it cannot be removed now.
         let _ = fs::remove_file(&unfinished);

@@ -11,6 +11,7 @@ use super::image::SledImage;
 use super::journal::{Journal, Reader, head};
 use super::lock::{self, Held, LOCK_FILE};
 use super::{FORMAT_VERSION, OpenError};
+use crate::fault::{self, Point};
 use crate::id::ShardId;
 
 /// The file that says which format a data folder has.
@@ -82,7 +83,7 @@ impl Folder {
         let held = Held::take(path)?;
         if !known && !check_format(path)? {
             let text = format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n");
-            let put = files::put_file(path, FORMAT_FILE, text.as_bytes());
+            let put = fault::at(Point::FolderFormat, || files::put_file(path, FORMAT_FILE, text.as_bytes()));
             put.map_err(cannot("cannot create", &path.join(FORMAT_FILE)))?;
         }
         for part in [layout.blobs(), layout.logs(), layout.spool()] {

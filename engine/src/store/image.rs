@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::lock::Held;
 use super::{Checkpoint, Dirty, Image, ImageError};
+use crate::fault::{self, Point};
 use crate::id::Lsn;
 
 use self::guarded::Guarded;
@@ -102,7 +103,10 @@ impl SledImage {
         }
         let aside = self.folder.with_extension("set-aside");
         tracing::warn!(why, folder = %aside.display(), "the checkpoint cannot be used; it is set aside and made anew");
-        let moved = remove_folder(&aside).and_then(|()| fs::rename(&self.folder, &aside));
+        let moved = fault::at(Point::ImageAside, || {
+            remove_folder(&aside)?;
+            fs::rename(&self.folder, &aside)
+        });
         if let Err(error) = moved {
             self.state = State::Broken(format!("{why}; and it cannot be set aside: {error}"));
         }

@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::OpenError;
 use super::files::cannot;
+use crate::fault::{self, Point};
 use crate::id::Epoch;
 
 /// The file in the data folder.
@@ -48,7 +49,8 @@ impl Held {
             }
         }
         // On a full disk the number is missing; the lock holds all the same.
-        let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let note = || file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let _ = fault::at(Point::LockNote, note);
         Ok(Self { newest_epoch: Mutex::default(), _file: file })
     }
 

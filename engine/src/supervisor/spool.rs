@@ -19,6 +19,7 @@ use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, flock, mknodat};
 use super::exit::{self, NoExit};
 use super::limits::EXIT_BYTES;
 use super::task::{Origin, Task};
+use crate::fault::{self, Point};
 use crate::worker::Outcome;
 
 /// An attempt's folder, whether it is there or not.
@@ -55,21 +56,28 @@ impl Spool {
         self.0.join("output")
     }
 
+    /// Writes the script's text.
+    pub fn write_script(&self, text: &str) -> io::Result<()> {
+        fault::at(Point::SpoolScript, || fs::write(self.script(), text))
+    }
+
     /// Makes the folder anew. Only the engine's user looks into it: a script may hold what is nobody else's business.
     pub fn create(&self) -> io::Result<()> {
         let make = |recursive| DirBuilder::new().recursive(recursive).mode(0o700).create(&self.0);
-        match make(false) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // Of an attempt that certainly did not begin.
-                fs::remove_dir_all(&self.0)?;
-                make(true)?;
+        fault::at(Point::SpoolCreate, || {
+            match make(false) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    // Of an attempt that certainly did not begin.
+                    fs::remove_dir_all(&self.0)?;
+                    make(true)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => make(true)?,
+                Err(error) => return Err(error),
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make(true)?,
-            Err(error) => return Err(error),
-        }
-        fs::write(self.output(), "")?;
-        Ok(mknodat(CWD, self.0.join("stop"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?)
+            fs::write(self.output(), "")?;
+            Ok(mknodat(CWD, self.0.join("stop"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?)
+        })
     }
 
     /// Writes the task. The file that is given back is locked, and becomes the supervisor's standard input.
@@ -77,7 +85,8 @@ impl Spool {
         let path = self.0.join("task");
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-        file.write_all(&serde_json::to_vec_pretty(task)?)?;
+        let text = serde_json::to_vec_pretty(task)?;
+        fault::at(Point::SpoolTask, || file.write_all(&text))?;
         Ok(file)
     }
 
@@ -102,7 +111,9 @@ impl Spool {
 
     /// Notes that the command begins.
     pub fn mark_begun(&self) -> io::Result<()> {
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.0.join("begun")).map(drop)
+        let path = self.0.join("begun");
+        let note = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map(drop);
+        fault::at(Point::SpoolBegun, note)
     }
 
     /// Whether the command has begun, or was about to.
@@ -128,20 +139,19 @@ impl Spool {
     /// Writes down how the command ended.
     pub fn write_exit(&self, outcome: &Outcome) -> io::Result<()> {
         let unfinished = self.0.join("exit.unfinished");
-        OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&unfinished)?
-            .write_all(&exit::encode(outcome))?;
-        fs::rename(unfinished, self.0.join("exit"))
+        fault::at(Point::SpoolExit, || {
+            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+            file.write_all(&exit::encode(outcome))
+        })?;
+        fault::at(Point::SpoolRename, || fs::rename(&unfinished, self.0.join("exit")))
     }
 
     /// Makes what was written of the end survive a loss of power.
     pub fn sync_exit(&self) -> io::Result<()> {
-        File::open(self.0.join("exit"))?.sync_all()?;
-        File::open(&self.0)?.sync_all()
+        fault::at(Point::SpoolSync, || {
+            File::open(self.0.join("exit"))?.sync_all()?;
+            File::open(&self.0)?.sync_all()
+        })
     }
 
     /// Whether the end still lies here: it is removed when it is durable elsewhere.

@@ -260,7 +260,8 @@ fn command_line(
         }
         Program::Script { text, interpreter } => {
             let path = spool.script();
-            std::fs::write(&path, text)
+            spool
+                .write_script(&text)
                 .map_err(|error| Failure::failed(format!("cannot write the script {}: {error}", path.display())))?;
             (interpreter, path)
         }

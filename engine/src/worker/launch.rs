@@ -12,6 +12,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::Outcome;
+use crate::fault;
 use crate::supervisor::limits::EXIT_BYTES;
 use crate::supervisor::process::INHERITED;
 use crate::supervisor::spool::Spool;
@@ -59,7 +60,8 @@ impl Launcher {
         let mut command = std::process::Command::new(&self.program);
         // For those who list processes.
         command.arg0("lockstep").arg(ARGUMENT).arg(spool.path());
-        let inherited = INHERITED.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)));
+        let inherited =
+            INHERITED.iter().chain(&fault::VARIABLES).filter_map(|name| Some((*name, std::env::var_os(name)?)));
         // A group of its own: what a terminal sends when it is interrupted or closed is not for the command.
         command.env_clear().envs(inherited.collect::<Vec<(&str, OsString)>>()).process_group(0);
         // Dropped with `command` below, so that the supervisor alone holds the lock.

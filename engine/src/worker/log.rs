@@ -22,6 +22,7 @@ use lockstep_dsl::value::Timestamp;
 
 use super::Stream;
 use super::limits::{LOG_HEAD_BYTES, LOG_LOOK_BYTES, LOG_PART_BYTES, LOG_PARTS, LOG_RESERVE_BYTES};
+use crate::fault::{self, Point};
 
 const MAGIC: &[u8; 8] = b"LSLOG001";
 const PART_HEADER: usize = 16;
@@ -156,7 +157,7 @@ impl LogWriter {
         frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
         frame.extend_from_slice(&wall_ms().to_le_bytes());
         frame.extend_from_slice(payload);
-        if let Err(error) = file.write_all_at(&frame, self.length) {
+        if let Err(error) = fault::at(Point::LogAppend, || file.write_all_at(&frame, self.length)) {
             // Half a frame would hide all that follows. Where it cannot be cut off, the next frame is written over it.
             let _ = file.set_len(self.length);
             return Err(error);
@@ -174,7 +175,7 @@ impl LogWriter {
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&(self.printed - self.lost).to_le_bytes());
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-        if let Err(error) = (&file).write_all(&header) {
+        if let Err(error) = fault::at(Point::LogPart, || (&file).write_all(&header)) {
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }

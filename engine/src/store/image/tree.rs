@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::fault::{self, Point};
 use crate::id::Lsn;
 use crate::store::{Checkpoint, Digest, files};
 
@@ -119,9 +120,12 @@ impl Tree {
             (kept..had).for_each(|number| batch.remove(chunk_key(&place, number)));
         }
         batch.insert(META_KEY, meta.encode());
-        self.db.apply_batch(batch).map_err(|error| error.to_string())?;
-        self.db.flush().map_err(|error| error.to_string())?;
-        self.file.sync_data().map_err(|error| format!("cannot sync sled's file: {error}"))?;
+        let apply = || self.db.apply_batch(batch).map_err(std::io::Error::from);
+        fault::at(Point::ImageBatch, apply).map_err(|error| error.to_string())?;
+        let flush = || self.db.flush().map_err(std::io::Error::from);
+        fault::at(Point::ImageFlush, flush).map_err(|error| error.to_string())?;
+        let synced = fault::at(Point::ImageSync, || self.file.sync_data());
+        synced.map_err(|error| format!("cannot sync sled's file: {error}"))?;
         self.meta = meta;
         Ok((meta.generation, meta.digest.0))
     }

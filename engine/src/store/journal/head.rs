@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::{FRAME_HASH_BYTES, Hash, array};
+use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 use crate::store::files::{self, cannot, damaged};
 use crate::store::{FORMAT_VERSION, OpenError};
@@ -92,7 +93,7 @@ impl HeadFile {
     pub fn create(folder: &Path, shard: ShardId) -> io::Result<()> {
         let mut bytes = vec![0; 2 * HEAD_SLOT_BYTES];
         bytes[..HEAD_USED_BYTES].copy_from_slice(&encode(shard, 0, &HeadState::NEW));
-        files::put_file(folder, HEAD_FILE, &bytes)
+        fault::at(Point::HeadCreate, || files::put_file(folder, HEAD_FILE, &bytes))
     }
 
     /// Opens the file for writing.
@@ -114,8 +115,11 @@ impl HeadFile {
             return Ok(());
         }
         let turn = self.turn + 1;
-        self.file.write_all_at(&encode(self.shard, turn, &state), (turn % 2) * HEAD_SLOT_BYTES as u64)?;
-        self.file.sync_data()?;
+        let (slot, place) = (encode(self.shard, turn, &state), (turn % 2) * HEAD_SLOT_BYTES as u64);
+        fault::at(Point::HeadWrite, || self.file.write_all_at(&slot, place))?;
+        if !fault::planted(Bug::HeadNotSynced) {
+            fault::at(Point::HeadSync, || self.file.sync_data())?;
+        }
         (self.turn, self.state) = (turn, state);
         Ok(())
     }

@@ -32,6 +32,7 @@ use self::spares::Spares;
 use super::lock::Held;
 use super::{AppendError, Frame, Head, OpenError, ShardLog, files};
 use crate::clock::Stamp;
+use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 
 /// The embedded [`ShardLog`], opened through [`Folder::log`](super::folder::Folder::log).
@@ -157,17 +158,35 @@ impl Journal {
     fn write_buffer(&mut self) -> Result<(), AppendError> {
         // On a file system that copies on write even zeros may need room. Where that is missing from the start nothing
         // has been written, and the same append may come again.
-        let first = match self.current.file.write_at(&self.buffer, self.offset) {
-            Err(error) if files::is_no_space(&error) => return Err(AppendError::NoSpace(error.to_string())),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Ok(0),
-            first => first,
-        };
-        let rest =
-            first.and_then(|done| self.current.file.write_all_at(&self.buffer[done..], self.offset + done as u64));
-        rest.map_err(|error| self.finish(Finished::Failed(format!("cannot write a frame: {error}"))))?;
+        let mut untouched = true;
+        let written = fault::at(Point::JournalAppend, || {
+            let first = match self.current.file.write_at(&self.buffer, self.offset) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => 0,
+                first => first?,
+            };
+            untouched = false;
+            self.current.file.write_all_at(&self.buffer[first..], self.offset + first as u64)
+        });
+        match written {
+            Ok(()) => {}
+            Err(error) if untouched && files::is_no_space(&error) => {
+                return Err(AppendError::NoSpace(error.to_string()));
+            }
+            Err(error) => return Err(self.finish(Finished::Failed(format!("cannot write a frame: {error}")))),
+        }
         self.stats.syncs += 1;
-        let synced = self.current.file.sync_data();
+        let mut synced = self.sync();
+        if synced.is_err() && fault::planted(Bug::RetriedSync) {
+            synced = self.sync();
+        }
         synced.map_err(|error| self.finish(Finished::Failed(format!("cannot sync a frame: {error}"))))
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        if fault::planted(Bug::NoSync) {
+            return Ok(());
+        }
+        fault::at(Point::JournalSync, || self.current.file.sync_data())
     }
 
     fn finish(&mut self, finished: Finished) -> AppendError {
@@ -270,8 +289,7 @@ impl ShardLog for Journal {
             files::cannot("cannot write", &head::path(&self.folder))(error)
         })?;
         for number in oldest..state.oldest {
-            let path = segment::path(&self.folder, number);
-            std::fs::remove_file(&path).map_err(files::cannot("cannot remove", &path))?;
+            segment::remove(&self.folder, number)?;
         }
         Ok(())
     }

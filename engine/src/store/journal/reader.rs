@@ -8,6 +8,7 @@ use super::head;
 use super::recovery;
 use super::walk::{End, Plan, walk};
 use super::{give, segment};
+use crate::fault::{self, Point};
 use crate::id::{Lsn, ShardId};
 use crate::store::files::cannot;
 use crate::store::{Frame, Head, OpenError};
@@ -81,6 +82,7 @@ fn find_end(folder: &Path, shard: ShardId, head: &head::HeadState) -> Result<Opt
     let kept: Vec<u64> = numbers.into_iter().filter(|number| *number >= head.oldest).collect();
     let end = walk(&recovery::plan(folder, shard, &kept, head)?, &mut |_| ControlFlow::Continue(()))?;
     let path = segment::path(folder, end.segment);
-    File::open(&path).and_then(|file| file.sync_data()).map_err(cannot("cannot sync", &path))?;
+    let synced = fault::at(Point::ReaderSync, || File::open(&path)?.sync_data());
+    synced.map_err(cannot("cannot sync", &path))?;
     Ok(Some(end))
 }

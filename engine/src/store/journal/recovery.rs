@@ -12,6 +12,7 @@ use std::path::Path;
 use super::head::{self, HeadFile, HeadState};
 use super::segment::{self, Maker, Segment};
 use super::walk::{End, Plan, walk};
+use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, ShardId};
 use crate::store::OpenError;
 use crate::store::files::{self, cannot, damaged};
@@ -81,23 +82,24 @@ pub fn plan<'a>(folder: &'a Path, shard: ShardId, numbers: &[u64], head: &HeadSt
 fn drop_trimmed(folder: &Path, numbers: Vec<u64>, head: &HeadState) -> Result<Vec<u64>, OpenError> {
     let (dropped, kept): (Vec<_>, Vec<_>) = numbers.into_iter().partition(|number| *number < head.oldest);
     for number in dropped {
-        let path = segment::path(folder, number);
-        std::fs::remove_file(&path).map_err(cannot("cannot remove", &path))?;
+        segment::remove(folder, number)?;
     }
     Ok(kept)
 }
 
 fn clear_tail(current: &Segment, offset: u64) -> std::io::Result<()> {
     let len = usize::try_from(current.size - offset).map_err(std::io::Error::other)?;
-    current.file.write_all_at(&vec![0; len], offset)
+    fault::at(Point::RecoveryClear, || current.file.write_all_at(&vec![0; len], offset))
 }
 
 fn make_durable(current: &Segment, end: &End) -> std::io::Result<()> {
-    if let Some((offset, bytes)) = &end.last_frame {
-        current.file.write_all_at(bytes, *offset)?;
+    if let Some((offset, bytes)) = &end.last_frame
+        && !fault::planted(Bug::LastFrameNotAgain)
+    {
+        fault::at(Point::RecoveryAppend, || current.file.write_all_at(bytes, *offset))?;
     }
     if end.torn {
         clear_tail(current, end.offset)?;
     }
-    current.file.sync_data()
+    fault::at(Point::RecoverySync, || current.file.sync_data())
 }

@@ -16,6 +16,7 @@ use rustix::fs::{CWD, RenameFlags};
 
 use super::frame::{self, FRAME_HEADER_BYTES, Hash, array};
 use super::head::HeadState;
+use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 use crate::store::files::{self, cannot, damaged};
 use crate::store::{FORMAT_VERSION, OpenError};
@@ -108,23 +109,25 @@ impl Maker {
     /// Makes a segment ahead, durably. Where one of that number is already, it is left alone: a handle that has been
     /// fenced meanwhile must not replace what the newer one wrote.
     pub fn make_ahead(&self, number: u64) -> io::Result<Segment> {
-        self.make(number, usual_size(number), |from, to| {
-            rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE).map_err(io::Error::from)
-        })
+        self.make(number, usual_size(number), RenameFlags::NOREPLACE)
     }
 
     /// Makes a segment that is needed now, durably, in place of an empty one of that number if there is one.
     ///
     /// Only for a handle that certainly is the newest.
     pub fn make_now(&self, number: u64, size: u64) -> io::Result<Segment> {
-        self.make(number, size, |from, to| fs::rename(from, to))
+        self.make(number, size, RenameFlags::empty())
     }
 
-    fn make(&self, number: u64, size: u64, rename: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<Segment> {
+    fn make(&self, number: u64, size: u64, how: RenameFlags) -> io::Result<Segment> {
         let unfinished = self.folder.join(format!("{}{}-{}", files::UNFINISHED, self.epoch.0, name(number)));
-        let made = self.fill(&unfinished, number, size).and_then(|file| {
-            rename(&unfinished, &path(&self.folder, number))?;
-            files::sync_folder(&self.folder)?;
+        let finished = path(&self.folder, number);
+        let filled = fault::at(Point::SegmentFill, || self.fill(&unfinished, number, size));
+        let made = filled.and_then(|file| {
+            fault::at(Point::SegmentRename, || Ok(rustix::fs::renameat_with(CWD, &unfinished, CWD, &finished, how)?))?;
+            if !fault::planted(Bug::SegmentFolderNotSynced) {
+                files::sync_folder(&self.folder)?;
+            }
             Ok(Segment { number, size, file })
         });
         if made.is_err() {
@@ -162,6 +165,12 @@ fn header(shard: ShardId, number: u64, size: u64) -> [u8; SEGMENT_HEADER_BYTES] 
     let crc = crc32fast::hash(&header[..at::CRC.start]);
     header[at::CRC].copy_from_slice(&crc.to_le_bytes());
     header
+}
+
+/// Removes a segment that `HEAD` does not count any more.
+pub fn remove(folder: &Path, number: u64) -> Result<(), OpenError> {
+    let path = path(folder, number);
+    fault::at(Point::SegmentRemove, || fs::remove_file(&path)).map_err(cannot("cannot remove", &path))
 }
 
 /// Opens a segment for appending.

@@ -1,0 +1,118 @@
+//! The registry of planted bugs: mistakes that the suites must catch.
+
+#[cfg(feature = "proof")]
+use std::cell::Cell;
+#[cfg(feature = "proof")]
+use std::sync::OnceLock;
+
+/// The variable of the environment that plants a bug in the whole process and its supervisors.
+#[cfg(feature = "proof")]
+pub(super) const PLANTED: &str = "LOCKSTEP_PLANTED";
+
+/// Declares the bugs: the enum, all of them, their names, the file that each is planted in, and what it does.
+macro_rules! bugs {
+    ($($bug:ident = $name:literal in $file:literal: $what:literal,)+) => {
+        /// A mistake. Each is planted in exactly one file, and caught by at least one suite; tests compare.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Bug {
+            $(#[doc = $what] $bug,)+
+        }
+
+        impl Bug {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$bug),+];
+
+            /// Its name in the environment and in reports.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$bug => $name,)+ }
+            }
+
+            /// The file that it is planted in, from the root of the repository.
+            pub const fn file(self) -> &'static str {
+                match self { $(Self::$bug => $file,)+ }
+            }
+
+            /// What is wrong with it there, in a sentence.
+            pub const fn what(self) -> &'static str {
+                match self { $(Self::$bug => $what,)+ }
+            }
+
+            /// The bug of this name.
+            pub fn of_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|bug| bug.name() == name)
+            }
+        }
+    };
+}
+
+bugs! {
+    NoSync = "no-sync" in "engine/src/store/journal/mod.rs":
+        "A frame is answered for without having been synced.",
+    RetriedSync = "retried-sync" in "engine/src/store/journal/mod.rs":
+        "A sync that failed is tried again, and its success believed.",
+    LastFrameNotAgain = "last-frame-not-again" in "engine/src/store/journal/recovery.rs":
+        "Opening takes the last frame as durable because it can be read.",
+    HeadNotSynced = "head-not-synced" in "engine/src/store/journal/head.rs":
+        "HEAD is written and not synced.",
+    SegmentFolderNotSynced = "segment-folder-not-synced" in "engine/src/store/journal/segment.rs":
+        "The name of a new segment is not synced before frames are answered for in it.",
+}
+
+#[cfg(feature = "proof")]
+thread_local! {
+    /// Planted in this thread only, so that tests beside it see nothing of it.
+    static HERE: Cell<Option<Bug>> = const { Cell::new(None) };
+}
+
+/// Plants a bug in this thread until what is given back is dropped; one at a time.
+#[cfg(feature = "proof")]
+pub fn plant(bug: Bug) -> Planted {
+    Planted { before: HERE.replace(Some(bug)) }
+}
+
+/// A bug that is planted in this thread.
+#[cfg(feature = "proof")]
+#[derive(Debug)]
+pub struct Planted {
+    before: Option<Bug>,
+}
+
+#[cfg(feature = "proof")]
+impl Drop for Planted {
+    fn drop(&mut self) {
+        HERE.set(self.before);
+    }
+}
+
+#[cfg(feature = "proof")]
+pub(super) fn is_planted(bug: Bug) -> bool {
+    static EVERYWHERE: OnceLock<Option<Bug>> = OnceLock::new();
+    let everywhere = EVERYWHERE.get_or_init(|| {
+        let name = std::env::var(PLANTED).ok()?;
+        Some(Bug::of_name(&name).unwrap_or_else(|| panic!("{PLANTED}={name}: no bug has this name")))
+    });
+    *everywhere == Some(bug) || HERE.get() == Some(bug)
+}
+
+#[cfg(all(test, feature = "proof"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_bug_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+        assert_eq!(names.len(), Bug::ALL.len());
+        assert!(Bug::ALL.iter().all(|bug| Bug::of_name(bug.name()) == Some(*bug)));
+    }
+
+    #[test]
+    fn a_bug_is_planted_in_one_thread_and_for_a_while() {
+        let planted = plant(Bug::NoSync);
+        assert!(is_planted(Bug::NoSync) && !is_planted(Bug::RetriedSync));
+        assert!(!std::thread::spawn(|| is_planted(Bug::NoSync)).join().unwrap());
+        drop(planted);
+        assert!(!is_planted(Bug::NoSync));
+    }
+}
