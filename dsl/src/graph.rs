@@ -102,6 +102,8 @@ pub enum Role {
     Do,
     /// A branch of a `parallel`, by name.
     Branch(String),
+    /// A case of a `switch`: its value, `case#2` where cases have conditions, or `else`.
+    Case(String),
     /// The steps of the owner's `catch` entry with this index.
     Catch(u32),
     /// The owner's own `finally`.
@@ -189,6 +191,8 @@ pub enum Kind {
     Do(BlockId),
     /// `parallel`: branches.
     Parallel(Parallel),
+    /// `switch`: one of several lists of steps.
+    Switch(Switch),
     /// `fail`: raises an error.
     Fail {
         /// Its message.
@@ -218,6 +222,7 @@ impl Kind {
             Self::WaitFor(_) | Self::WaitUntil(_) => "wait",
             Self::Do(_) => "do",
             Self::Parallel(_) => "parallel",
+            Self::Switch(_) => "switch",
             Self::Fail { .. } => "fail",
             Self::Finish { .. } => "finish",
         }
@@ -233,6 +238,7 @@ impl Kind {
         match self {
             Self::Do(block) => vec![*block],
             Self::Parallel(parallel) => parallel.branches.iter().map(|branch| branch.1).collect(),
+            Self::Switch(switch) => switch.all().map(|case| case.block).collect(),
             Self::Shell(_)
             | Self::Exec(_)
             | Self::Script(_)
@@ -343,6 +349,38 @@ pub struct Parallel {
     pub on_fail: OnFail,
     /// So many branches must end well, the rest is then cancelled; `None` for all.
     pub wins: Option<u32>,
+}
+
+/// `switch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Switch {
+    /// What chooses: the case whose name is its text. `None` where each case has a condition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<ExprId>,
+    /// In file order; the first that matches is run.
+    pub cases: Vec<Case>,
+    /// Run when none matches; without it that is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<Case>,
+}
+
+/// One case of a `switch`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    /// The value that it is for; where the cases have conditions, its place among them: `case#2`.
+    pub name: String,
+    /// Its condition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<ExprId>,
+    /// What it does.
+    pub block: BlockId,
+}
+
+impl Switch {
+    /// Every case, `else` last.
+    pub fn all(&self) -> impl Iterator<Item = &Case> {
+        self.cases.iter().chain(&self.otherwise)
+    }
 }
 
 /// What the first failure in a fan-out does to the rest.

@@ -243,6 +243,10 @@ pub enum Place {
     Set,
     /// `wait`.
     Wait,
+    /// `value` of `switch`.
+    SwitchValue,
+    /// `when` of a case of `switch`.
+    CaseWhen,
     /// A value of `finish.outputs`.
     FinishOutputs,
     /// A value of the runbook's `outputs`.
@@ -256,7 +260,16 @@ pub enum Place {
 impl Place {
     /// Whether the result must be a bool.
     pub const fn is_condition(self) -> bool {
-        matches!(self, Self::When | Self::Until | Self::RetryWhen | Self::CatchWhen | Self::That | Self::ParamCheck)
+        matches!(
+            self,
+            Self::When
+                | Self::Until
+                | Self::RetryWhen
+                | Self::CatchWhen
+                | Self::CaseWhen
+                | Self::That
+                | Self::ParamCheck
+        )
     }
 
     /// Whether secrets may go here.
@@ -277,7 +290,7 @@ impl Place {
     /// As a sentence names it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::When | Self::RetryWhen | Self::CatchWhen => "`when`",
+            Self::When | Self::RetryWhen | Self::CatchWhen | Self::CaseWhen => "`when`",
             Self::Until => "`until`",
             Self::Outputs | Self::FinishOutputs | Self::RunOutputs => "`outputs`",
             Self::Title => "a `title`",
@@ -297,6 +310,7 @@ impl Place {
             Self::FailData => "an error's `data`",
             Self::Set => "`set`",
             Self::Wait => "`wait`",
+            Self::SwitchValue => "the `value` of a `switch`",
             Self::ParamDefault => "a parameter's `default`",
             Self::ParamCheck => "a parameter's `check`",
         }
@@ -357,9 +371,9 @@ impl Step {
         format!("{}#{}", self.kind.as_ref().map_or("step", Kind::name), self.position)
     }
 
-    /// Whether it holds blocks as its kind: `do` and `parallel`.
+    /// Whether it holds blocks as its kind.
     pub const fn is_block(&self) -> bool {
-        matches!(self.kind, Some(Kind::Do(_) | Kind::Parallel(_)))
+        matches!(self.kind, Some(Kind::Do(_) | Kind::Parallel(_) | Kind::Switch(_)))
     }
 
     /// Whether it acts on the world.

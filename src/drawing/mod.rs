@@ -32,6 +32,7 @@ fn block_name(block: &Block) -> String {
         Role::Finally | Role::StepFinally => "finally".to_owned(),
         Role::Do => "do".to_owned(),
         Role::Branch(name) => format!("branch {name}"),
+        Role::Case(name) => format!("case {name}"),
         Role::Catch(_) => "catch".to_owned(),
     }
 }

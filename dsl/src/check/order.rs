@@ -172,6 +172,9 @@ fn absence(case: &Case, read: NodeId, within: Option<BlockId>) -> Option<(Span, 
         if matches!(book.block(step.block).role, Role::Catch(_)) {
             return Some((step.span, "it runs only after a failure".to_owned()));
         }
+        if let Role::Case(_) = book.block(step.block).role {
+            return Some((step.span, "it stands in one case of several".to_owned()));
+        }
         let is_handled = step.on_error.as_ref().is_some_and(|on_error| on_error.value != OnError::Fail);
         if id != read && (is_handled || !step.catch.is_empty()) {
             return Some((step.span, "a failure in this block is handled, so not all of it may have run".to_owned()));

@@ -159,7 +159,7 @@ fn paths(book: &Runbook) -> Vec<String> {
             Role::OnFailure => format!("on_failure/{name}"),
             Role::Finally => format!("finally/{name}"),
             Role::Do => format!("{owner}/{name}"),
-            Role::Branch(branch) => format!("{owner}/{branch}/{name}"),
+            Role::Branch(part) | Role::Case(part) => format!("{owner}/{part}/{name}"),
             Role::Catch(0) => format!("{owner}/catch/{name}"),
             Role::Catch(index) => format!("{owner}/catch#{}/{name}", index + 1),
             Role::StepFinally => format!("{owner}/finally/{name}"),

@@ -177,6 +177,8 @@ codes! {
     TOO_MANY_EXPRESSIONS = 261, "too many expressions";
     TOO_MANY_VARIABLES = 262, "too many environment variables";
 
+    SWITCH_FORM = 270, "cases that do not fit the form of their switch";
+
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     EXPRESSION_STATEMENT = 301, "statements where one expression belongs";

@@ -16,6 +16,7 @@ mod retry;
 mod script;
 mod set;
 mod shell;
+mod switch;
 mod timeout;
 mod wait;
 
@@ -48,6 +49,7 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "wait", options: wait::KEYS.known, read: wait::read },
     KindReader { name: "do", options: &[], read: r#do::read },
     KindReader { name: "parallel", options: parallel::KEYS.known, read: parallel::read },
+    KindReader { name: "switch", options: switch::KEYS.known, read: switch::read },
     KindReader { name: "fail", options: fail::KEYS.known, read: fail::read },
     KindReader { name: "finish", options: &[], read: finish::read },
 ];
@@ -59,7 +61,6 @@ const LATER_KINDS: &[(&str, &str)] = &[
     ("await", "poll with `until` on an `http` or `shell` step that has `effect: pure`"),
     ("foreach", "write the steps out, or loop inside one `shell` step"),
     ("repeat", "use `until` and `every` on a step"),
-    ("switch", "give each alternative its own `when`"),
     ("call", "copy the steps into a `do`"),
 ];
 

@@ -81,8 +81,12 @@ impl<'a> Context<'a> {
     pub fn place(&self, field: &Field) -> Option<Location> {
         let mut exprs = Vec::new();
         collect(field, &mut exprs);
-        let first = exprs.first().and_then(|id| self.run.graph.expr(*id).lines.first().copied());
-        first.or_else(|| self.step.map(|step| self.run.node_of(step).at))
+        exprs.first().and_then(|id| self.start(*id)).or_else(|| self.step.map(|step| self.run.node_of(step).at))
+    }
+
+    /// Where an expression begins in the file.
+    pub fn start(&self, id: ExprId) -> Option<Location> {
+        self.run.graph.expr(id).lines.first().copied()
     }
 
     fn whole_scope(&self, exprs: &[ExprId]) -> Scope<'a> {

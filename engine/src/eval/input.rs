@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_dsl::graph::{Auth, BodyKind, Command, Field, Http, Kind, Node, Script};
+use lockstep_dsl::graph::{Auth, BodyKind, Command, Field, Http, Kind, Node, Script, Switch};
 use lockstep_dsl::scalar;
 use lockstep_dsl::value::{Map, Value};
 
@@ -36,6 +36,7 @@ pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop>
         | Kind::WaitUntil(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
+        | Kind::Switch(_)
         | Kind::Fail { .. }
         | Kind::Finish { .. } => {}
     }
@@ -104,6 +105,38 @@ fn http(context: &Context<'_>, request: &Http, input: &mut Map) -> Result<(), St
         }
     }
     Ok(())
+}
+
+/// Which case of a `switch` is run, counted over all of them with `else` last.
+pub(super) fn case(context: &Context<'_>, switch: &Switch, node: &Node) -> Result<Value, Stop> {
+    let (found, missing) = if let Some(chooses) = switch.value {
+        let value = context.expr(chooses)?;
+        let text = match &value {
+            Value::String(_) | Value::Int(_) | Value::Bool(_) => value.to_text().unwrap_or_default(),
+            other => {
+                let message = format!("a case is a text, a whole number or a bool, not a {}", other.type_name());
+                return Err(context.invalid(context.start(chooses), &message));
+            }
+        };
+        let found = switch.cases.iter().position(|case| case.name == text);
+        (found, format!("there is no case for `{text}`, and no `else`"))
+    } else {
+        (first_that_holds(context, switch)?, "no case matches, and there is no `else`".to_owned())
+    };
+    match found.or_else(|| switch.otherwise.as_ref().map(|_| switch.cases.len())) {
+        Some(place) => Ok(Value::Int(i64::try_from(place).unwrap_or(i64::MAX))),
+        None => Err(context.invalid(Some(node.at), &missing)),
+    }
+}
+
+fn first_that_holds(context: &Context<'_>, switch: &Switch) -> Result<Option<usize>, Stop> {
+    for (place, case) in switch.cases.iter().enumerate() {
+        let holds = case.when.map_or(Ok(Value::Bool(true)), |when| context.expr(when))?;
+        if holds == Value::Bool(true) {
+            return Ok(Some(place));
+        }
+    }
+    Ok(None)
 }
 
 /// How long a `wait` step waits.

@@ -151,6 +151,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             }
             Kind::Finish { outputs: Some(named) } => outputs(context.map(named)?),
             Kind::Finish { outputs: None } => Ok(Value::Null),
+            Kind::Switch(switch) => input::case(context, switch, node),
             Kind::Do(_) | Kind::Parallel(_) => Err(unasked().into()),
         },
         Question::Outputs => outputs(context.map(&node.outputs)?),

@@ -18,7 +18,7 @@ impl<'a> Context<'a> {
         let mut scope = Scope::at(self.now);
         let mut steps: BTreeMap<String, Branch<'a>> = BTreeMap::new();
         for expr in exprs.iter().map(|id| run.graph.expr(*id)) {
-            for (name, node) in &expr.steps {
+            for (name, node) in one_of_each(run, &expr.steps, place) {
                 let mut names = view(run, *node, run.find(*node, place));
                 if !has_succeeded(run, run.find(*node, place)) {
                     // Which outputs such a step would have had is not always known: what is read of it is `()`.
@@ -100,6 +100,19 @@ impl<'a> Context<'a> {
     }
 }
 
+/// The steps that names mean: where several steps of a `switch` have one name, that of the case that ran last.
+fn one_of_each<'a>(
+    run: &Run,
+    steps: &'a [(String, NodeId)],
+    place: Option<ActivationNo>,
+) -> impl Iterator<Item = (&'a String, &'a NodeId)> {
+    steps.chunk_by(|one, other| one.0 == other.0).filter_map(move |same| {
+        let ran = |node: NodeId| run.find(node, place).map(|no| run.step(no).activation);
+        let (name, node) = same.iter().max_by_key(|(_, node)| ran(*node))?;
+        Some((name, node))
+    })
+}
+
 fn run_names(run: &Run) -> Branch<'_> {
     let outcome = run.outcome.map_or(Value::Null, |outcome| Value::from(outcome.name()));
     let names: [(&str, Value); 5] = [
@@ -136,6 +149,7 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, 
     let plan = run.graph.node(node);
     let mut names: BTreeMap<String, Branch<'a>> = BTreeMap::new();
     let step = no.map(|no| run.step(no));
+    let ran: Vec<_> = no.map(|no| run.bodies(no)).unwrap_or_default().into_iter().map(Some).collect();
     for block in plan.kind.blocks() {
         let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
         let first = activation.map(|activation| run.activations[activation as usize].first);
@@ -150,9 +164,19 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, 
             Role::Branch(name) => {
                 names.insert(name.clone(), Branch::Names(inner));
             }
-            Role::Main | Role::OnFailure | Role::Finally | Role::Do | Role::Catch(_) | Role::StepFinally => {
-                names.extend(inner);
+            // A name that several cases use is that of the case that ran.
+            Role::Case(_) if !ran.contains(&activation) => {
+                for (name, branch) in inner {
+                    names.entry(name).or_insert(branch);
+                }
             }
+            Role::Main
+            | Role::OnFailure
+            | Role::Finally
+            | Role::Do
+            | Role::Case(_)
+            | Role::Catch(_)
+            | Role::StepFinally => names.extend(inner),
         }
     }
     let status = step.map_or(StepStatus::Pending, crate::core::run::Step::status);
@@ -216,6 +240,7 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
         | Kind::WaitUntil(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
+        | Kind::Switch(_)
         | Kind::Fail { .. }
         | Kind::Finish { .. } => &[],
     };

@@ -75,22 +75,33 @@ fn breach(mut case: Case) -> Option<String> {
     (status != "succeeded").then(|| format!("the run is {status}: {:#?}", case.view()))
 }
 
-/// How many appends the case needs without a crash.
-fn appends() -> u64 {
-    let mut whole = case();
+/// The case without a crash.
+fn whole(make: impl Fn() -> Case) -> Case {
+    let mut whole = make();
     whole.start();
     whole.settle();
-    assert_eq!(whole.status(), "succeeded");
-    whole.disk.appends()
+    assert_eq!(whole.status(), "succeeded", "{:#?}", whole.view());
+    whole
+}
+
+/// Plays a case with a crash after every append that it needs, and gives it as it is without one.
+pub fn everywhere(make: impl Fn() -> Case) -> Case {
+    let whole = whole(&make);
+    for append in 1..=whole.disk.appends() {
+        for dies in [Dies::BeforeEffects, Dies::AfterEffects] {
+            assert_eq!(breach(make().dies_at(append, dies)), None, "append {append}, {dies:?}");
+        }
+    }
+    whole
+}
+
+fn appends() -> u64 {
+    whole(case).disk.appends()
 }
 
 #[test]
 fn a_crash_after_any_append_loses_nothing_and_repeats_nothing() {
-    for append in 1..=appends() {
-        for dies in [Dies::BeforeEffects, Dies::AfterEffects] {
-            assert_eq!(breach(case().dies_at(append, dies)), None, "append {append}, {dies:?}");
-        }
-    }
+    everywhere(case);
 }
 
 #[test]

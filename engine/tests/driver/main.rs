@@ -6,6 +6,7 @@ mod crash;
 mod expressions;
 mod faults;
 mod interrupted;
+mod kinds;
 mod look;
 mod property;
 mod quarantine;

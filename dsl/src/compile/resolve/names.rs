@@ -166,7 +166,7 @@ impl Resolver<'_, '_> {
         let Owner::Step(step) = self.expr.owner else { return false };
         self.book.around(step).any(|id| match self.book.block(self.book.step(id).block).role {
             Role::OnFailure | Role::Finally | Role::Catch(_) | Role::StepFinally => true,
-            Role::Main | Role::Do | Role::Branch(_) => false,
+            Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) => false,
         })
     }
 
@@ -326,7 +326,11 @@ impl Resolver<'_, '_> {
         let field = names.get(used).filter(|_| !is_branch).map(|field| (*field).to_owned());
         let span = self.span(access);
         let name = names[..used].join(".");
-        self.reads.steps.push(StepRead { name, step, field: field.clone(), span, guarded: access.guarded });
+        let read = StepRead { name, step, field: field.clone(), span, guarded: access.guarded };
+        // Cases of a `switch` may use the same id, and the name then means the step of the case that ran.
+        let others = self.in_other_cases(step);
+        self.reads.steps.extend(others.into_iter().map(|step| StepRead { step, ..read.clone() }));
+        self.reads.steps.push(read);
         self.output(access, step, used, field.as_deref()?)
     }
 
@@ -367,6 +371,9 @@ impl Resolver<'_, '_> {
             Scope::Block(block) => block,
             Scope::Inside(step) => match &self.book.step(step).kind {
                 Some(Kind::Do(block)) => *block,
+                Some(Kind::Switch(switch)) => {
+                    return switch.all().find_map(|case| Some((self.book.find(case.block, first)?, 1)));
+                }
                 Some(Kind::Parallel(parallel)) => {
                     let (_, block) = parallel.branches.iter().find(|(name, _)| name == first)?;
                     return self.book.find(*block, names.get(1)?).map(|step| (step, 2));
@@ -375,6 +382,23 @@ impl Resolver<'_, '_> {
             },
         };
         self.book.find(block, first).map(|step| (step, 1))
+    }
+
+    /// The steps of the same id in the other cases of a `switch`.
+    fn in_other_cases(&self, step: NodeId) -> Vec<NodeId> {
+        let own = self.book.step(step);
+        let holder = self.book.holder(own.block).and_then(|holder| self.book.step(holder).kind.as_ref());
+        let is_around = match self.expr.owner {
+            Owner::Step(reader) => self.book.around(reader).any(|id| self.book.step(id).block == own.block),
+            Owner::Runbook | Owner::Param(_) => false,
+        };
+        let cases = match holder {
+            Some(Kind::Switch(switch)) if !is_around => Some(switch.all()),
+            _ => None,
+        };
+        let id = own.id.as_ref().map(|id| id.value.as_str());
+        let blocks = cases.into_iter().flatten().map(|case| case.block).filter(|block| *block != own.block);
+        blocks.filter_map(|block| self.book.find(block, id?)).collect()
     }
 
     fn unknown_step(&self, access: &Access, scopes: &[Scope], name: &str) -> Diagnostic {
@@ -418,7 +442,7 @@ impl Resolver<'_, '_> {
             names.push(self.book.step(id).id.as_ref()?.value.clone());
             match &self.book.block(self.book.step(id).block).role {
                 Role::Branch(branch) => names.push(branch.clone()),
-                Role::Do | Role::Main => {}
+                Role::Do | Role::Case(_) | Role::Main => {}
                 Role::Catch(_) | Role::StepFinally | Role::OnFailure | Role::Finally => return None,
             }
         }

@@ -25,6 +25,7 @@ pub fn of_result(kind: &Kind) -> Vec<&str> {
         | Kind::WaitUntil(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
+        | Kind::Switch(_)
         | Kind::Fail { .. }
         | Kind::Finish { .. } => Vec::new(),
     }
@@ -62,6 +63,9 @@ impl<'a> Outputs<'a> {
                 (variables.iter().map(|(name, _)| name.as_str()).collect(), Vec::new(), false, false)
             }
             Kind::Do(block) => (Vec::new(), ids(block), false, false),
+            Kind::Switch(switch) => {
+                (Vec::new(), switch.all().flat_map(|case| ids(&case.block)).collect(), false, false)
+            }
             Kind::Parallel(parallel) => {
                 (Vec::new(), parallel.branches.iter().map(|(name, _)| name.as_str()).collect(), false, false)
             }

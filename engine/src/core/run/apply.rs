@@ -189,7 +189,7 @@ impl Run {
             self.steps.push(Step::pending(*node, no, missing));
         }
         match (&plan.role, owner) {
-            (Role::Do | Role::Branch(_), Some(owner)) => {
+            (Role::Do | Role::Branch(_) | Role::Case(_), Some(owner)) => {
                 self.set_phase(owner, Phase::Inside);
                 self.step_mut(owner).result = None;
                 self.arm_block(owner, at);
@@ -207,7 +207,7 @@ impl Run {
             (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),
             (Role::Finally, None) => self.begin_tail(RunStatus::Finally, at),
             (Role::Main, _)
-            | (Role::Do | Role::Branch(_) | Role::Catch(_) | Role::StepFinally, None)
+            | (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_) | Role::StepFinally, None)
             | (Role::OnFailure | Role::Finally, Some(_)) => {}
         }
     }

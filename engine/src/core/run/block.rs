@@ -35,10 +35,10 @@ impl Turn<'_> {
             (Role::Main, _) => self.main_over(no),
             (Role::OnFailure, _) => self.on_failure_over(),
             (Role::Finally, _) => self.finally_over(no),
-            (Role::Do | Role::Branch(_), Some(owner)) => self.block_over(owner, no),
+            (Role::Do | Role::Branch(_) | Role::Case(_), Some(owner)) => self.block_over(owner, no),
             (Role::Catch(_), Some(owner)) => self.handler_over(owner, no),
             (Role::StepFinally, Some(owner)) => self.step_finally_over(owner, no),
-            (Role::Do | Role::Branch(_) | Role::Catch(_) | Role::StepFinally, None) => {
+            (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_) | Role::StepFinally, None) => {
                 unreachable!("only the runbook's own blocks have no owner")
             }
         }
@@ -53,14 +53,7 @@ impl Turn<'_> {
             Kind::Parallel(parallel) => Some((parallel.on_fail, parallel.wins)),
             _ => None,
         };
-        let all: Vec<_> = self
-            .run
-            .node_of(owner)
-            .kind
-            .blocks()
-            .iter()
-            .filter_map(|block| self.run.latest.get(&(Some(owner), *block)).copied())
-            .collect();
+        let all = self.run.bodies(owner);
         if let Some((on_fail, wins)) = parallel {
             let won = self.count_well(&all);
             let lost = all.iter().filter(|no| self.is_over(**no) && !self.is_well(**no)).count();

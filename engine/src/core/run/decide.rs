@@ -1,6 +1,6 @@
 //! What follows from an input.
 
-use lockstep_dsl::graph::{Kind, Node, Role};
+use lockstep_dsl::graph::{Kind, Node, Role, Switch};
 use lockstep_dsl::value::{Map, Value};
 
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
@@ -227,6 +227,7 @@ impl Turn<'_> {
                 self.settle_error(step, error);
                 self.failed(step);
             }
+            (Kind::Switch(switch), Value::Int(case)) => self.choose(step, switch, case),
             (Kind::Finish { .. }, Value::Map(outputs)) => self.finish_run(step, Some(outputs)),
             (Kind::Finish { .. }, Value::Null) => self.finish_run(step, None),
             (
@@ -239,10 +240,21 @@ impl Turn<'_> {
                 | Kind::Assert { .. }
                 | Kind::Do(_)
                 | Kind::Parallel(_)
+                | Kind::Switch(_)
                 | Kind::Fail { .. }
                 | Kind::Finish { .. },
                 _,
             ) => self.refuse_answer(step, Question::Input, None),
+        }
+    }
+
+    /// A `switch` knows which of its cases is to run, counted over all of them.
+    fn choose(&mut self, step: StepNo, switch: &Switch, case: i64) {
+        let block = usize::try_from(case).ok().and_then(|case| switch.all().nth(case)).map(|case| case.block);
+        match block {
+            Some(_) if self.is_halted(step) => self.stopped(step, StopCause::Failure),
+            Some(block) => self.activate(block, Some(step)),
+            None => self.refuse_answer(step, Question::Input, None),
         }
     }
 
@@ -329,8 +341,10 @@ impl Turn<'_> {
     fn take_up(&mut self) {
         for no in (0..).take(self.run.activations.len()) {
             let activation = &self.run.activations[no as usize];
-            let is_body =
-                matches!(self.run.graph.block(activation.block).role, Role::Main | Role::Do | Role::Branch(_));
+            let is_body = matches!(
+                self.run.graph.block(activation.block).role,
+                Role::Main | Role::Do | Role::Branch(_) | Role::Case(_)
+            );
             let is_current = self.run.latest.get(&(activation.owner, activation.block)) == Some(&no);
             let is_awaited = activation.owner.is_none_or(|owner| matches!(self.phase(owner), Phase::Inside));
             if !(is_body && is_current && is_awaited) {

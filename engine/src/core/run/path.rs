@@ -20,7 +20,7 @@ impl Run {
         };
         match &self.graph.block(activation.block).role {
             Role::Main | Role::Do => {}
-            Role::Branch(name) => push(name),
+            Role::Branch(name) | Role::Case(name) => push(name),
             Role::Catch(_) => push("catch"),
             Role::OnFailure => push("on_failure"),
             Role::Finally | Role::StepFinally => push("finally"),

@@ -54,10 +54,8 @@ impl Run {
                     if let Some(total) = node.timeout.total {
                         self.timers.insert((at.time.saturating_add(total.0), Timer::Total(step)));
                     }
-                    for block in node.kind.blocks() {
-                        if let Some(inner) = self.latest.get(&(Some(step), block)).copied() {
-                            self.reopen_activation(inner, at);
-                        }
+                    for inner in self.bodies(step) {
+                        self.reopen_activation(inner, at);
                     }
                 }
                 Fate::Again => {

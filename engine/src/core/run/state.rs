@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockstep_dsl::graph::{BlockId, Graph, NodeId, Role};
+use lockstep_dsl::graph::{BlockId, Graph, Kind, NodeId, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -300,6 +300,27 @@ impl Run {
         let count = self.graph.block(activation.block).steps.len();
         let first = activation.first.0;
         (first..first + u32::try_from(count).unwrap_or(0)).map(StepNo)
+    }
+
+    /// What runs, or ran last, as the kind of a step: its own blocks without its handlers.
+    pub fn bodies(&self, owner: StepNo) -> Vec<ActivationNo> {
+        let kind = &self.node_of(owner).kind;
+        let last = kind.blocks().into_iter().filter_map(|block| self.latest.get(&(Some(owner), block)).copied());
+        match kind {
+            // Of its cases one runs at a time.
+            Kind::Switch(_) => last.max().into_iter().collect(),
+            Kind::Do(_) | Kind::Parallel(_) => last.collect(),
+            Kind::Shell(_)
+            | Kind::Exec(_)
+            | Kind::Http(_)
+            | Kind::Script(_)
+            | Kind::Set(_)
+            | Kind::Assert { .. }
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Fail { .. }
+            | Kind::Finish { .. } => Vec::new(),
+        }
     }
 
     /// The activations that stand around a step, innermost first: its own, that of its owner, and so on.

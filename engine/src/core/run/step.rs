@@ -43,13 +43,23 @@ impl Turn<'_> {
 
     /// Starts a try of the step.
     fn attempt(&mut self, step: StepNo) {
-        match self.run.node_of(step).kind.blocks() {
-            blocks if blocks.is_empty() => self.ask(step, Question::Input),
-            blocks => {
-                for block in blocks {
+        match &self.run.node_of(step).kind {
+            Kind::Do(_) | Kind::Parallel(_) => {
+                for block in self.run.node_of(step).kind.blocks() {
                     self.activate(block, Some(step));
                 }
             }
+            Kind::Shell(_)
+            | Kind::Exec(_)
+            | Kind::Http(_)
+            | Kind::Script(_)
+            | Kind::Set(_)
+            | Kind::Assert { .. }
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Switch(_)
+            | Kind::Fail { .. }
+            | Kind::Finish { .. } => self.ask(step, Question::Input),
         }
     }
 

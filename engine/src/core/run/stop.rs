@@ -1,6 +1,6 @@
 //! Stopping: what a failure, a limit of time, a `finish` or a person's cancel does to what runs.
 
-use lockstep_dsl::graph::Role;
+use lockstep_dsl::graph::{Kind, Role};
 
 use super::record::{Change, Delay, Question, Skip, StopCause};
 use super::state::{ActivationNo, Phase};
@@ -33,9 +33,7 @@ impl Turn<'_> {
     fn stop_step(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         match self.phase(step).clone() {
             Phase::Pending | Phase::Asking(Question::When) => self.skip(step, Skip::Unreached),
-            Phase::Asking(Question::Input) if self.run.step(step).grants.is_empty() && self.is_acting(step) => {
-                self.skip(step, Skip::Unreached);
-            }
+            Phase::Asking(Question::Input) if !self.has_begun(step) => self.skip(step, Skip::Unreached),
             Phase::Running { stopping: None, .. } if cancel => self.emit(Change::Stopping { step, cause }),
             Phase::Asking(_) | Phase::InDoubt { .. } if cancel => self.stopped(step, cause),
             Phase::Delayed { why: Delay::Retry, .. } if !cancel => self.give_up_retry(step),
@@ -65,7 +63,7 @@ impl Turn<'_> {
         let cut_short = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
         for no in self.inside(step) {
             let stops = match &self.run.graph.block(self.run.activations[no as usize].block).role {
-                Role::Do | Role::Branch(_) => true,
+                Role::Do | Role::Branch(_) | Role::Case(_) => true,
                 Role::Catch(_) => cancel,
                 Role::StepFinally => cancel && cut_short,
                 Role::Main | Role::OnFailure | Role::Finally => false,
@@ -107,7 +105,14 @@ impl Turn<'_> {
         }
     }
 
-    fn is_acting(&self, step: StepNo) -> bool {
-        self.run.node_of(step).kind.is_acting()
+    /// Whether something of the step was started. What only computes has begun when it is asked about.
+    fn has_begun(&self, step: StepNo) -> bool {
+        let kind = &self.run.node_of(step).kind;
+        if kind.is_acting() { !self.run.step(step).grants.is_empty() } else { !self.starts_what_it_chooses(step) }
+    }
+
+    /// Whether the step is a block that is asked first, and of which nothing has run.
+    fn starts_what_it_chooses(&self, step: StepNo) -> bool {
+        matches!(self.run.node_of(step).kind, Kind::Switch(_)) && self.run.bodies(step).is_empty()
     }
 }
