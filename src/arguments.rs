@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::command::{cancel, check, completions, graph, history, logs, resolve, resume, retry, run, runs, show};
+use crate::command::{
+    cancel, check, completions, doctor, graph, history, logs, resolve, resume, retry, run, runs, show,
+};
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 
@@ -97,6 +99,8 @@ pub enum Command {
     Retry(retry::Options),
     /// Say how a step in doubt goes on.
     Resolve(resolve::Options),
+    /// Examine the data folder, and repair it.
+    Doctor(doctor::Options),
     /// Print the completions for a shell.
     Completions(completions::Options),
 }
@@ -116,6 +120,7 @@ impl Command {
             Self::Cancel(options) => cancel::execute(options, context),
             Self::Retry(options) => retry::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
+            Self::Doctor(options) => doctor::execute(options, context),
             Self::Completions(options) => completions::execute(options),
         }
     }

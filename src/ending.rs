@@ -17,6 +17,10 @@ pub enum Ending {
     StillOpen,
     /// The run was cancelled.
     RunCancelled,
+    /// The data folder is out of order, and nothing is lost.
+    OutOfOrder,
+    /// The data folder has lost something.
+    Damaged,
 }
 
 /// Why a command could not do its work. The messages are whole sentences for the person at the terminal.
@@ -84,7 +88,7 @@ fn process_name(id: Option<u32>) -> String {
 pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
     match result {
         Ok(Ending::Succeeded) => 0,
-        Ok(Ending::RunFailed) => 1,
+        Ok(Ending::RunFailed | Ending::OutOfOrder) => 1,
         Err(
             Failure::Usage { .. }
             | Failure::Invalid(_)
@@ -93,7 +97,8 @@ pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
         ) => 2,
         Ok(Ending::StillOpen) | Err(Failure::Interrupted) => 3,
         Ok(Ending::RunCancelled) => 4,
-        Err(
+        Ok(Ending::Damaged)
+        | Err(
             Failure::Refused(Refusal { kind: RefusalKind::Store, .. })
             | Failure::Store(_)
             | Failure::Unanswered { .. }
@@ -121,8 +126,9 @@ impl Ending {
         let urgency = |ending| match ending {
             Self::Succeeded => 0,
             Self::RunCancelled => 1,
-            Self::RunFailed => 2,
+            Self::RunFailed | Self::OutOfOrder => 2,
             Self::StillOpen => 3,
+            Self::Damaged => 4,
         };
         if urgency(other) > urgency(self) { other } else { self }
     }
@@ -178,7 +184,10 @@ impl Failure {
                 vec!["wait for that process or end it; `--data DIR` names another folder".to_owned()]
             }
             Self::Store(OpenError::Damaged { .. }) => {
-                vec!["nothing was changed; keep a copy of the folder, `--data DIR` names another one".to_owned()]
+                vec![
+                    "nothing was changed; keep a copy of the folder, and see what `lockstep doctor` says of it"
+                        .to_owned(),
+                ]
             }
             Self::Store(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
                 vec!["`--data DIR` or LOCKSTEP_DATA names a folder that you may write to".to_owned()]
@@ -208,6 +217,8 @@ mod tests {
         for (result, code) in [
             (Ok(Ending::Succeeded), 0),
             (Ok(Ending::RunFailed), 1),
+            (Ok(Ending::OutOfOrder), 1),
+            (Ok(Ending::Damaged), 5),
             (Err(Failure::usage("")), 2),
             (Err(Failure::Invalid(String::new())), 2),
             (Err(Failure::Unreadable { path: PathBuf::new(), reason: String::new() }), 2),

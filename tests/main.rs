@@ -11,6 +11,8 @@ mod cost;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod diagnostics;
 #[cfg(test)]
 mod docs;

@@ -5,6 +5,7 @@
 pub mod api;
 pub mod clock;
 pub mod core;
+pub mod doctor;
 pub mod driver;
 pub mod encode;
 pub mod eval;

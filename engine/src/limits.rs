@@ -73,3 +73,27 @@ pub const MAX_SLEEP: Duration = Duration::from_secs(5);
 
 /// Definitions whose expressions are kept compiled.
 pub const MAX_PROGRAMS: usize = 256;
+
+/// Bytes of free disk below which no new run is started, at the most: what the runs that are open may still need.
+const LOW_SPACE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The same as a part of the whole disk, in hundredths: on a small disk so much as above may never be free.
+const LOW_SPACE_PERCENT: u64 = 5;
+
+/// The bytes of free disk at which new runs are refused, and taken again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// Below this they are refused.
+    pub enter: u64,
+    /// From this on they are taken again: a quarter more, so that it is not left and entered at every turn.
+    pub leave: u64,
+}
+
+impl Threshold {
+    /// For a disk of this many bytes: the lesser of a number and a part of it.
+    pub const fn of(disk: u64) -> Self {
+        let part = disk / 100 * LOW_SPACE_PERCENT;
+        let enter = if part < LOW_SPACE_BYTES { part } else { LOW_SPACE_BYTES };
+        Self { enter, leave: enter + enter / 4 }
+    }
+}

@@ -1,6 +1,6 @@
 //! `lockstep logs`: what the commands of a run printed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use lockstep_engine::api::{Reply, Request, RunView, StepView};
-use lockstep_engine::worker::log::{Event, LogReader};
+use lockstep_engine::core::run::StepStatus;
+use lockstep_engine::worker::log::{Event, LogReader, Rest};
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -82,7 +83,7 @@ fn pause() {
 
 /// The run waits for a person: nothing more is printed until then.
 fn is_stuck(view: &RunView) -> bool {
-    use lockstep_engine::core::run::StepStatus::{InDoubt, Ready, Running, Waiting};
+    use StepStatus::{InDoubt, Ready, Running, Waiting};
     view.steps.iter().any(|step| step.status == InDoubt)
         && !view.steps.iter().any(|step| matches!(step.status, Ready | Running | Waiting) && !step.logs.is_empty())
 }
@@ -120,6 +121,8 @@ struct Printer<'a> {
     prefixed: bool,
     on_terminal: bool,
     open: BTreeMap<String, Log>,
+    /// Logs of which it was said that they are not there.
+    missing: BTreeSet<String>,
 }
 
 struct Log {
@@ -128,25 +131,68 @@ struct Log {
     prefix: String,
     /// A line whose end has not been written yet.
     line: Vec<u8>,
+    /// It was said that its end is missing.
+    told: bool,
 }
 
 impl<'a> Printer<'a> {
     fn new(context: &'a Context, prefixed: bool) -> Self {
-        Self { context, prefixed, on_terminal: io::stdout().is_terminal(), open: BTreeMap::new() }
+        Self {
+            context,
+            prefixed,
+            on_terminal: io::stdout().is_terminal(),
+            open: BTreeMap::new(),
+            missing: BTreeSet::new(),
+        }
     }
 
     /// Prints what is new in a step's logs. `Break` says that nobody reads it any more.
     fn print(&mut self, step: &StepView) -> Result<ControlFlow<()>, Failure> {
-        for path in &step.logs {
-            if let Some(mut log) = self.take_log(step, path)? {
-                let flow = self.print_log(&mut log, path)?;
-                self.open.insert(path.clone(), log);
-                if flow.is_break() {
-                    return Ok(flow);
+        for (attempt, path) in (1..).zip(&step.logs) {
+            let is_over = attempt < step.logs.len() || step.status != StepStatus::Running;
+            let flow = match self.take_log(step, path)? {
+                Some(mut log) => {
+                    let mut flow = self.print_log(&mut log, path)?;
+                    if is_over && flow.is_continue() {
+                        flow = self.mark_cut(&mut log)?;
+                    }
+                    self.open.insert(path.clone(), log);
+                    flow
                 }
+                None if is_over && self.missing.insert(path.clone()) => {
+                    let text = format!("there is no log of attempt {attempt}: it never began, or the log was removed");
+                    output::print_bytes(format!("{}[lockstep: {text}]\n", self.prefix(step)).as_bytes())?
+                }
+                None => ControlFlow::Continue(()),
+            };
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says of the log of an attempt that is over where it breaks off, if it does.
+    fn mark_cut(&self, log: &mut Log) -> Result<ControlFlow<()>, Failure> {
+        let text = match log.reader.rest() {
+            Rest::Ended => return Ok(ControlFlow::Continue(())),
+            Rest::Nothing => "the log breaks off here: the attempt was killed, or the log was cut".to_owned(),
+            Rest::Broken { path, offset } => format!(
+                "the log breaks off here: what `{}` holds from byte {offset} on was cut short or is damaged",
+                harmless_line(&path.to_string_lossy())
+            ),
+        };
+        if std::mem::replace(&mut log.told, true) { Ok(ControlFlow::Continue(())) } else { self.mark(log, &text) }
+    }
+
+    /// What is printed before each line of a step.
+    fn prefix(&self, step: &StepView) -> String {
+        if !self.prefixed {
+            return String::new();
+        }
+        let style = self.context.stdout;
+        let name = style.paint(Tone::Strong, &harmless_line(&step.path));
+        format!("{name} {} ", style.paint(Tone::Faint, "|"))
     }
 
     /// The log as it was left, or opened; `None` while it does not exist.
@@ -155,13 +201,7 @@ impl<'a> Printer<'a> {
             return Ok(Some(log));
         }
         match LogReader::open(Path::new(path)) {
-            Ok(reader) => {
-                let style = self.context.stdout;
-                let name = style.paint(Tone::Strong, &harmless_line(&step.path));
-                let prefix =
-                    if self.prefixed { format!("{name} {} ", style.paint(Tone::Faint, "|")) } else { String::new() };
-                Ok(Some(Log { reader, prefix, line: Vec::new() }))
-            }
+            Ok(reader) => Ok(Some(Log { reader, prefix: self.prefix(step), line: Vec::new(), told: false })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(unreadable(path)(error)),
         }

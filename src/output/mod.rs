@@ -3,6 +3,7 @@
 //!
 //! Nothing that a command or a runbook wrote reaches a terminal with its control characters.
 
+pub mod health;
 pub mod human;
 pub mod json;
 mod line;

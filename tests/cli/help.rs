@@ -4,8 +4,21 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 12] =
-    ["run", "check", "graph", "runs", "show", "logs", "history", "resume", "cancel", "retry", "resolve", "completions"];
+const VERBS: [&str; 13] = [
+    "run",
+    "check",
+    "graph",
+    "runs",
+    "show",
+    "logs",
+    "history",
+    "resume",
+    "cancel",
+    "retry",
+    "resolve",
+    "doctor",
+    "completions",
+];
 
 #[test]
 fn help_teaches() {

@@ -1,6 +1,7 @@
 //! The command line as operators meet it: verbs, exit codes, JSON, signals, several terminals, and things that go wrong.
 
 mod check;
+mod doctor;
 mod faults;
 mod help;
 mod hosting;

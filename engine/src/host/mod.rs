@@ -15,6 +15,9 @@ mod watchers;
 pub use handle::{EngineHandle, Events, Options, Stopped};
 pub use readonly::ReadOnly;
 
+pub(crate) use readonly::fold;
+pub(crate) use service::sweep_spool;
+
 use std::sync::Arc;
 
 use tokio::runtime::Handle;

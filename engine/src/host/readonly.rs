@@ -99,7 +99,7 @@ impl ReadOnly {
 }
 
 /// Applies a frame. A run with a record that cannot be applied is left as it was: `broken` holds it from then on.
-fn fold(state: &mut State, broken: &mut BTreeSet<RunId>, frame: &Frame) -> Result<(), OpenError> {
+pub(crate) fn fold(state: &mut State, broken: &mut BTreeSet<RunId>, frame: &Frame) -> Result<(), OpenError> {
     for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
         let record: Record = decode_record(lsn, bytes)?;
         let run = match &record {

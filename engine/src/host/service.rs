@@ -1,6 +1,6 @@
 //! The loop that turns the driver: gathers what has happened, takes a turn, does what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ impl Service {
 
     /// Turns the driver until the engine is closed or its store fails.
     pub async fn run(mut self) {
-        self.sweep_spool();
+        sweep_spool(&self.driver);
         let mut resumed = if self.resume { self.resume_all() } else { Vec::new() };
         let mut again = true;
         loop {
@@ -267,19 +267,6 @@ impl Service {
         self.said_full = full;
     }
 
-    /// Removes what attempts of runs that are over have left in the spool.
-    fn sweep_spool(&self) {
-        let mut kept = std::collections::BTreeSet::new();
-        for run in self.driver.interrupted() {
-            kept.insert(self.places.files(run.id));
-            kept.extend(run.running().map(|(_, token)| self.places.attempt(run.id, token)));
-        }
-        let Ok(entries) = std::fs::read_dir(&self.places.spool) else { return };
-        for path in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
-            super::attempts::remove(&path);
-        }
-    }
-
     fn end(mut self, inputs: Vec<Input>) {
         let mut turn = self.driver.close(inputs);
         turn.effects.retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_)));
@@ -293,5 +280,19 @@ impl Service {
         if let Some(closing) = closing {
             let _ = closing.send(());
         }
+    }
+}
+
+/// Removes what attempts of runs that are over have left in the spool. For a driver that has just been opened.
+pub(crate) fn sweep_spool(driver: &Driver<Folder>) {
+    let places = driver.places();
+    let mut kept = BTreeSet::new();
+    for run in driver.interrupted() {
+        kept.insert(places.files(run.id));
+        kept.extend(run.running().map(|(_, token)| places.attempt(run.id, token)));
+    }
+    let Ok(entries) = std::fs::read_dir(&places.spool) else { return };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
+        super::attempts::remove(&path);
     }
 }

@@ -20,7 +20,7 @@ pub struct FileBlobs {
 
 impl FileBlobs {
     /// The blobs in a folder. Many may read at once; only the holder of the lock may put.
-    pub(super) const fn new(folder: PathBuf) -> Self {
+    pub(crate) const fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
@@ -46,10 +46,14 @@ impl Blobs for FileBlobs {
 
     fn get(&self, hash: &str) -> Option<Vec<u8>> {
         // Only a hash is ever made part of a path.
-        let is_hash = hash.len() == HASH_CHARS && hash.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        let bytes = if is_hash { fs::read(self.folder.join(hash)).ok()? } else { return None };
+        let bytes = if is_hash(hash) { fs::read(self.folder.join(hash)).ok()? } else { return None };
         (blake3::hash(&bytes).to_hex().as_str() == hash).then_some(bytes)
     }
+}
+
+/// Whether a name is that of a blob.
+pub(crate) fn is_hash(name: &str) -> bool {
+    name.len() == HASH_CHARS && name.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

@@ -20,8 +20,14 @@ use crate::id::Lsn;
 use self::guarded::Guarded;
 use self::tree::Tree;
 
+mod examine;
 mod guarded;
 mod tree;
+
+pub(crate) use self::examine::examine;
+
+/// The extension of the folder that a checkpoint is moved to when it cannot be used.
+pub(crate) const SET_ASIDE: &str = "set-aside";
 
 /// How long sled may take to open and to be verified: 100,000 entries take a quarter of a second.
 const OPEN_DEADLINE: Duration = Duration::from_mins(1);
@@ -101,7 +107,7 @@ impl SledImage {
         if !self.folder.exists() {
             return;
         }
-        let aside = self.folder.with_extension("set-aside");
+        let aside = self.folder.with_extension(SET_ASIDE);
         tracing::warn!(why, folder = %aside.display(), "the checkpoint cannot be used; it is set aside and made anew");
         let moved = fault::at(Point::ImageAside, || {
             remove_folder(&aside)?;

@@ -4,9 +4,10 @@
 //! size. Only the newest parts are kept, so that a log shows the head and the tail of what was printed, and says how
 //! much is missing between them. Neither the writer nor the reader holds more than a frame in memory.
 //!
-//! A part is `LSLOG001`, then how many bytes of output came before it. A frame is its kind (one byte), the length of
-//! its payload (4 bytes), the wall clock in milliseconds (8 bytes), all little-endian, and the payload. A frame cut
-//! short by a crash ends its part.
+//! A part is `LSLOG002`, how many bytes of output came before it (8 bytes), and the CRC-32 of both. A frame is its kind
+//! (one byte), the length of its payload (4 bytes), the wall clock in milliseconds (8 bytes), the CRC-32 of these and of
+//! the payload (4 bytes), all little-endian, and the payload. A frame that is cut short by a crash, or changed since,
+//! ends what can be read of a log: [`LogReader::rest`] says so.
 //!
 //! Logging never fails an attempt: what cannot be written, on a full disk say, is counted, and marked in the log as
 //! soon as that is possible. Nor does a long log fill the disk: the last of its room is left to the journal.
@@ -24,9 +25,10 @@ use super::Stream;
 use super::limits::{LOG_HEAD_BYTES, LOG_LOOK_BYTES, LOG_PART_BYTES, LOG_PARTS, LOG_RESERVE_BYTES};
 use crate::fault::{self, Point};
 
-const MAGIC: &[u8; 8] = b"LSLOG001";
-const PART_HEADER: usize = 16;
-const FRAME_HEADER: usize = 13;
+const MAGIC: &[u8; 8] = b"LSLOG002";
+const PART_HEADER: usize = 20;
+const FRAME_HEADER: usize = 17;
+const CRC_BYTES: usize = 4;
 const MAX_PAYLOAD: usize = 64 * 1024;
 
 const STDOUT: u8 = 1;
@@ -59,6 +61,22 @@ pub enum Event {
     Lost(u64),
     /// The attempt has ended: nothing follows.
     End,
+}
+
+/// What lies where a log can be read no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing more will come: the log says that the attempt has ended.
+    Ended,
+    /// Nothing yet. Of an attempt that is over, the end is missing: it was killed, or the file was cut.
+    Nothing,
+    /// Bytes that are no frame, at this offset of this file: being written just now, cut short by a crash, or damaged.
+    Broken {
+        /// The file of the part.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+    },
 }
 
 /// Writes a log. Dropped without [`LogWriter::finish`], it leaves a log without an end, as a crash does.
@@ -156,6 +174,8 @@ impl LogWriter {
         frame.push(kind);
         frame.extend_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
         frame.extend_from_slice(&wall_ms().to_le_bytes());
+        let crc = crc_of(&[&frame, payload]);
+        frame.extend_from_slice(&crc.to_le_bytes());
         frame.extend_from_slice(payload);
         if let Err(error) = fault::at(Point::LogAppend, || file.write_all_at(&frame, self.length)) {
             // Half a frame would hide all that follows. Where it cannot be cut off, the next frame is written over it.
@@ -174,6 +194,7 @@ impl LogWriter {
         let path = part_path(&self.path, part);
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&(self.printed - self.lost).to_le_bytes());
+        header.extend_from_slice(&crc_of(&[&header]).to_le_bytes());
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         if let Err(error) = fault::at(Point::LogPart, || (&file).write_all(&header)) {
             let _ = std::fs::remove_file(&path);
@@ -196,6 +217,8 @@ pub struct LogReader {
     /// Bytes of output that the reader has seen or knows to be missing.
     seen: u64,
     ended: bool,
+    /// At the place where the reader stands there are bytes, and they are no frame.
+    broken: bool,
 }
 
 impl LogReader {
@@ -205,7 +228,7 @@ impl LogReader {
     /// The file cannot be opened, or is no log (`InvalidData`).
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let mut reader = Self { path: path.to_owned(), file, part: 0, at: 0, seen: 0, ended: false };
+        let mut reader = Self { path: path.to_owned(), file, part: 0, at: 0, seen: 0, ended: false, broken: false };
         reader.enter()?;
         Ok(reader)
     }
@@ -213,9 +236,11 @@ impl LogReader {
     /// The next entry, or `None` where the log ends for now: it may go on until [`Event::End`] was read.
     ///
     /// # Errors
-    /// The disk cannot be read. A frame that a crash has cut short is no error: the log ends before it.
+    /// The disk cannot be read, or a part is no log (`InvalidData`). A frame that a crash has cut short is no error: the
+    /// log ends before it.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         while !self.ended {
+            self.broken = false;
             // Asked for before the frame: the writer has left this part for good when the next one is there.
             let next = self.next_part()?;
             if self.at == 0
@@ -228,7 +253,8 @@ impl LogReader {
             {
                 return Ok(Some(Entry { time, event: self.event(kind, payload) }));
             }
-            let Some(part) = next else { break };
+            // What lies behind a broken frame cannot be told from what was there before it.
+            let Some(part) = next.filter(|_| !self.broken) else { break };
             match File::open(part_path(&self.path, part)) {
                 Ok(file) => (self.file, self.part, self.at) = (file, part, 0),
                 // Removed in between: there are newer ones.
@@ -237,6 +263,17 @@ impl LogReader {
             }
         }
         Ok(None)
+    }
+
+    /// What lies where [`LogReader::next_entry`] found nothing more.
+    pub fn rest(&self) -> Rest {
+        if self.ended {
+            return Rest::Ended;
+        }
+        if self.broken {
+            return Rest::Broken { path: part_path(&self.path, self.part), offset: self.at };
+        }
+        Rest::Nothing
     }
 
     fn event(&mut self, kind: u8, bytes: Vec<u8>) -> Event {
@@ -262,10 +299,14 @@ impl LogReader {
     fn enter(&mut self) -> io::Result<Option<u64>> {
         let mut header = [0; PART_HEADER];
         if !read_whole(&self.file, &mut header, 0)? {
+            self.broken = self.file.metadata()?.len() > 0;
             return Ok(None);
         }
-        let Some(count) = header.strip_prefix(MAGIC) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no log", self.path.display())));
+        let (told, crc) = header.split_at(PART_HEADER - CRC_BYTES);
+        let count = told.strip_prefix(MAGIC).filter(|_| crc == crc_of(&[told]).to_le_bytes());
+        let Some(count) = count else {
+            let path = part_path(&self.path, self.part);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no log", path.display())));
         };
         let before = count.try_into().map_or(0, u64::from_le_bytes);
         let missing = before.saturating_sub(self.seen);
@@ -277,20 +318,27 @@ impl LogReader {
     fn frame(&mut self) -> io::Result<Option<(u8, Timestamp, Vec<u8>)>> {
         let mut header = [0; FRAME_HEADER];
         if !read_whole(&self.file, &mut header, self.at)? {
+            self.broken = self.file.metadata()?.len() > self.at;
             return Ok(None);
         }
-        let [kind, l0, l1, l2, l3, time @ ..] = header;
-        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-        // No frame but the end is empty: what looks so is what a file system has filled with zeros after a power cut.
-        if !(STDOUT..=END).contains(&kind) || length > MAX_PAYLOAD || (length == 0 && kind != END) {
+        let (told, crc) = header.split_at(FRAME_HEADER - CRC_BYTES);
+        let [kind, l0, l1, l2, l3, time @ ..] = told else { return Ok(None) };
+        let length = u32::from_le_bytes([*l0, *l1, *l2, *l3]) as usize;
+        self.broken = true;
+        // What a file system has filled with zeros after a power cut is not even worth a sum.
+        if !(STDOUT..=END).contains(kind) || length > MAX_PAYLOAD {
             return Ok(None);
         }
         let mut payload = vec![0; length];
         if !read_whole(&self.file, &mut payload, self.at + FRAME_HEADER as u64)? {
             return Ok(None);
         }
+        if crc_of(&[told, &payload]).to_le_bytes() != crc {
+            return Ok(None);
+        }
+        self.broken = false;
         self.at += (FRAME_HEADER + length) as u64;
-        Ok(Some((kind, Timestamp(i64::from_le_bytes(time)), payload)))
+        Ok(Some((*kind, Timestamp(time.try_into().map_or(0, i64::from_le_bytes)), payload)))
     }
 
     /// The oldest part after this one that is still there.
@@ -336,6 +384,14 @@ fn parts(path: &Path) -> io::Result<Vec<u64>> {
         parts.extend(number.and_then(|number| number.parse::<u64>().ok()));
     }
     Ok(parts)
+}
+
+fn crc_of(parts: &[&[u8]]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize()
 }
 
 /// Whether there were enough bytes.
@@ -403,7 +459,7 @@ mod tests {
         assert_eq!(events[gap + 1..].to_vec(), last);
 
         let bytes: u64 = folder.path().read_dir().unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
-        assert!(bytes <= 1_000 + 2 * 300 + 13, "{bytes} bytes on disk");
+        assert!(bytes <= 1_000 + 2 * 300 + FRAME_HEADER as u64, "{bytes} bytes on disk");
         remove(&path).unwrap();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
     }
@@ -431,20 +487,54 @@ mod tests {
         log.write(Stream::Stdout, b"torn");
         drop(log);
         let length = std::fs::metadata(&path).unwrap().len();
-        for cut in 1..17 {
+        let frame = (FRAME_HEADER + b"torn".len()) as u64;
+        let broken = Rest::Broken { path: path.clone(), offset: length - frame };
+        let reads_to = |rest: &Rest| {
+            let mut reader = LogReader::open(&path).unwrap();
+            assert_eq!((&events(&mut reader)[..], &reader.rest()), (&[output(b"whole")][..], rest));
+        };
+        for cut in 1..frame {
             OpenOptions::new().write(true).open(&path).unwrap().set_len(length - cut).unwrap();
-            assert_eq!(events(&mut LogReader::open(&path).unwrap()), [output(b"whole")]);
+            reads_to(&broken);
         }
         // A file system may also leave zeros.
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length + 100).unwrap();
-        assert_eq!(events(&mut LogReader::open(&path).unwrap()), [output(b"whole")]);
+        reads_to(&broken);
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(length - frame).unwrap();
+        reads_to(&Rest::Nothing);
+    }
+
+    #[test]
+    fn no_byte_changes_without_notice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("attempt");
+        let mut log = LogWriter::create(&path);
+        log.write(Stream::Stdout, b"one");
+        log.write(Stream::Stderr, b"two");
+        log.finish();
+        let bytes = std::fs::read(&path).unwrap();
+        let read = || {
+            let mut reader = LogReader::open(&path).ok()?;
+            let events: Vec<_> =
+                std::iter::from_fn(|| reader.next_entry().transpose()).collect::<Result<_, _>>().ok()?;
+            (reader.rest() == Rest::Ended).then_some(events)
+        };
+        assert_eq!(read().map(|events| events.len()), Some(3));
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 1 << (place % 8);
+            std::fs::write(&path, &changed).unwrap();
+            assert_eq!(read(), None, "byte {place}");
+            std::fs::write(&path, &bytes[..place]).unwrap();
+            assert_eq!(read(), None, "cut at {place}");
+        }
     }
 
     #[test]
     fn what_is_no_log_is_said_to_be_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("attempt");
-        std::fs::write(&path, "plain text of more than sixteen bytes").unwrap();
+        std::fs::write(&path, "plain text of more than twenty bytes").unwrap();
         assert_eq!(LogReader::open(&path).err().unwrap().kind(), io::ErrorKind::InvalidData);
     }
 

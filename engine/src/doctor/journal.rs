@@ -1,0 +1,89 @@
+//! The journal, frame by frame from its beginning, and what follows from it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::finding::{Part, Report};
+use crate::core::State;
+use crate::core::run::Record;
+use crate::driver::recovery::decode_record;
+use crate::host::fold;
+use crate::id::{Lsn, RunId};
+use crate::store::folder::open_read_only;
+use crate::store::{Layout, OpenError};
+
+const DAMAGED: &str = "keep a copy of the folder as it is, and put a backup in its place";
+
+/// What the journal says.
+pub(super) struct Truth {
+    /// Every run, open or ended.
+    pub state: State,
+    /// The last record.
+    pub last: Lsn,
+    /// What it says of checkpoints: position, generation, digest.
+    pub checkpoints: BTreeSet<(Lsn, u64, [u8; 32])>,
+}
+
+impl Truth {
+    /// Reads all of it; `None` if it cannot be read to its end, which is a finding.
+    ///
+    /// # Errors
+    /// Nothing was stored there yet, or it is of a newer program.
+    pub fn read(layout: &Layout, report: &mut Report) -> Result<Option<Self>, OpenError> {
+        let mut truth = Self { state: State::default(), last: Lsn(0), checkpoints: BTreeSet::new() };
+        let mut broken = BTreeSet::new();
+        match truth.take_all(layout, &mut broken, report) {
+            Ok(()) => {}
+            Err(OpenError::Damaged { path, offset, what }) => {
+                let what = format!("{what}; {} records before it are whole", truth.last.0);
+                report.damage(Part::Journal, Path::new(&path), offset, what, DAMAGED);
+                return Ok(None);
+            }
+            Err(OpenError::Io { action, path, source }) if source.kind() != std::io::ErrorKind::NotFound => {
+                let what = format!("{action} it: {source}");
+                report.damage(Part::Journal, Path::new(&path), 0, what, "let lockstep read the file, or mend the disk");
+                return Ok(None);
+            }
+            Err(error @ (OpenError::Io { .. } | OpenError::Newer { .. } | OpenError::Locked { .. })) => {
+                return Err(error);
+            }
+        }
+        for run in broken {
+            let what = format!("a record of run {run} cannot be applied: the run is quarantined, the others go on");
+            report.damage(Part::Journal, &layout.journal(), 0, what, "this is a bug of lockstep: please report it");
+        }
+        for run in truth.state.runs() {
+            report.checked.runs += 1;
+            report.checked.open += u64::from(!run.is_ended());
+        }
+        Ok(Some(truth))
+    }
+
+    fn take_all(
+        &mut self,
+        layout: &Layout,
+        broken: &mut BTreeSet<RunId>,
+        report: &mut Report,
+    ) -> Result<(), OpenError> {
+        let folder = open_read_only(layout.path())?;
+        let mut failed = None;
+        folder.journal.read(Lsn(1), &mut |frame| {
+            let taken = fold(&mut self.state, broken, &frame).and_then(|()| self.take_checkpoints(&frame));
+            report.checked.frames += 1;
+            report.checked.records += frame.records.len() as u64;
+            self.last = frame.last();
+            failed = taken.err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn take_checkpoints(&mut self, frame: &crate::store::Frame) -> Result<(), OpenError> {
+        // Such a record stands in a frame of its own.
+        let [bytes] = frame.records.as_slice() else { return Ok(()) };
+        if let Record::Checkpointed { lsn, generation, digest } = decode_record(frame.first, bytes)? {
+            self.checkpoints.insert((lsn, generation, digest));
+        }
+        Ok(())
+    }
+}

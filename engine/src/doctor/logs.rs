@@ -1,0 +1,72 @@
+//! The logs of attempts that are over: each must read to its end.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::finding::{Part, Report};
+use super::journal::Truth;
+use crate::core::run::{Phase, Run, Step};
+use crate::id::StepNo;
+use crate::store::Layout;
+use crate::view::log_path;
+use crate::worker::log::{LogReader, Rest};
+
+const CUT: &str = "what comes before it can be read: `lockstep logs` says where the log breaks off";
+
+pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
+    let logs = layout.logs();
+    let mut known = BTreeSet::new();
+    for run in truth.state.runs() {
+        known.insert(logs.join(run.id.to_string()));
+        for (no, step) in (0..).map(StepNo).zip(&run.steps) {
+            for grant in over(run, step) {
+                examine_log(&log_path(&logs, run.id, no, grant), report);
+            }
+        }
+    }
+    for path in fs::read_dir(&logs).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if !known.contains(&path) && report.holder.is_none() {
+            let what = "logs of a run that the journal does not know";
+            report.note(Part::Logs, &path, what, "keep them if somebody may miss them, or remove the folder");
+        }
+    }
+}
+
+/// The attempts of a step that are over, counted from 1.
+fn over(run: &Run, step: &Step) -> std::ops::RangeInclusive<usize> {
+    let runs = matches!(step.phase, Phase::Running { .. }) && !run.is_ended();
+    1..=step.grants.len() - usize::from(runs && !step.grants.is_empty())
+}
+
+fn examine_log(path: &Path, report: &mut Report) {
+    let (offset, file, what): (u64, PathBuf, String) = match read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let what = "there is no log of this attempt: it never began, or the log was removed";
+            return report.note(Part::Logs, path, what, "put it back from a backup if it is missed");
+        }
+        Ok(Rest::Ended) => {
+            report.checked.logs += 1;
+            return;
+        }
+        Ok(Rest::Nothing) => {
+            report.checked.logs += 1;
+            let what = "the log has no end: its attempt was killed, or the file was cut";
+            return report.note(Part::Logs, path, what, CUT);
+        }
+        Ok(Rest::Broken { path, offset }) => {
+            (offset, path, "what follows was cut short by a crash, or is damaged".to_owned())
+        }
+        Err(error) => (0, path.to_owned(), format!("the log cannot be read: {error}")),
+    };
+    report.checked.logs += 1;
+    report.damage(Part::Logs, &file, offset, what, CUT);
+}
+
+/// Reads a log as far as it goes.
+fn read(path: &Path) -> io::Result<Rest> {
+    let mut reader = LogReader::open(path)?;
+    while reader.next_entry()?.is_some() {}
+    Ok(reader.rest())
+}

@@ -1,0 +1,39 @@
+//! Mends what can be mended without loss.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use lockstep_dsl::expr::Sandbox;
+
+use crate::clock::SystemClock;
+use crate::driver::{Driver, Places};
+use crate::eval::Evaluator;
+use crate::host::sweep_spool;
+use crate::store::OpenError;
+use crate::store::files::{self, cannot};
+use crate::store::folder::Folder;
+use crate::store::image::SET_ASIDE;
+
+/// Takes the folder and puts it in order: what was not finished is removed, what is left of attempts that are over too,
+/// a checkpoint that cannot be used is made anew, and nobody but the owner keeps rights. Starts nothing.
+///
+/// # Errors
+/// The folder is held by another process, or its journal is damaged; then nothing that was stored has been changed.
+pub fn repair(path: &Path) -> Result<(), OpenError> {
+    // Opening it removes what was not finished, in the folder of blobs and in the journal's.
+    let folder = Folder::open(path)?;
+    files::remove_unfinished(path).map_err(cannot("cannot clean", path))?;
+    let places = Places { logs: folder.logs_dir(), spool: folder.spool_dir() };
+    let aside = folder.layout().state().with_extension(SET_ASIDE);
+    let evaluator = Evaluator::new(Arc::new(Sandbox::new(&[])));
+    let mut driver = Driver::open(folder, Box::new(SystemClock::new()), evaluator, places)?;
+    sweep_spool(&driver);
+    driver.close([]);
+    drop(driver);
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(cannot("cannot remove", &aside))?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(cannot("cannot change the rights of", path))
+}

@@ -1,0 +1,68 @@
+//! `lockstep doctor`: whether the data folder is sound, and what to do where it is not.
+
+use std::io;
+
+use clap::Args;
+use lockstep_engine::doctor::{self, Finding, Grade, Report};
+use lockstep_engine::store::OpenError;
+
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::output::{self, health};
+
+const EXAMPLES: &str = "\
+Examples:
+  lockstep doctor               read every file of the data folder and say what is wrong with it
+  lockstep doctor --repair      and mend what can be mended without loss
+  lockstep doctor --json | jq 'select(.grade == \"damage\")'
+
+Without `--repair` nothing is changed, and nothing need be stopped for it. With it the folder must
+be free: what was not finished is removed, what attempts left that are over too, and a checkpoint
+that cannot be used is made anew from the journal.
+
+Exit codes: 0 it is sound; 1 something is out of order and can be mended without loss; 5 something
+that was stored is lost or changed. After `--repair`: what is left then.";
+
+/// Options of `lockstep doctor`.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Options {
+    /// Mend what can be mended without loss.
+    #[arg(long)]
+    repair: bool,
+    /// Print one JSON object a line: the findings, and a last one of type `doctor`.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Examines, and repairs if that is asked for.
+pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    let before = examine(context)?;
+    let (report, repaired) = if options.repair && before.worst() > Some(Grade::Note) {
+        doctor::repair(&context.data)?;
+        let after = examine(context)?;
+        let is_left = |finding: &Finding| after.findings.iter().any(|left| left.path == finding.path);
+        let repaired = before.findings.into_iter().filter(|finding| finding.grade == Grade::Mendable);
+        let repaired = repaired.filter(|finding| !is_left(finding)).collect();
+        (after, repaired)
+    } else {
+        (before, Vec::new())
+    };
+    if options.json {
+        health::json(&report, &repaired)?;
+    } else {
+        output::print(&health::text(&report, &repaired, context.stdout))?;
+    }
+    Ok(match report.worst() {
+        None | Some(Grade::Note) => Ending::Succeeded,
+        Some(Grade::Mendable) => Ending::OutOfOrder,
+        Some(Grade::Damage) => Ending::Damaged,
+    })
+}
+
+fn examine(context: &Context) -> Result<Report, Failure> {
+    doctor::examine(&context.data).map_err(|error| match error {
+        OpenError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => super::no_runs(context),
+        error => error.into(),
+    })
+}

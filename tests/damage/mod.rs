@@ -1,0 +1,128 @@
+//! Damages closed data folders, one file at a time, and asks what was stored in them.
+//!
+//! A data folder is made by real runs, and what it holds is recorded. Each round takes a copy, harms one file (a bit is
+//! turned, the file is cut short, its tail becomes zeros, it is gone), and asks the copy everything again. Whatever the
+//! harm: each answer is the recorded one, or an error that names a file. Nothing panics, nothing hangs, and a refused
+//! opening changes nothing. What is no part of the journal never keeps the folder from being opened, and the history
+//! stays whole.
+//!
+//! `LOCKSTEP_ROUNDS` sets the number of rounds, `LOCKSTEP_SEED` repeats a series; both are printed.
+
+mod answers;
+mod harm;
+mod specimen;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+
+use lockstep_engine::doctor;
+
+use self::answers::{Answers, Verdict};
+use self::harm::Harm;
+use self::specimen::Specimen;
+use crate::harness::{DEADLINE, Random, Report, Series};
+
+/// Rounds of the gate.
+const ROUNDS: u32 = 120;
+/// One round in so many is also asked by the real program.
+const BY_PROGRAM: u64 = 10;
+
+#[test]
+fn whatever_is_damaged_is_intact_or_rebuilt_or_reported() {
+    let specimen = Specimen::make();
+    let recorded = in_time("the undamaged folder", specimen.copy(), |data| Answers::of(&data));
+    assert_eq!(recorded.against(&recorded), Verdict::Intact, "two readings of one folder agree");
+    assert_eq!(recorded.told_by_program(&specimen), Ok(()), "the program says the same");
+    let files = specimen.files();
+    let series = Series::of(ROUNDS);
+    let mut report = Report::of("damage", "damage::whatever_is_damaged", &series);
+    let mut tally: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
+    for (part, became) in series.play(|name, random| round(name, random, &specimen, &files, &recorded)) {
+        *tally.entry(part).or_default().entry(became).or_default() += 1;
+    }
+    println!("{} files; {tally:?}", files.len());
+    for (part, outcomes) in &tally {
+        for (became, count) in outcomes {
+            report.faults(&format!("damage to a file ({part})"), u64::from(*count)).outcomes(became, u64::from(*count));
+        }
+    }
+    let rounds: u32 = tally.values().flat_map(BTreeMap::values).sum();
+    assert_eq!(rounds, series.rounds);
+    // A series in which nothing was ever reported has harmed nothing.
+    assert!(tally["journal"].get("reported").is_some_and(|reported| *reported > 0), "{tally:?}");
+}
+
+/// Harms one file of a copy. Gives the part that it belongs to, and what became of it.
+fn round(
+    name: &str,
+    random: &mut Random,
+    specimen: &Specimen,
+    files: &BTreeMap<String, Vec<u8>>,
+    recorded: &Answers,
+) -> (&'static str, &'static str) {
+    let copy = specimen.copy();
+    let harm = Harm::choose(random, files);
+    harm.inflict(copy.path());
+    let told = format!("{name}: {harm}");
+    let journal = matches!(harm.part(), "journal" | "folder").then(|| copy.content("journal"));
+
+    let (sound, after) = in_time(&told, copy, |data| {
+        let examined = doctor::examine(&data);
+        let sound = examined.is_ok_and(|report| report.findings.is_empty());
+        (sound, Answers::of(&data))
+    });
+    let became = match after.against(recorded) {
+        Verdict::Intact => "intact",
+        Verdict::Reported { opened } => {
+            assert!(opened || journal.is_some(), "{told}: it was not opened for it");
+            assert!(!sound, "{told}: it was reported, and an examination finds nothing: {after:#?}");
+            assert!(opened || after.journal == journal, "{told}: the journal was changed, though it was refused");
+            "reported"
+        }
+        Verdict::Lost(what) => panic!("{told}: {what}"),
+    };
+    if random.below(BY_PROGRAM) == 0 || harm.part() == "spool" {
+        let copy = specimen.copy();
+        harm.inflict(copy.path());
+        if let Err(what) = copy.resumed() {
+            panic!("{told}, resumed: {what}");
+        }
+    }
+    (harm.part(), became)
+}
+
+/// Does something with a copy on a thread of its own, and fails the test if it panics or takes too long.
+fn in_time<T: Send + 'static>(
+    what: &str,
+    copy: specimen::Copy,
+    ask: impl FnOnce(std::path::PathBuf) -> T + Send + 'static,
+) -> T {
+    let (done, is_done) = mpsc::channel();
+    let path = copy.path().to_owned();
+    let thread = thread::spawn(move || {
+        // The copy goes when nobody asks it any more.
+        let result = ask(path);
+        drop(copy);
+        let _ = done.send(result);
+    });
+    match is_done.recv_timeout(DEADLINE) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: it hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            let panicked = thread.join().map_or_else(|panic| panic_text(panic.as_ref()), |()| String::new());
+            panic!("{what}: it panicked: {panicked}")
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+/// A path of a data folder as it is named everywhere: from the folder on.
+fn relative(path: &Path, data: &Path) -> String {
+    path.strip_prefix(data).unwrap_or(path).display().to_string()
+}

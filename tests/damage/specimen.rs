@@ -1,0 +1,185 @@
+//! A closed data folder with something of everything, and copies of it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+
+use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use super::relative;
+use crate::harness::{Case, DEADLINE};
+
+/// Blocks of zeros of this many bytes stay holes in a copy.
+const BLOCK: usize = 64 * 1024;
+
+/// The folder, made by the program itself.
+pub struct Specimen {
+    case: Case,
+    /// The run that was cut off, with a command that ended since.
+    open: String,
+}
+
+impl Specimen {
+    /// Runs what fails, what succeeds, what is in doubt and what is cut off, with output enough for several segments.
+    pub fn make() -> Self {
+        let case = Case::new();
+        let gate = case.gate("gate");
+        // What one step prints stays in the journal as it is: so many fill more than the first segment.
+        let large = "{ exec: [sh, -c, \"seq 1 9000\"] }";
+        let case = case
+            .runbook(&format!(
+                "steps:\n{}  - {{ id: last, shell: 'echo well' }}\noutputs: {{ text: steps.last.stdout }}\n",
+                format!("  - {large}\n").repeat(3)
+            ))
+            .file("fails.yaml", "runbook: fails\nsteps: [{ id: a, shell: 'echo out; echo err >&2; exit 3' }]\n")
+            .file(
+                "open.yaml",
+                format!(
+                    "runbook: open\nsteps:\n  - {{ id: a, shell: 'echo began >> witness' }}\n  - id: b\n    shell: |\n      \
+                     echo once >> witness\n      {}\n      echo done\noutputs: {{ text: steps.b.stdout }}\n",
+                    gate.script()
+                ),
+            );
+        let open = {
+            let mut run = crate::harness::Process::start(case.command(["run", "open.yaml", "--json"]));
+            let id = run.id();
+            gate.arrival();
+            run.kill();
+            gate.open();
+            supervisors_end(&case.data().join("spool"));
+            id
+        };
+        case.run().succeeds();
+        case.lockstep(["run", "fails.yaml", "--json"]).exits(1);
+        case.lockstep(["run", "fails.yaml", "--json"]).exits(1);
+        Self { case, open }
+    }
+
+    /// The original's case.
+    pub fn case(&self) -> &Case {
+        &self.case
+    }
+
+    /// Every file, by its path from the data folder on.
+    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        content(self.case.data())
+    }
+
+    /// A copy of its own.
+    pub fn copy(&self) -> Copy {
+        let folder = TempDir::new().expect("a temporary folder");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("a folder");
+        for path in below(self.case.data()) {
+            let target = data.join(relative(&path, self.case.data()));
+            let kind = fs::symlink_metadata(&path).expect("a file of the original").file_type();
+            if kind.is_dir() {
+                fs::create_dir(&target).expect("a folder");
+            } else if kind.is_fifo() {
+                mknodat(CWD, &target, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a named pipe");
+            } else if kind.is_file() {
+                copy_file(&path, &target);
+            }
+        }
+        let witness = (self.case.path("witness"), self.case.read("witness"));
+        Copy { _folder: folder, data, open: self.open.clone(), witness }
+    }
+}
+
+/// A copy, removed with this.
+pub struct Copy {
+    _folder: TempDir,
+    data: PathBuf,
+    open: String,
+    /// What the commands of the run that was cut off write: where, and what they had.
+    witness: (PathBuf, String),
+}
+
+impl Copy {
+    /// The data folder.
+    pub fn path(&self) -> &Path {
+        &self.data
+    }
+
+    /// The files of one part.
+    pub fn content(&self, part: &str) -> BTreeMap<String, Vec<u8>> {
+        content(&self.path().join(part))
+    }
+
+    /// The real program goes on with what was cut off: it ends as it would have, or in doubt; and what must not run
+    /// twice does not.
+    pub fn resumed(&self) -> Result<(), String> {
+        let case = Case::new().data_folder(self.path().to_owned());
+        let outcome = case.lockstep(["resume", &self.open, "--json"]);
+        let code = outcome.code();
+        if code == Some(5) {
+            let names = outcome.stderr.contains(&*self.path().to_string_lossy());
+            return if names { Ok(()) } else { Err(format!("no file is named: {}", outcome.stderr)) };
+        }
+        let view = case.show(&self.open);
+        let step = &view["steps"][1];
+        match (code, view["status"].as_str()) {
+            (Some(0), Some("succeeded")) if view["outputs"]["text"] == "\ndone" => {}
+            (Some(3), Some("waiting")) if step["status"] == "in_doubt" && step["reason"].is_string() => {}
+            _ => return Err(format!("{code:?}: {}\n{view:#}", outcome.stderr)),
+        }
+        // It stands in the original's folder, which is the run's: a command that began anew would have written there.
+        let (path, was) = &self.witness;
+        let now = fs::read_to_string(path).unwrap_or_default();
+        if now == *was { Ok(()) } else { Err(format!("it ran again: {now:?}")) }
+    }
+}
+
+/// Waits until no supervisor lives: each holds a lock on its task.
+fn supervisors_end(spool: &Path) {
+    let tasks: Vec<PathBuf> = below(spool).into_iter().filter(|path| path.ends_with("task")).collect();
+    assert!(!tasks.is_empty(), "a command runs");
+    let (done, is_done) = mpsc::channel();
+    thread::spawn(move || {
+        for task in tasks {
+            let file = File::open(task).expect("a task");
+            flock(&file, FlockOperation::LockShared).expect("a lock");
+        }
+        done.send(())
+    });
+    is_done.recv_timeout(DEADLINE).expect("the supervisors end");
+}
+
+/// Everything below a folder, folders before what is in them.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+        all.push(entry.path());
+        if entry.file_type().expect("a type").is_dir() {
+            all.extend(below(&entry.path()));
+        }
+    }
+    all
+}
+
+/// All files of a folder with their bytes.
+pub fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = below(folder).into_iter().filter(|path| path.is_file());
+    files.map(|path| (relative(&path, folder), fs::read(&path).expect("a file"))).collect()
+}
+
+fn copy_file(from: &Path, to: &Path) {
+    let bytes = fs::read(from).expect("a file");
+    let file = File::create(to).expect("a file");
+    file.set_len(bytes.len() as u64).expect("a file as long");
+    for (number, block) in bytes.chunks(BLOCK).enumerate() {
+        if block.iter().any(|byte| *byte != 0) {
+            file.write_all_at(block, (number * BLOCK) as u64).expect("a block");
+        }
+    }
+}
+
+/// An event of a run as text that says nothing of where the folder lies.
+pub fn placeless(json: &Json, data: &Path) -> String {
+    json.to_string().replace(&*data.to_string_lossy(), "DATA")
+}
