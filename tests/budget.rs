@@ -7,8 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use lockstep_dsl::diagnostic::{Color, render};
-use lockstep_dsl::source::Source;
-use lockstep_dsl::{limits, yaml};
+use lockstep_dsl::{NoFiles, compile, limits, yaml};
 
 /// Tells the process which file to read.
 const FILE: &str = "LOCKSTEP_TEST_HOSTILE_FILE";
@@ -49,8 +48,41 @@ const FILES: &[File] = &[
     ("escapes", || format!("a: \"{}\"\n", "\\x41".repeat(MEBIBYTE / 4 - 8))),
     ("empty lines", || format!("a: |+\n{}", "\n".repeat(MEBIBYTE - 8))),
     ("control characters", || "\u{1}".repeat(MEBIBYTE)),
+    ("wrong expressions in one line", || title(&"${{ a b }}".repeat(9_000))),
+    ("calls of unknown functions in one line", || title(&"${{ frobnicate(1) }}".repeat(9_000))),
+    ("expressions with unknown names in one line", || title(&"${{ params.a.b }}".repeat(9_000))),
+    ("steps that need what is missing", || {
+        steps(5_000, |step| format!("  - {{ id: step_{step}, needs: [setp_{step}], wait: 1s }}\n"))
+    }),
+    ("steps that need what has a long name", || {
+        let long = "x".repeat(50);
+        steps(5_000, |step| {
+            format!("  - {{ id: {long}{step}, needs: [{}x], wait: 1s }}\n", long.replace('x', "xy")[..55].to_owned())
+        })
+    }),
+    ("steps that read what is missing", || {
+        steps(5_000, |step| format!("  - {{ id: step_{step}, when: steps.setp_{step}.ok, wait: 1s }}\n"))
+    }),
+    ("steps with unknown keys", || steps(5_000, |step| format!("  - {{ idd: step_{step}, wiat: 1s }}\n"))),
+    ("steps that need all before them", || {
+        steps(300, |step| {
+            let before = (0..step).map(|step| format!("s{step}")).collect::<Vec<_>>().join(", ");
+            format!("  - {{ id: s{step}, needs: [{before}], wait: 1s }}\n")
+        })
+    }),
+    ("steps of one name", || steps(5_000, |_| "  - { id: a, wait: 1s }\n".to_owned())),
     ("a file far too large", || "x".repeat(100 * MEBIBYTE)),
 ];
+
+/// A runbook of one step with this title.
+fn title(title: &str) -> String {
+    format!("runbook: a\nsteps:\n  - {{ title: '{title}', wait: 1s }}\n")
+}
+
+/// A runbook of steps by their number.
+fn steps(count: usize, step: impl Fn(usize) -> String) -> String {
+    (0..count).map(step).fold("runbook: a\nsteps:\n".to_owned(), |text, step| text + step.as_str())
+}
 
 #[test]
 fn a_hostile_file_costs_little() {
@@ -81,8 +113,8 @@ fn one_file_in_a_process_of_its_own() {
     let text = make();
     let (memory, time) = (peak_memory(), processor_time());
     let printed = yaml::decode("hostile.yaml", text.as_bytes())
-        .and_then(|source: Source| yaml::parse(&source))
-        .map_or_else(|problems| render(&problems, Color::Never, 80), |map| map.entries.len().to_string());
+        .and_then(|source| compile(&source, &NoFiles))
+        .map_or_else(|problems| render(&problems, Color::Never, 80), |compiled| compiled.warnings.len().to_string());
     println!("cost {} {}", peak_memory() - memory, processor_time() - time);
     assert!(printed.len() < MEBIBYTE, "what is said about it stays readable");
 }

@@ -4,12 +4,18 @@
 //! so its encoding is a contract: fields are added as optional, never renamed, never reused.
 //! [`Graph::hash`] names it by content.
 
+mod param;
+mod pinned;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::source::Location;
 use crate::value::{Millis, Value};
+
+pub use param::{Param, ParamType};
+pub use pinned::{Module, PinnedFile};
 
 /// The version of the encoding of [`Graph`].
 pub const FORMAT: u16 = 1;
@@ -76,6 +82,33 @@ pub struct Graph {
     /// Time for the whole run, from `running`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
+}
+
+impl Graph {
+    /// A graph without steps and without a name.
+    pub fn empty() -> Self {
+        Self {
+            format: FORMAT,
+            runbook: String::new(),
+            file: String::new(),
+            description: None,
+            owner: None,
+            labels: BTreeMap::new(),
+            params: Vec::new(),
+            vars: Vec::new(),
+            env: Vec::new(),
+            modules: Vec::new(),
+            files: Vec::new(),
+            nodes: Vec::new(),
+            blocks: Vec::new(),
+            exprs: Vec::new(),
+            main: BlockId(0),
+            on_failure: None,
+            finally: None,
+            outputs: Vec::new(),
+            timeout: None,
+        }
+    }
 }
 
 /// A list of steps that run in order or by what they need.
@@ -520,111 +553,6 @@ pub struct Expr {
     pub names: Vec<String>,
 }
 
-/// A Rhai module that expressions may call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Module {
-    /// The name before `::`, the last part of the import's path.
-    pub name: String,
-    /// The import as written: `std/text`, `./helpers.rhai`.
-    pub import: String,
-    /// Its text; `None` for `std/*`, which ship with the program.
-    pub text: Option<String>,
-}
-
-/// A file that travels with a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PinnedFile {
-    /// Its name in `$LOCKSTEP_FILES`: the path as written without the leading `./`.
-    pub name: String,
-    /// BLAKE3 of its bytes, in hexadecimal.
-    pub hash: String,
-    /// Whether its owner may execute it.
-    pub executable: bool,
-    /// Its bytes.
-    #[serde(with = "bytes")]
-    pub content: Vec<u8>,
-}
-
-/// A declared parameter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Param {
-    /// Its name.
-    pub name: String,
-    /// Its type.
-    pub kind: ParamType,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Its value when none is given; templates see `run` and earlier parameters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub default: Option<Field>,
-    /// `()` when absent.
-    #[serde(default)]
-    pub optional: bool,
-    /// Allowed values.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choices: Option<Vec<Value>>,
-    /// A regular expression that matches the whole value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<String>,
-    /// Least number, or least length.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<Value>,
-    /// Greatest number, or greatest length.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max: Option<Value>,
-    /// A condition on `value`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub check: Option<ExprId>,
-}
-
-/// The type of a parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ParamType {
-    /// Text.
-    String,
-    /// A whole number.
-    Int,
-    /// A number.
-    Float,
-    /// `true` or `false`.
-    Bool,
-    /// `1h30m`.
-    Duration,
-    /// RFC 3339.
-    Time,
-    /// `10MiB`; a count of bytes.
-    Size,
-    /// A list of values, of one type where `items` is given.
-    List(Option<Box<ParamType>>),
-    /// A map.
-    Map,
-    /// A reference to a secret.
-    Secret,
-    /// Anything JSON can say.
-    Any,
-}
-
-impl ParamType {
-    /// As runbooks spell it.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Int => "int",
-            Self::Float => "float",
-            Self::Bool => "bool",
-            Self::Duration => "duration",
-            Self::Time => "time",
-            Self::Size => "size",
-            Self::List(_) => "list",
-            Self::Map => "map",
-            Self::Secret => "secret",
-            Self::Any => "any",
-        }
-    }
-}
-
 impl Graph {
     /// The step with this index.
     pub fn node(&self, id: NodeId) -> &Node {
@@ -646,38 +574,5 @@ impl Graph {
         let unnamed = Self { file: String::new(), ..self.clone() };
         let json = serde_json::to_vec(&unnamed).expect("a graph holds nothing that JSON cannot say");
         blake3::hash(&json).to_hex().to_string()
-    }
-}
-
-/// Bytes as one string of bytes, where the format has such a thing.
-mod bytes {
-    use serde::{Deserializer, Serializer, de};
-
-    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(bytes)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-                Ok(bytes.to_vec())
-            }
-            fn visit_byte_buf<E: de::Error>(self, bytes: Vec<u8>) -> Result<Self::Value, E> {
-                Ok(bytes)
-            }
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(byte) = seq.next_element::<u8>()? {
-                    bytes.push(byte);
-                }
-                Ok(bytes)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
     }
 }

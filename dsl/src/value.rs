@@ -192,6 +192,33 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The references of all secrets in the value, in its order.
+    pub fn secret_references(&self) -> Vec<&SecretRef> {
+        let mut found = Vec::new();
+        self.collect_references(&mut found);
+        found
+    }
+
+    fn collect_references<'v>(&'v self, found: &mut Vec<&'v SecretRef>) {
+        match self {
+            Self::Secret(text) => found.extend(text.0.iter().filter_map(|part| match part {
+                SecretPart::Reference(reference) => Some(reference),
+                SecretPart::Plain(_) => None,
+            })),
+            Self::List(values) => values.iter().for_each(|value| value.collect_references(found)),
+            Self::Map(map) => map.values().for_each(|value| value.collect_references(found)),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::String(_)
+            | Self::Duration(_)
+            | Self::Time(_) => {}
+        }
+    }
+}
+
 impl Millis {
     /// The units of the language with their length in milliseconds, largest first.
     pub const UNITS: [(&'static str, u64); 6] =
@@ -268,6 +295,20 @@ mod tests {
         assert_eq!(Millis(0).to_string(), "0s");
         assert_eq!(Millis(5_400_000).to_string(), "1h30m");
         assert_eq!(Millis(604_800_001).to_string(), "1w1ms");
+    }
+
+    #[test]
+    fn secrets_are_found_wherever_they_stand() {
+        let part = |name: &str| SecretPart::Reference(SecretRef::Env(name.to_owned()));
+        let secret = |parts| Value::Secret(SecretText(parts));
+        let map = Map::from([("b".to_owned(), secret(vec![part("THIRD")])), ("c".to_owned(), Value::Int(1))]);
+        let value = Value::List(vec![
+            secret(vec![part("FIRST"), SecretPart::Plain(":".to_owned()), part("SECOND")]),
+            Value::from("env:NONE"),
+            Value::Map(map),
+        ]);
+        let names: Vec<_> = value.secret_references().iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["env:FIRST", "env:SECOND", "env:THIRD"]);
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! Hostile expressions: none may cost more than its budget, overflow the stack, or panic.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 
 use lockstep_dsl::expr::{Budget, Cause, EvalError, Program, Sandbox, Scope};
-use lockstep_dsl::graph::{self, Expr, ExprId, Graph};
+use lockstep_dsl::graph::{Expr, ExprId, Graph};
 use lockstep_dsl::limits::EXPRESSION_NESTING;
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Timestamp, Value};
@@ -22,27 +21,7 @@ fn graph(source: &str) -> Graph {
         steps: Vec::new(),
         names: Vec::new(),
     };
-    Graph {
-        format: graph::FORMAT,
-        runbook: "test".to_owned(),
-        file: "test.yaml".to_owned(),
-        description: None,
-        owner: None,
-        labels: BTreeMap::new(),
-        params: Vec::new(),
-        vars: Vec::new(),
-        env: Vec::new(),
-        modules: Vec::new(),
-        files: Vec::new(),
-        nodes: Vec::new(),
-        blocks: Vec::new(),
-        exprs: vec![expr],
-        main: graph::BlockId(0),
-        on_failure: None,
-        finally: None,
-        outputs: Vec::new(),
-        timeout: None,
-    }
+    Graph { exprs: vec![expr], ..Graph::empty() }
 }
 
 /// Runs something on a thread with the promised stack.

@@ -305,6 +305,8 @@ pub enum Event {
         runbook: String,
         /// When.
         at: String,
+        /// When the run came to be.
+        since: String,
         /// The plan: path, kind and title of every step of the file, in order, indented by depth.
         plan: Vec<PlanRow>,
     },

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use lockstep_dsl::value::Millis;
 
+/// Characters of a computed title; a longer one is cut.
+pub const TITLE_CHARS: usize = 200;
+
 /// Events that a watcher may leave unread before older states of a step give way to newer ones.
 pub const MAX_UNREAD_EVENTS: usize = 1_024;
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use lockstep_dsl::graph::{Block, BlockId, FORMAT, Graph, Role};
+use lockstep_dsl::graph::{Block, BlockId, Graph, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
     Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
@@ -46,7 +46,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 25] = [
+const VARIANTS: [&str; 26] = [
     "Defined",
     "Created",
     "Checkpointed",
@@ -55,6 +55,7 @@ const VARIANTS: [&str; 25] = [
     "Asked",
     "Skipped",
     "Begun",
+    "Titled",
     "Starting",
     "Stopping",
     "Reported",
@@ -87,6 +88,7 @@ fn variant(record: &Record) -> &'static str {
         Change::Asked { .. } => "Asked",
         Change::Skipped { .. } => "Skipped",
         Change::Begun { .. } => "Begun",
+        Change::Titled { .. } => "Titled",
         Change::Starting { .. } => "Starting",
         Change::Stopping { .. } => "Stopping",
         Change::Reported { outcome: Outcome::Succeeded { .. }, .. } => "Reported",
@@ -118,6 +120,8 @@ fn samples() -> Vec<(String, Record)> {
         ("activated-owned".into(), Change::Activated { block: BlockId(2), owner: Some(step) }),
         ("asked-run".into(), Change::Asked { step: None, question: Question::RunOutputs }),
         ("begun".into(), Change::Begun { step }),
+        ("titled".into(), Change::Titled { step, title: Some("Clean web-1".to_owned()) }),
+        ("titled-not".into(), Change::Titled { step, title: None }),
         ("starting".into(), Change::Starting { step, token: Token(9), input: Some(map()) }),
         ("starting-again".into(), Change::Starting { step, token: Token(10), input: None }),
         ("reported-succeeded".into(), reported(Outcome::Succeeded { outputs: map() })),
@@ -135,8 +139,15 @@ fn samples() -> Vec<(String, Record)> {
         ("retried".into(), Change::Retried { by: by.clone() }),
         ("quarantined".into(), Change::Quarantined { why: "a bug".into() }),
     ];
-    let questions =
-        [Question::When, Question::Input, Question::Outputs, Question::Until, Question::Retry(1), Question::Catch(2)];
+    let questions = [
+        Question::When,
+        Question::Title,
+        Question::Input,
+        Question::Outputs,
+        Question::Until,
+        Question::Retry(1),
+        Question::Catch(2),
+    ];
     changes.extend(named("asked", questions, |question| Change::Asked { step: Some(step), question }));
     let skips = [Skip::When, Skip::Disabled, Skip::Unreached];
     changes.extend(named("skipped", skips, |why| Change::Skipped { step, why }));
@@ -241,25 +252,10 @@ fn map() -> Map {
 /// An empty graph: the graph's own encoding is held by the language's tests.
 fn graph() -> Graph {
     Graph {
-        format: FORMAT,
         runbook: "golden".to_owned(),
         file: "golden.yaml".to_owned(),
-        description: None,
-        owner: None,
-        labels: BTreeMap::new(),
-        params: Vec::new(),
-        vars: Vec::new(),
-        env: Vec::new(),
-        modules: Vec::new(),
-        files: Vec::new(),
-        nodes: Vec::new(),
         blocks: vec![Block { owner: None, role: Role::Main, steps: Vec::new() }],
-        exprs: Vec::new(),
-        main: BlockId(0),
-        on_failure: None,
-        finally: None,
-        outputs: Vec::new(),
-        timeout: None,
+        ..Graph::empty()
     }
 }
 

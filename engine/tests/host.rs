@@ -87,6 +87,8 @@ steps:
     assert_eq!(status, "succeeded");
     engine.idle().await;
     let view = show(&engine, run).await;
+    let Event::Started { since, .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!(*since, view.created, "a run's time is counted from when it came to be, whenever it is watched");
     assert_eq!(view.steps[0].outputs["stdout"], "hello");
     let log = &view.steps[0].logs[0];
     assert!(Path::new(log).is_file(), "{log}");

@@ -3,6 +3,7 @@
 use clap::Args;
 use lockstep_engine::api::{Reply, Request};
 
+use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::host::look;
@@ -19,17 +20,15 @@ What is listed was durable before anything was done because of it.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// The run.
-    run: String,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    json: bool,
+    /// Which run, and for whom.
+    #[command(flatten)]
+    one: OneRun,
 }
 
 /// Prints it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    match look(context, &Request::History { run: options.run.clone() })? {
-        Some(Reply::History(rows)) if options.json => rows.iter().try_for_each(json::line)?,
+    match look(context, &Request::History { run: options.one.run.clone() })? {
+        Some(Reply::History(rows)) if options.one.json => rows.iter().try_for_each(json::line)?,
         Some(Reply::History(rows)) => output::print(&human::history(&rows, context.stdout))?,
         Some(other) => panic!("a request for a history is answered by one, not by {other:?}"),
         None => return Err(super::no_runs(context)),

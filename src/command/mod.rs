@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod graph;
 pub mod history;
 pub mod logs;
+mod one_run;
 pub mod resolve;
 pub mod resume;
 pub mod retry;

@@ -5,6 +5,7 @@ use lockstep_dsl::value::{Map, Value};
 use lockstep_engine::api::Request;
 use lockstep_engine::core::run::Resolution;
 
+use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::follow::Follower;
@@ -26,8 +27,9 @@ then. Who resolved what is journaled.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// The run.
-    run: String,
+    /// Which run, and for whom.
+    #[command(flatten)]
+    one: OneRun,
     /// The path of the step, as `show` prints it.
     step: String,
     /// What became of it.
@@ -36,9 +38,6 @@ pub struct Options {
     /// An output of the step that is done: JSON, else text.
     #[arg(long = "output", value_name = "NAME=VALUE")]
     outputs: Vec<String>,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What became of a step.
@@ -57,8 +56,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     let how = resolution(options)?;
     runtime::run(async {
         let session = Session::open(context).await?;
-        let mut follower = Follower::new(context, session, options.json)?;
-        let id = follower.view(&options.run).await?.id;
+        let mut follower = Follower::new(context, session, options.one.json)?;
+        let id = follower.view(&options.one.run).await?.id;
         let request = Request::Resolve { run: id.to_string(), step: options.step.clone(), how, by: context.by.clone() };
         follower.call(request).await?;
         follower.follow(&[id]).await

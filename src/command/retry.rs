@@ -3,6 +3,7 @@
 use clap::Args;
 use lockstep_engine::api::Request;
 
+use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::follow::Follower;
@@ -20,19 +21,17 @@ The run keeps the text of its runbook and its parameters: start a new run for a 
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// The run.
-    run: String,
-    /// Print one JSON object a line.
-    #[arg(long)]
-    json: bool,
+    /// Which run, and for whom.
+    #[command(flatten)]
+    one: OneRun,
 }
 
 /// Goes on with it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
     runtime::run(async {
         let session = Session::open(context).await?;
-        let mut follower = Follower::new(context, session, options.json)?;
-        let id = follower.view(&options.run).await?.id;
+        let mut follower = Follower::new(context, session, options.one.json)?;
+        let id = follower.view(&options.one.run).await?.id;
         let request = Request::Retry { run: id.to_string(), by: context.by.clone() };
         follower.call(request).await?;
         follower.follow(&[id]).await

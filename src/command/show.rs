@@ -3,6 +3,7 @@
 use clap::Args;
 use lockstep_engine::api::{Reply, Request};
 
+use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::host::look;
@@ -14,24 +15,24 @@ Examples:
   lockstep show 06bq               any unique beginning of an id will do
   lockstep show last --json | jq '.steps[] | select(.status==\"failed\")'
 
+With --json it is one object:
+  {\"id\",\"runbook\",\"status\",\"params\",\"outputs\",\"error\",\"steps\":[{\"path\",\"status\",...}]}
+
 Exits with 0 whatever became of the run: its status is in what is shown.";
 
 /// Options of `lockstep show`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// The run.
-    run: String,
-    /// Print one JSON object:
-    /// {"id","runbook","status","params","outputs","error","steps":[{"path","status",...}]}
-    #[arg(long)]
-    json: bool,
+    /// Which run, and for whom.
+    #[command(flatten)]
+    one: OneRun,
 }
 
 /// Shows it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    match look(context, &Request::Show { run: options.run.clone() })? {
-        Some(Reply::Run(view)) if options.json => json::line(&view)?,
+    match look(context, &Request::Show { run: options.one.run.clone() })? {
+        Some(Reply::Run(view)) if options.one.json => json::line(&view)?,
         Some(Reply::Run(view)) => output::print(&human::run(&view, context))?,
         Some(other) => panic!("a request to show a run is answered by the run, not by {other:?}"),
         None => return Err(super::no_runs(context)),

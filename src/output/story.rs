@@ -63,9 +63,9 @@ impl Story {
     /// Takes in what happened.
     pub fn apply(&mut self, event: &Event) {
         match event {
-            Event::Started { runbook, at, plan, .. } => {
+            Event::Started { runbook, since, plan, .. } => {
                 self.runbook.clone_from(runbook);
-                self.began = at.parse().ok();
+                self.began = since.parse().ok();
                 self.plan.clone_from(plan);
             }
             Event::Step { step, .. } => {

@@ -192,7 +192,7 @@ mod tests {
         };
         let mut story = Story::new(id);
         let plan = plan.iter().map(row).collect();
-        story.apply(&Event::Started { id, runbook: "demo".to_owned(), at: AT.to_owned(), plan });
+        story.apply(&Event::Started { id, runbook: "demo".to_owned(), at: AT.to_owned(), since: AT.to_owned(), plan });
         for (path, status) in told {
             let step = Box::new(step(path, *status));
             story.apply(&Event::Step { id, at: AT.to_owned(), step });
@@ -238,6 +238,15 @@ mod tests {
             [&head, "  ✓ a  1.0s", "  ⠋ b  2.0s", "    ⠋ c  2.0s  │ 60%", "  · e"],
             "a handler that does nothing has no line"
         );
+    }
+
+    #[test]
+    fn the_clock_of_a_run_that_is_watched_anew_goes_on() {
+        let mut story = story(&["a"], &[("a", StepStatus::Running)]);
+        let (id, at) = (story.id, AT.to_owned());
+        let since = "2026-03-01T08:00:00Z".to_owned();
+        story.apply(&Event::Started { id, runbook: "demo".to_owned(), at, since, plan: Vec::new() });
+        assert_eq!(drawn(&story, 80, None)[0], format!("demo  {id}  1h00m"));
     }
 
     #[test]

@@ -287,15 +287,16 @@ impl Reader<'_> {
                 .help("split the runbook, or compute in a `script`");
             self.report(diagnostic);
         }
-        let analysis = match self.sandbox.analyse(&source, statements) {
-            _ if self.book.exprs.len() >= limits::EXPRESSIONS => None,
-            Ok(analysis) => {
+        let is_read = self.book.exprs.len() < limits::EXPRESSIONS && !self.is_full_of_errors();
+        let analysis = match is_read.then(|| self.sandbox.analyse(&source, statements)) {
+            None => None,
+            Some(Ok(analysis)) => {
                 for problem in &analysis.problems {
                     self.report_problem(scalar, start, problem);
                 }
                 Some(analysis)
             }
-            Err(problem) => {
+            Some(Err(problem)) => {
                 self.report_problem(scalar, start, &problem);
                 None
             }

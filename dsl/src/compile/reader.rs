@@ -59,6 +59,12 @@ impl<'a> Reader<'a> {
         self.report.is_full()
     }
 
+    /// Whether the runbook cannot run and there are so many diagnostics that nobody reads further ones: nothing that is
+    /// found from here on is told.
+    pub fn is_full_of_errors(&self) -> bool {
+        self.report.is_full() && self.report.has_errors()
+    }
+
     /// How many diagnostics there are so far.
     pub fn found(&self) -> usize {
         self.report.found()

@@ -163,6 +163,7 @@ fn needs_quotes(value: &str, comment: Comment) -> Option<&'static str> {
         '!' => Some("for YAML `!` begins a tag"),
         '%' => Some("for YAML `%` begins a directive"),
         '@' | '`' => Some("YAML reserves this character"),
+        '-' | '?' if value.len() == 1 => Some("for YAML a lone `-` or `?` begins an element or a key"),
         _ if value.contains(": ") || value.ends_with(':') => Some("for YAML `: ` ends a key"),
         _ if comment == Comment::IsText && value.contains(" #") => Some("for YAML ` #` begins a comment"),
         _ => None,
@@ -410,7 +411,8 @@ impl Flow<'_> {
         let end = self.at + expression_end(&text[self.at..])?;
         let value = text[self.at..end].trim_end();
         let trap = value.contains(['[', ']', '{', '}', ',']) || value.contains(": ") || value.contains(" #");
-        if trap || value.starts_with(['"', '\'', '&', '*', '!', '%', '@', '`', '|', '>']) {
+        if trap || matches!(value, "-" | "?") || value.starts_with(['"', '\'', '&', '*', '!', '%', '@', '`', '|', '>'])
+        {
             self.out.push_str(&quote(value));
             self.quoted.push(value);
             self.first_quoted.get_or_insert(Span::new(self.at, self.at + value.len()));

@@ -12,7 +12,7 @@ use crate::id::{RunId, StepNo, Token};
 use crate::view::log_path;
 use crate::worker::Attempt;
 use lockstep_dsl::graph::{Effect as StepEffect, Kind, Node};
-use lockstep_dsl::value::{Map, SecretPart, SecretRef, Value};
+use lockstep_dsl::value::{Map, SecretRef, Value};
 
 /// Names a request that waits for its answer; given out by whoever turns the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,7 @@ impl<B: Backing> Driver<B> {
                 | Change::Asked { .. }
                 | Change::Skipped { .. }
                 | Change::Begun { .. }
+                | Change::Titled { .. }
                 | Change::Reported { .. }
                 | Change::Settled { .. }
                 | Change::Delayed { .. }
@@ -170,7 +171,7 @@ fn keep_last(steps: &mut Vec<StepNo>) {
 /// The references of all secrets that the run may have learned: any of them is masked in what its attempts say.
 fn secrets_of(run: &Run) -> Vec<SecretRef> {
     let mut found: BTreeSet<SecretRef> = BTreeSet::new();
-    run.params.values().for_each(|value| add_secrets(value, &mut found));
+    found.extend(run.params.values().flat_map(Value::secret_references).cloned());
     found.extend(
         run.graph
             .exprs
@@ -181,24 +182,6 @@ fn secrets_of(run: &Run) -> Vec<SecretRef> {
     found.into_iter().collect()
 }
 
-fn add_secrets(value: &Value, found: &mut BTreeSet<SecretRef>) {
-    match value {
-        Value::Secret(text) => found.extend(text.0.iter().filter_map(|part| match part {
-            SecretPart::Reference(reference) => Some(reference.clone()),
-            SecretPart::Plain(_) => None,
-        })),
-        Value::List(values) => values.iter().for_each(|value| add_secrets(value, found)),
-        Value::Map(map) => map.values().for_each(|value| add_secrets(value, found)),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::String(_)
-        | Value::Duration(_)
-        | Value::Time(_) => {}
-    }
-}
-
 /// The step that a change is about.
 const fn step_of(change: &Change) -> Option<StepNo> {
     match change {
@@ -206,6 +189,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         Change::Activated { owner, .. } => *owner,
         Change::Skipped { step, .. }
         | Change::Begun { step }
+        | Change::Titled { step, .. }
         | Change::Starting { step, .. }
         | Change::Stopping { step, .. }
         | Change::Reported { step, .. }

@@ -16,14 +16,14 @@ pub(crate) use scope::secret_names;
 use std::sync::Arc;
 
 use lockstep_dsl::expr::{Budget, Sandbox};
-use lockstep_dsl::graph::Kind;
+use lockstep_dsl::graph::{Field, Kind};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 
 use self::context::Context;
 use self::programs::Programs;
 use crate::core::run::{Answer, Question, Run};
 use crate::id::StepNo;
-use crate::limits::QUICK_OPERATIONS;
+use crate::limits::{QUICK_OPERATIONS, TITLE_CHARS};
 use crate::worker::Failure;
 use crate::worker::limits::OUTPUT_BYTES;
 
@@ -125,6 +125,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
     };
     match question {
         Question::When => context.expr(node.when.ok_or_else(unasked)?),
+        Question::Title => title(context, node.title.as_ref().ok_or_else(unasked)?),
         Question::Input => match &node.kind {
             Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_) => Ok(Value::Map(input::of_action(context, node)?)),
             Kind::Script(expr) => context.expr(*expr).and_then(|value| within_limit("value", value)),
@@ -166,6 +167,17 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
         }
         Question::RunOutputs => outputs(context.map(&context.run.graph.outputs)?),
     }
+}
+
+/// A computed title: one line of bounded length, whatever the values in it are.
+fn title(context: &Context<'_>, field: &Field) -> Result<Value, Stop> {
+    let text = context.text(field)?;
+    let mut characters = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect::<Vec<_>>();
+    if characters.len() > TITLE_CHARS {
+        characters.truncate(TITLE_CHARS - 1);
+        characters.push('…');
+    }
+    Ok(Value::String(characters.into_iter().collect()))
 }
 
 /// Computed outputs, none of which is larger than an output may be.

@@ -19,8 +19,9 @@ impl<'a> Context<'a> {
         let mut steps: BTreeMap<String, Branch<'a>> = BTreeMap::new();
         for expr in exprs.iter().map(|id| run.graph.expr(*id)) {
             for (name, node) in one_of_each(run, &expr.steps, place) {
-                let mut names = view(run, *node, run.find(*node, place));
-                if !has_succeeded(run, run.find(*node, place)) {
+                let found = run.find(*node, place);
+                let mut names = view(run, *node, found, unborn(run, *node, place));
+                if !has_succeeded(run, found) {
                     // Which outputs such a step would have had is not always known: what is read of it is `()`.
                     for field in self.fields_read(expr, name) {
                         names.entry(field).or_insert(Branch::Owned(Value::Null));
@@ -86,7 +87,7 @@ impl<'a> Context<'a> {
         let step = self.run.step(self.step?);
         match self.question {
             Question::Outputs | Question::Until | Question::Retry(_) | Question::Catch(_) => {}
-            Question::When | Question::Input | Question::RunOutputs => return None,
+            Question::When | Question::Title | Question::Input | Question::RunOutputs => return None,
         }
         if let Some(value) = step.outputs.get(name) {
             return Some(Branch::Borrowed(value));
@@ -144,12 +145,28 @@ pub(crate) fn secret_names(source: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What `steps.<name>` stands for: one visit of a step; `None` where it has not come to be.
-fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, Branch<'a>> {
+/// The status of a step that has not come to be: `skipped` once it cannot any more, since what it stands in has ended.
+fn unborn(run: &Run, node: NodeId, place: Option<ActivationNo>) -> StepStatus {
+    let Some(owner) = run.graph.block(run.graph.node(node).block).owner else { return StepStatus::Pending };
+    match run.find(owner, place) {
+        Some(no) => inside_of(run.step(no).status()),
+        None => unborn(run, owner, place),
+    }
+}
+
+/// The status of the steps that did not come to be in a step of this status.
+const fn inside_of(status: StepStatus) -> StepStatus {
+    if status.is_end() { StepStatus::Skipped } else { StepStatus::Pending }
+}
+
+/// What `steps.<name>` stands for: one visit of a step; `None` where it has not come to be, and then its status is
+/// `unborn`.
+fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) -> BTreeMap<String, Branch<'a>> {
     let plan = run.graph.node(node);
     let mut names: BTreeMap<String, Branch<'a>> = BTreeMap::new();
     let step = no.map(|no| run.step(no));
     let ran: Vec<_> = no.map(|no| run.bodies(no)).unwrap_or_default().into_iter().map(Some).collect();
+    let status = step.map_or(unborn, crate::core::run::Step::status);
     for block in plan.kind.blocks() {
         let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
         let first = activation.map(|activation| run.activations[activation as usize].first);
@@ -157,7 +174,7 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, 
             .zip(&run.graph.block(block).steps)
             .map(|(place, inner)| {
                 let no = first.map(|first| StepNo(first.0 + place));
-                (run.graph.node(*inner).name.clone(), Branch::Names(view(run, *inner, no)))
+                (run.graph.node(*inner).name.clone(), Branch::Names(view(run, *inner, no, inside_of(status))))
             })
             .collect();
         match &run.graph.block(block).role {
@@ -179,7 +196,6 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>) -> BTreeMap<String, 
             | Role::StepFinally => names.extend(inner),
         }
     }
-    let status = step.map_or(StepStatus::Pending, crate::core::run::Step::status);
     if !has_succeeded(run, no) {
         // What did not come about can be read, and is `()`.
         let declared = plan.outputs.iter().map(|(name, _)| name.as_str());

@@ -40,6 +40,7 @@ impl Watchers {
             id: run.id,
             runbook: run.graph.runbook.clone(),
             at: at.to_owned(),
+            since: run.created.to_string(),
             plan: plan(&run.graph),
         });
         let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status: view::status(run), cancels: cancels(run) };

@@ -37,6 +37,7 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
         Change::Asked { step, question } => ("asked", *step, json!({ "question": plain(question) })),
         Change::Skipped { step, why } => ("skipped", Some(*step), json!({ "why": plain(why) })),
         Change::Begun { step } => ("begun", Some(*step), json!({})),
+        Change::Titled { step, title } => ("titled", Some(*step), json!({ "title": title })),
         Change::Starting { step, token, input } => {
             let input = input.as_ref().map_or(Json::Null, map);
             ("starting", Some(*step), json!({ "token": token.0, "input": input }))

@@ -84,7 +84,7 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
     StepView {
         path: run.path(no),
         kind: node.kind.name().to_owned(),
-        title: node.title.as_ref().and_then(plain_text),
+        title: step.title.clone().or_else(|| node.title.as_ref().and_then(plain_text)),
         status: step.status(),
         reason: reason(step),
         attempts: step.attempts,

@@ -105,6 +105,7 @@ impl Case {
         let declared = || Ok(Value::Map(Map::from([("declared".to_owned(), Value::Int(1))])));
         match question {
             Question::When | Question::Until | Question::Retry(_) | Question::Catch(_) => Ok(Value::Bool(true)),
+            Question::Title => Ok("a title".into()),
             Question::Outputs => declared(),
             Question::RunOutputs => Ok(Value::Map(Map::from([("answer".to_owned(), Value::Int(1))]))),
             Question::Input => Ok(match &self.run().node_of(step.expect("a step's question")).kind {

@@ -1,7 +1,5 @@
 //! Small graphs by hand.
 
-use std::collections::BTreeMap;
-
 use lockstep_dsl::graph::{
     Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Graph, Kind, Node, NodeId, OnError, OnFail,
     Parallel, Retry, Role, Timeout, Until,
@@ -167,25 +165,10 @@ impl Plan {
     /// The graph.
     pub fn graph(&self) -> Graph {
         let mut graph = Graph {
-            format: 1,
             runbook: "test/case".to_owned(),
             file: "case.yaml".to_owned(),
-            description: None,
-            owner: None,
-            labels: BTreeMap::new(),
-            params: Vec::new(),
-            vars: Vec::new(),
-            env: Vec::new(),
-            modules: Vec::new(),
-            files: Vec::new(),
-            nodes: Vec::new(),
-            blocks: Vec::new(),
-            exprs: Vec::new(),
-            main: BlockId(0),
-            on_failure: None,
-            finally: None,
-            outputs: Vec::new(),
             timeout: self.timeout.map(Millis),
+            ..Graph::empty()
         };
         graph.main = lower(&mut graph, None, Role::Main, &self.steps);
         graph.on_failure = self.on_failure.as_ref().map(|steps| lower(&mut graph, None, Role::OnFailure, steps));

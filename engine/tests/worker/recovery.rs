@@ -56,6 +56,14 @@ fn let_go(case: &Case) {
     fs::write(case.path("gate"), "go\n").expect("the command reads");
 }
 
+/// Waits until the supervisor that holds a `task` file locked is gone.
+async fn supervisor_has_left(task: fs::File) {
+    let locked = tokio::task::spawn_blocking(move || {
+        rustix::fs::flock(&task, rustix::fs::FlockOperation::LockExclusive).map(|()| drop(task))
+    });
+    locked.await.expect("no panic").expect("the lock is free");
+}
+
 fn notes(case: &Case) -> String {
     fs::read_to_string(case.path("notes")).unwrap_or_default()
 }
@@ -106,10 +114,8 @@ async fn a_command_that_has_ended_meanwhile_is_not_started_again() {
     let case = gated();
     orphan(&case).await;
     let_go(&case);
-    let exit = case.attempt.folder.join("exit");
-    while !exit.exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    supervisor_has_left(fs::File::open(case.attempt.folder.join("task")).unwrap()).await;
+    assert!(case.attempt.folder.join("exit").exists(), "the supervisor writes the end down before it leaves");
     for _ in 0..2 {
         // Also on another boot: what was written down stays true.
         let outcome = recover(&case, false).await;
@@ -276,10 +282,7 @@ async fn a_supervisor_leaves_when_its_folder_is_gone() {
     case.outputs().await;
     let locked = fs::File::open(case.attempt.folder.join("task")).unwrap();
     fs::remove_dir_all(&case.attempt.folder).unwrap();
-    tokio::task::spawn_blocking(move || rustix::fs::flock(&locked, rustix::fs::FlockOperation::LockExclusive))
-        .await
-        .unwrap()
-        .unwrap();
+    supervisor_has_left(locked).await;
 }
 
 fn remove(path: &Path) {

@@ -10,27 +10,7 @@ use crate::value::{Map, SecretPart, SecretRef, SecretText, Timestamp, Value};
 
 /// A graph that holds expressions and modules and nothing else.
 fn graph(exprs: Vec<Expr>, modules: Vec<graph::Module>) -> Graph {
-    Graph {
-        format: graph::FORMAT,
-        runbook: "test".to_owned(),
-        file: "test.yaml".to_owned(),
-        description: None,
-        owner: None,
-        labels: std::collections::BTreeMap::new(),
-        params: Vec::new(),
-        vars: Vec::new(),
-        env: Vec::new(),
-        modules,
-        files: Vec::new(),
-        nodes: Vec::new(),
-        blocks: Vec::new(),
-        exprs,
-        main: graph::BlockId(0),
-        on_failure: None,
-        finally: None,
-        outputs: Vec::new(),
-        timeout: None,
-    }
+    Graph { modules, exprs, ..Graph::empty() }
 }
 
 /// An expression whose text begins at line 10, column 5 of its file.

@@ -76,6 +76,10 @@ impl Run {
                     self.timers.insert((at.time.saturating_add(total.0), Timer::Total(*step)));
                 }
             }
+            Change::Titled { step, title } => {
+                self.set_phase(*step, Phase::Deciding);
+                self.step_mut(*step).title.clone_from(title);
+            }
             Change::Starting { step, token, input } => self.grant(*step, *token, input.as_ref(), at),
             Change::Stopping { step, cause } => self.note_stop(*step, *cause),
             Change::Reported { step, outcome, .. } => self.report(*step, outcome),

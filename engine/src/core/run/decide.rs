@@ -145,6 +145,8 @@ impl Turn<'_> {
                 self.emit(Change::Begun { step });
                 self.refuse_answer(step, question, answer.err());
             }
+            (Question::Title, Ok(Value::String(title))) => self.titled(step, Some(title)),
+            (Question::Title, _) => self.titled(step, None),
             (Question::Input, Ok(value)) => {
                 let node = self.node(step);
                 self.rendered(step, &node, value);
@@ -183,7 +185,12 @@ impl Turn<'_> {
             Question::Catch(_) => self.finish(step),
             Question::Input => self.failed(step),
             // The attempt did what it should: it is not repeated because of what was asked about it.
-            Question::When | Question::Outputs | Question::Until | Question::Retry(_) | Question::RunOutputs => {
+            Question::When
+            | Question::Title
+            | Question::Outputs
+            | Question::Until
+            | Question::Retry(_)
+            | Question::RunOutputs => {
                 self.catch_from(step, 0);
             }
         }

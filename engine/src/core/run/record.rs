@@ -95,6 +95,14 @@ pub enum Change {
         /// The step.
         step: StepNo,
     },
+    /// The title that people see of a step is known, or cannot be worked out.
+    #[serde(rename = "title")]
+    Titled {
+        /// The step.
+        step: StepNo,
+        /// The title.
+        title: Option<String>,
+    },
     /// An attempt is granted to a worker, who hears of it only when this is durable. After a crash its outcome is
     /// unknown unless the worker knows better.
     #[serde(rename = "go")]
@@ -235,6 +243,10 @@ pub enum Question {
     /// Whether the step runs: a bool.
     #[serde(rename = "when")]
     When,
+    /// The step's title, where it holds expressions: a text. It is for people only, so a failure is an answer too: the
+    /// step goes on without one.
+    #[serde(rename = "title")]
+    Title,
     /// The step's rendered input. Acting kinds: the map that their action documents. `wait`: a duration or a time.
     /// `script`: its value. `set`: a map. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
     /// map or `()`.

@@ -130,6 +130,9 @@ pub struct Step {
     pub node: NodeId,
     /// The activation it belongs to.
     pub activation: ActivationNo,
+    /// Its title, where that had to be worked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// What is happening to it.
     pub phase: Phase,
     /// How many of the steps it needs have not ended.
@@ -390,6 +393,7 @@ impl Step {
         Self {
             node,
             activation,
+            title: None,
             phase: Phase::Pending,
             missing,
             attempts: 0,
@@ -438,27 +442,7 @@ impl Step {
 
 /// A stand-in until the definition is put in after decoding.
 pub(super) fn no_graph() -> Arc<Graph> {
-    Arc::new(Graph {
-        format: 0,
-        runbook: String::new(),
-        file: String::new(),
-        description: None,
-        owner: None,
-        labels: BTreeMap::new(),
-        params: Vec::new(),
-        vars: Vec::new(),
-        env: Vec::new(),
-        modules: Vec::new(),
-        files: Vec::new(),
-        nodes: Vec::new(),
-        blocks: Vec::new(),
-        exprs: Vec::new(),
-        main: BlockId(0),
-        on_failure: None,
-        finally: None,
-        outputs: Vec::new(),
-        timeout: None,
-    })
+    Arc::new(Graph::empty())
 }
 
 /// Maps whose keys are not text, as lists of pairs.

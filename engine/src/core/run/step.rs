@@ -1,6 +1,6 @@
 //! The life of one step: ready, begun, tried, tried again, handled, ended.
 
-use lockstep_dsl::graph::{Effect, Kind, OnError, Retry};
+use lockstep_dsl::graph::{Effect, Field, Kind, OnError, Retry};
 use lockstep_dsl::value::{Map, Millis, Value};
 
 use super::record::{Change, Delay, Question, Settlement, Skip, StepStatus, StopCause};
@@ -38,6 +38,15 @@ impl Turn<'_> {
     /// The step runs from here on.
     pub fn begin(&mut self, step: StepNo) {
         self.emit(Change::Begun { step });
+        match &self.run.node_of(step).title {
+            None | Some(Field::Const(_)) => self.attempt(step),
+            Some(Field::Expr(_) | Field::Text(_) | Field::List(_) | Field::Map(_)) => self.ask(step, Question::Title),
+        }
+    }
+
+    /// The step's title is known, or cannot be worked out.
+    pub fn titled(&mut self, step: StepNo, title: Option<String>) {
+        self.emit(Change::Titled { step, title });
         self.attempt(step);
     }
 
