@@ -4,12 +4,14 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{Gate, Outcome, Process, Terminal};
+use super::{DEADLINE, Gate, Outcome, Process, Terminal};
 
 /// The file that [`Case::runbook`] writes.
 const RUNBOOK: &str = "runbook.yaml";
@@ -138,12 +140,30 @@ impl Case {
     /// Kills the supervisors of all commands of the case, but not the commands.
     #[track_caller]
     pub fn kill_supervisors(&self) {
+        let killed = kill(self.supervisors());
+        assert!(killed > 0, "no supervisor lives");
+    }
+
+    fn supervisors(&self) -> Vec<Pid> {
         let spool = self.data.join("spool").into_os_string().into_encoded_bytes();
-        let killed = kill_all("cmdline", |arguments| {
+        find_all("cmdline", |arguments| {
             arguments.get(1) == Some(&&b"__supervise"[..])
                 && arguments.get(2).is_some_and(|path| path.starts_with(&spool))
-        });
-        assert!(killed > 0, "no supervisor lives");
+        })
+    }
+
+    /// Waits until no supervisor of the case lives any more.
+    pub fn await_supervisors(&self) {
+        let deadline = Instant::now() + DEADLINE;
+        for pid in self.supervisors() {
+            // One that cannot be opened is gone already.
+            let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { continue };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = Timespec::try_from(left).expect("a short time");
+            let ended =
+                poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&left)).expect("a process can be awaited");
+            assert!(ended > 0, "waited in vain for the end of a supervisor");
+        }
     }
 
     /// The run as `show --json` shows it.
@@ -166,17 +186,21 @@ impl Drop for Case {
     fn drop(&mut self) {
         let mut mark = b"LOCKSTEP_OUTPUT=".to_vec();
         mark.extend(self.data.as_os_str().as_encoded_bytes());
-        kill_all("environ", |variables| variables.iter().any(|variable| variable.starts_with(&mark)));
+        kill(find_all("environ", |variables| variables.iter().any(|variable| variable.starts_with(&mark))));
     }
 }
 
-/// Kills all processes of which a file in `/proc` says so; gives their number.
-fn kill_all(file: &str, is_meant: impl Fn(&[&[u8]]) -> bool) -> usize {
-    let Ok(processes) = fs::read_dir("/proc") else { return 0 };
+/// All processes of which a file in `/proc` says so.
+fn find_all(file: &str, is_meant: impl Fn(&[&[u8]]) -> bool) -> Vec<Pid> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     let meant = processes.flatten().filter(|entry| {
         let text = fs::read(entry.path().join(file)).unwrap_or_default();
         is_meant(&text.split(|byte| *byte == 0).collect::<Vec<_>>())
     });
-    let pids = meant.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
-    pids.filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
+    meant.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// Kills processes; gives the number of those that were there.
+fn kill(pids: Vec<Pid>) -> usize {
+    pids.into_iter().filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
 }

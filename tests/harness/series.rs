@@ -38,6 +38,11 @@ impl Series {
 
     /// Plays all rounds, and gives what came of each; a round is told its name and its own source of chance.
     pub fn play<T: Send>(&self, round: impl Fn(&str, &mut Random) -> T + Sync) -> Vec<T> {
+        self.play_numbered(|_, name, random| round(name, random))
+    }
+
+    /// The same for rounds that are told their number too, counted from 0.
+    pub fn play_numbered<T: Send>(&self, round: impl Fn(u32, &str, &mut Random) -> T + Sync) -> Vec<T> {
         let next = AtomicU32::new(0);
         let some = || {
             let mut results = Vec::new();
@@ -48,7 +53,7 @@ impl Series {
                 }
                 let name = format!("round {number} of LOCKSTEP_SEED={}", self.seed);
                 let mut random = Random(self.seed ^ (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                results.push(round(&name, &mut random));
+                results.push(round(number, &name, &mut random));
             }
         };
         thread::scope(|scope| {

@@ -2,4 +2,6 @@
 //!
 //! `docs/proofs.md` says what they promise, and `scripts/prove` runs them all.
 
+mod matrix;
 mod registry;
+mod trial;
