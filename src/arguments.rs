@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    cancel, check, completions, doctor, graph, history, logs, resolve, resume, retry, run, runs, show,
+    backup, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run, runs, show,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -101,6 +101,10 @@ pub enum Command {
     Resolve(resolve::Options),
     /// Examine the data folder, and repair it.
     Doctor(doctor::Options),
+    /// Copy the data folder while it is used.
+    Backup(backup::Options),
+    /// Make a data folder from a backup.
+    Restore(restore::Options),
     /// Print the completions for a shell.
     Completions(completions::Options),
 }
@@ -121,6 +125,8 @@ impl Command {
             Self::Retry(options) => retry::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),
+            Self::Backup(options) => backup::execute(options, context),
+            Self::Restore(options) => restore::execute(options, context),
             Self::Completions(options) => completions::execute(options),
         }
     }

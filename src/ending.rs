@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use lockstep_engine::api::{Refusal, RefusalKind};
+use lockstep_engine::backup::BackupError;
 use lockstep_engine::store::OpenError;
 
 /// How a command ended that could do its work.
@@ -51,6 +52,9 @@ pub enum Failure {
     /// The data folder cannot be used.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A backup cannot be taken, or put back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// Somebody holds the data folder but does not answer.
     #[error("`{}` is in use by {}, {why}", folder.display(), process_name(*holder))]
     Unanswered {
@@ -93,7 +97,8 @@ pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
             Failure::Usage { .. }
             | Failure::Invalid(_)
             | Failure::Unreadable { .. }
-            | Failure::Refused(Refusal { kind: RefusalKind::Invalid, .. }),
+            | Failure::Refused(Refusal { kind: RefusalKind::Invalid, .. })
+            | Failure::Backup(BackupError::Occupied(_)),
         ) => 2,
         Ok(Ending::StillOpen) | Err(Failure::Interrupted) => 3,
         Ok(Ending::RunCancelled) => 4,
@@ -101,6 +106,7 @@ pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
         | Err(
             Failure::Refused(Refusal { kind: RefusalKind::Store, .. })
             | Failure::Store(_)
+            | Failure::Backup(BackupError::NotWhole { .. } | BackupError::Store(_))
             | Failure::Unanswered { .. }
             | Failure::AnswerLost(_)
             | Failure::System { .. },
@@ -148,6 +154,7 @@ impl Failure {
             Self::Invalid(_)
             | Self::Unreadable { .. }
             | Self::Store(_)
+            | Self::Backup(_)
             | Self::Unanswered { .. }
             | Self::AnswerLost(_)
             | Self::System { .. }
@@ -196,7 +203,14 @@ impl Failure {
                 vec!["make room on that disk; what was acknowledged is safe, `lockstep resume` goes on".to_owned()]
             }
             Self::AnswerLost(_) | Self::Interrupted => vec!["`lockstep show RUN` says whether it was done".to_owned()],
+            Self::Backup(BackupError::Occupied(_)) => {
+                vec!["name a folder that is empty, or not there yet".to_owned()]
+            }
+            Self::Backup(BackupError::NotWhole { .. }) => {
+                vec!["`lockstep backup DIR` takes another one; `lockstep doctor` examines the folder".to_owned()]
+            }
             Self::Store(OpenError::Newer { .. } | OpenError::Io { .. })
+            | Self::Backup(BackupError::Store(_))
             | Self::Invalid(_)
             | Self::Unreadable { .. }
             | Self::System { .. }
@@ -231,6 +245,8 @@ mod tests {
             (store(OpenError::Newer { path: String::new(), found: 2, known: 1 }), 5),
             (store(OpenError::Damaged { path: String::new(), offset: 0, what: String::new() }), 5),
             (store(OpenError::Io { action: "", path: String::new(), source: io() }), 5),
+            (Err(BackupError::Occupied(String::new()).into()), 2),
+            (Err(BackupError::NotWhole { path: String::new(), what: String::new() }.into()), 5),
             (Err(Failure::Unanswered { folder: PathBuf::new(), holder: None, why: String::new() }), 5),
             (Err(Failure::AnswerLost(String::new())), 5),
             (Err(Failure::System { doing: String::new(), source: io() }), 5),

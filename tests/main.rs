@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod adopt;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod cli;
@@ -16,6 +18,8 @@ mod damage;
 mod diagnostics;
 #[cfg(test)]
 mod docs;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Data flows one way: inputs → [`core`] → one frame → the journal → effects. `core` does no I/O.
 
 pub mod api;
+pub mod backup;
 pub mod clock;
 pub mod core;
 pub mod doctor;

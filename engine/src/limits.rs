@@ -27,6 +27,9 @@ pub const TAIL: Millis = Millis(10 * 60 * 1000);
 /// not be fed for ever.
 pub const LOST_ATTEMPTS: u32 = 3;
 
+/// How far a restored run's tokens are raised: more than attempts of one run ever come to.
+pub const RESTORED_TOKENS: u64 = 1 << 32;
+
 /// Inputs that one turn takes in, so that no caller waits for ever in a turn that never ends.
 pub const MAX_INPUTS_A_TURN: usize = 1_024;
 

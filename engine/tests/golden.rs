@@ -46,7 +46,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 26] = [
+const VARIANTS: [&str; 27] = [
     "Defined",
     "Created",
     "Checkpointed",
@@ -70,6 +70,7 @@ const VARIANTS: [&str; 26] = [
     "Concluded",
     "Finished",
     "Retried",
+    "Restored",
     "Quarantined",
     "Reported/failed",
     "Reported/unknown",
@@ -105,6 +106,7 @@ fn variant(record: &Record) -> &'static str {
         Change::Concluded { .. } => "Concluded",
         Change::Finished { .. } => "Finished",
         Change::Retried { .. } => "Retried",
+        Change::Restored { .. } => "Restored",
         Change::Quarantined { .. } => "Quarantined",
     }
 }
@@ -137,6 +139,7 @@ fn samples() -> Vec<(String, Record)> {
         ("finishing".into(), Change::Finishing { outputs: Some(map()) }),
         ("finishing-without".into(), Change::Finishing { outputs: None }),
         ("retried".into(), Change::Retried { by: by.clone() }),
+        ("restored".into(), Change::Restored { token: Token(9) }),
         ("quarantined".into(), Change::Quarantined { why: "a bug".into() }),
     ];
     let questions = [

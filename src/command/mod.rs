@@ -1,5 +1,6 @@
 //! The verbs, one a file. Each has its options and an `execute` that reads from top to bottom.
 
+pub mod backup;
 pub mod cancel;
 pub mod check;
 pub mod completions;
@@ -9,6 +10,7 @@ pub mod history;
 pub mod logs;
 mod one_run;
 pub mod resolve;
+pub mod restore;
 pub mod resume;
 pub mod retry;
 pub mod run;

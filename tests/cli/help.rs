@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 15] = [
     "run",
     "check",
     "graph",
@@ -17,6 +17,8 @@ const VERBS: [&str; 13] = [
     "retry",
     "resolve",
     "doctor",
+    "backup",
+    "restore",
     "completions",
 ];
 

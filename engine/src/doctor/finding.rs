@@ -88,6 +88,8 @@ pub struct Room {
 pub struct Report {
     /// The data folder.
     pub data: PathBuf,
+    /// The last record of the journal, as far as it can be read.
+    pub last: u64,
     /// Whether a process holds the folder, and which one took it last where that is known.
     pub holder: Option<Option<u32>>,
     /// What is found, by part.
@@ -105,6 +107,7 @@ impl Report {
     pub(super) fn new(data: &Path) -> Self {
         Self {
             data: data.to_owned(),
+            last: 0,
             holder: None,
             findings: Vec::new(),
             checked: Checked::default(),

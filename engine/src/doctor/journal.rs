@@ -72,6 +72,7 @@ impl Truth {
             report.checked.frames += 1;
             report.checked.records += frame.records.len() as u64;
             self.last = frame.last();
+            report.last = self.last.0;
             failed = taken.err();
             failed.is_none()
         })?;

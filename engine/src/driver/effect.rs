@@ -109,6 +109,7 @@ impl<B: Backing> Driver<B> {
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
                 | Change::Retried { .. }
+                | Change::Restored { .. }
                 | Change::Quarantined { .. } => {}
             }
         }
@@ -205,6 +206,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Concluded { .. }
         | Change::Finished { .. }
         | Change::Retried { .. }
+        | Change::Restored { .. }
         | Change::Quarantined { .. } => None,
     }
 }

@@ -25,6 +25,7 @@ mod quarantine;
 pub(crate) mod read;
 pub(crate) mod recovery;
 mod request;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;

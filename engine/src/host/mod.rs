@@ -10,6 +10,7 @@ mod mailbox;
 mod pinned;
 mod readonly;
 mod service;
+mod space;
 mod watchers;
 
 pub use handle::{EngineHandle, Events, Options, Stopped};

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::attempts::Attempts;
 use super::evaluations::Evaluations;
 use super::handle::{Call, Events, Options, Stopped};
+use super::space::Space;
 use super::watchers::Watchers;
 use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
@@ -29,6 +30,7 @@ pub(super) struct Service {
     /// Answers of long evaluations.
     evaluated: mpsc::UnboundedReceiver<Input>,
     stop: watch::Sender<Option<Stopped>>,
+    space: Space,
     attempts: Attempts,
     evaluations: Evaluations,
     watchers: Watchers,
@@ -75,6 +77,7 @@ impl Service {
         let progress = Arc::new(move |run: RunId, step: &str, _: Token, progress| lines.line(run, step, progress));
         Self {
             places: driver.places().clone(),
+            space: Space::of(options.data),
             evaluations: Evaluations::new(driver.evaluator().clone(), to_evaluated),
             attempts: Attempts::new(options.actions, to_ended, progress, runtime),
             resume: options.resume,
@@ -166,6 +169,11 @@ impl Service {
                 inputs.push(input);
             }
             Woken::Call(Some(Call::Request(mut request, answer))) => {
+                if let Some(refusal) = self.refuse_start(&request) {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(Reply::Refused(refusal));
+                    return;
+                }
                 self.keep_environment(&mut request);
                 inputs.push(self.asked(request, answer));
             }
@@ -178,6 +186,14 @@ impl Service {
             // Every handle has been dropped.
             Woken::Call(None) => self.closing = Some(oneshot::channel().0),
         }
+    }
+
+    /// Why a new run is not started now. A run that is there already is answered for as ever.
+    fn refuse_start(&mut self, request: &Request) -> Option<Refusal> {
+        let Request::Start(start) = request else { return None };
+        let refusal = self.space.shortage()?;
+        let is_there = self.driver.run(start.id).is_some() || self.driver.find(&start.id.to_string()).is_ok();
+        (!is_there).then_some(refusal)
     }
 
     /// Takes the values of secrets out of a request, so that they go no further than to the attempts that need them.

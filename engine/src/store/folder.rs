@@ -82,8 +82,7 @@ impl Folder {
         let known = check_format(path)?;
         let held = Held::take(path)?;
         if !known && !check_format(path)? {
-            let text = format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n");
-            let put = fault::at(Point::FolderFormat, || files::put_file(path, FORMAT_FILE, text.as_bytes()));
+            let put = fault::at(Point::FolderFormat, || files::put_file(path, FORMAT_FILE, format_text().as_bytes()));
             put.map_err(cannot("cannot create", &path.join(FORMAT_FILE)))?;
         }
         for part in [layout.blobs(), layout.logs(), layout.spool()] {
@@ -161,8 +160,13 @@ pub fn open_read_only(path: impl Into<PathBuf>) -> Result<ReadOnly, OpenError> {
     Ok(ReadOnly { layout, journal, blobs })
 }
 
+/// What the file says in a folder of this version.
+pub(crate) fn format_text() -> String {
+    format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n")
+}
+
 /// Whether the folder has a format, one that this program reads; an error if it is somebody else's.
-fn check_format(folder: &Path) -> Result<bool, OpenError> {
+pub(crate) fn check_format(folder: &Path) -> Result<bool, OpenError> {
     let path = folder.join(FORMAT_FILE);
     let text = match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return check_unused(folder).map(|()| false),

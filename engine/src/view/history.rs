@@ -85,6 +85,7 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             ("finished", None, json!({ "outcome": outcome.name(), "error": error(why.as_deref()) }))
         }
         Change::Retried { by } => ("retried", None, json!({ "by": by })),
+        Change::Restored { token } => ("restored", None, json!({ "token": token.0 })),
         Change::Quarantined { why } => ("quarantined", None, json!({ "why": why })),
     }
 }

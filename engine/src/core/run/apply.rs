@@ -124,6 +124,7 @@ impl Run {
                 self.timers.clear();
             }
             Change::Retried { .. } => self.reopen(at),
+            Change::Restored { token } => self.token = self.token.max(*token),
             Change::Quarantined { why } => {
                 self.quarantined = Some(why.clone());
                 self.questions.clear();

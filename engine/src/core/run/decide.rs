@@ -8,6 +8,7 @@ use super::state::{Phase, Run, RunStatus, Timer};
 use super::turn::{Turn, Work};
 use crate::clock::Stamp;
 use crate::id::{StepNo, Token};
+use crate::limits::RESTORED_TOKENS;
 use crate::worker::{Failure, Outcome};
 
 /// What the evaluator says to a [`Question`].
@@ -57,6 +58,8 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// The data folder is a copy that was restored: the one that it was taken of may live on, with workers.
+    Restored,
     /// Deciding about the run panicked.
     Quarantine {
         /// The panic's message.
@@ -96,6 +99,7 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Cancel { by } => turn.cancel(by)?,
         Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
         Input::Retry { by } => turn.retry(by)?,
+        Input::Restored => turn.restored()?,
         Input::Quarantine { why } => turn.emit(Change::Quarantined { why }),
     }
     turn.drain();
@@ -119,6 +123,7 @@ impl Turn<'_> {
             | Input::Cancel { .. }
             | Input::Resolve { .. }
             | Input::Retry { .. }
+            | Input::Restored
             | Input::Quarantine { .. } => {
                 Err(Refused::NotNow(format!("a bug in lockstep stopped this run: {why}; it can only be cancelled")))
             }
@@ -282,6 +287,19 @@ impl Turn<'_> {
             (None, Outcome::Succeeded { .. }) => self.succeeded(step),
             (None, Outcome::Failed { .. }) => self.failed(step),
             (None, Outcome::Unknown { why }) => self.lost(step, why),
+        }
+        Ok(())
+    }
+
+    /// Raises the run's tokens beyond any that the other folder may give out. What came of the attempts that were running
+    /// is known there only.
+    fn restored(&mut self) -> Result<(), Refused> {
+        let before = self.run.token;
+        self.emit(Change::Restored { token: Token(before.0.saturating_add(RESTORED_TOKENS)) });
+        let running: Vec<_> = self.run.running().collect();
+        for (step, token) in running {
+            let why = "the data folder was restored from a backup that was taken while the attempt ran".to_owned();
+            self.reported(step, token, Outcome::Unknown { why })?;
         }
         Ok(())
     }

@@ -229,6 +229,13 @@ pub enum Change {
         /// Who.
         by: String,
     },
+    /// The data folder was restored from a backup: tokens up to this one may be given out in the folder that the backup
+    /// was taken of, so the next one given out here is higher.
+    #[serde(rename = "rest")]
+    Restored {
+        /// The last token that may be another's.
+        token: Token,
+    },
     /// A decision about the run panicked: nothing is decided for it any more.
     #[serde(rename = "quar")]
     Quarantined {
