@@ -66,10 +66,14 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().expect("a process id")).expect("a process id is not 0")
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        let id = Pid::from_raw(self.child.id().try_into().expect("a process id")).expect("a process id is not 0");
-        kill_process(id, signal).expect("the process is there to be signalled");
+        kill_process(self.pid(), signal).expect("the process is there to be signalled");
     }
 
     /// Kills it as a crash would, and waits until it is dead.

@@ -3,5 +3,6 @@
 //! `docs/proofs.md` says what they promise, and `scripts/prove` runs them all.
 
 mod matrix;
+mod power;
 mod registry;
 mod trial;

@@ -296,8 +296,9 @@ fn runbook() -> String {
             "  - id: {step}
     effect: {effect}
     shell: |
-      if [ -e pid.{step} ] && [ -e \"/proc/$(cat pid.{step})/exe\" ]; then echo 'overlap {step}' >> witness; fi
-      echo $$ > pid.{step}
+      if [ -e pid.{step} ] && read -r pid token < pid.{step} &&
+        grep -qzs \"^LOCKSTEP_TOKEN=$token\\$\" \"/proc/$pid/environ\"; then echo 'overlap {step}' >> witness; fi
+      echo \"$$ $LOCKSTEP_TOKEN\" > pid.{step}
       echo \"begin {step} $LOCKSTEP_KEY $LOCKSTEP_TOKEN\" >> witness
       echo 'a line of {step}'
       echo \"end {step} $LOCKSTEP_KEY $LOCKSTEP_TOKEN\" >> witness
