@@ -83,10 +83,22 @@ enum Setting {
     Orphan,
     /// Somebody looks at what was left.
     Look,
+    /// Somebody makes a backup of what was left.
+    Backup,
+    /// Somebody makes another folder of that.
+    Restore,
 }
 
-const SETTINGS: [Setting; 6] =
-    [Setting::Run, Setting::Resume, Setting::Torn, Setting::BadImage, Setting::Orphan, Setting::Look];
+const SETTINGS: [Setting; 8] = [
+    Setting::Run,
+    Setting::Resume,
+    Setting::Torn,
+    Setting::BadImage,
+    Setting::Orphan,
+    Setting::Look,
+    Setting::Backup,
+    Setting::Restore,
+];
 
 /// How often each point is passed by one process, by setting.
 struct Known(BTreeMap<Setting, BTreeMap<String, u64>>);
@@ -134,7 +146,8 @@ impl Setting {
         command.env("LOCKSTEP_FAULTS", "journal.append=after:crash@3");
         assert_eq!(trial.play(command), None, "the run is killed");
         match self {
-            Self::Run | Self::Orphan | Self::Resume | Self::Look => {}
+            Self::Run | Self::Orphan | Self::Resume | Self::Look | Self::Backup => {}
+            Self::Restore => drop(trial.case.lockstep(["backup", "copy"]).exits(0)),
             Self::Torn => tear(trial),
             Self::BadImage => {
                 let state = trial.case.data().join("state");
@@ -155,11 +168,13 @@ impl Setting {
             }
             Self::Resume | Self::Torn | Self::BadImage => trial.resume_command(),
             Self::Look => trial.case.command(["runs", "--json"]),
+            Self::Backup => trial.case.command(["backup", "copy"]),
+            Self::Restore => trial.case.command(["restore", "copy", "--data", "restored"]),
         }
     }
 
     fn play(self, trial: &mut Trial, command: Command) {
-        if self == Self::Look {
+        if matches!(self, Self::Look | Self::Backup | Self::Restore) {
             // What it prints is no story of a run.
             trial.case.outcome(command);
         } else {

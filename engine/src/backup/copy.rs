@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
+use crate::fault::{self, Point};
 use crate::store::OpenError;
 use crate::store::files::{self, UNFINISHED, cannot};
 
@@ -56,7 +57,8 @@ pub(super) fn file(from: &Path, to: &Path) -> Result<Option<u64>, OpenError> {
         opened => opened.map_err(cannot("cannot open", from))?,
     };
     let mut target = files::create_file(to).map_err(cannot("cannot create", to))?;
-    let length = copy_bytes(&mut source, &mut target).map_err(cannot("cannot copy to", to))?;
+    let copied = fault::at(Point::BackupCopy, || copy_bytes(&mut source, &mut target));
+    let length = copied.map_err(cannot("cannot copy to", to))?;
     Ok(Some(length))
 }
 

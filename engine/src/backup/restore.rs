@@ -14,6 +14,7 @@ use super::{BackupError, LABEL, Label, copy};
 use crate::clock::SystemClock;
 use crate::driver::{Driver, Places};
 use crate::eval::Evaluator;
+use crate::fault::{self, Point};
 use crate::store::OpenError;
 use crate::store::files::{self, cannot};
 use crate::store::folder::{FORMAT_FILE, Folder, format_text};
@@ -38,7 +39,7 @@ pub fn restore(backup: &Path, data: &Path) -> Result<Label, BackupError> {
     let format = begun.join(FORMAT_FILE);
     files::put_file(&begun, FORMAT_FILE, format_text().as_bytes()).map_err(cannot("cannot write", &format))?;
     tell_runs(&begun, &label)?;
-    fs::rename(&begun, data).map_err(cannot("cannot make", data))?;
+    fault::at(Point::RestoreRename, || fs::rename(&begun, data)).map_err(cannot("cannot make", data))?;
     let above = data.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     files::sync_folder(above).map_err(cannot("cannot sync", above))?;
     Ok(label)

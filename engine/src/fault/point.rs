@@ -99,6 +99,10 @@ points! {
     LogPart = "log.part" in "engine/src/worker/log.rs",
     /// A frame of a log is written.
     LogAppend = "log.append" in "engine/src/worker/log.rs",
+    /// A file of a backup, or of a folder that is restored, is copied and synced.
+    BackupCopy = "backup.copy" in "engine/src/backup/copy.rs",
+    /// A restored folder takes its name.
+    RestoreRename = "restore.rename" in "engine/src/backup/restore.rs",
     /// The host's socket takes its name.
     SocketRename = "socket.rename" in "src/host/socket.rs",
 }
