@@ -162,6 +162,49 @@ fn after_another_boot_a_repeatable_command_is_repeated() {
 }
 
 #[test]
+fn a_supervisor_that_is_asked_to_end_ends_its_command_and_says_how() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&format!(
+        "steps:\n  - id: work\n    shell: |\n      trap 'echo tidy >> done; exit 7' TERM\n      echo $$ > pid\n      {} &\n      \
+         wait\n",
+        gate.script()
+    ));
+    let mut run = case.start();
+    let id = run.id();
+    gate.arrival();
+    run.kill();
+    // As a machine does to all its processes when it is shut down.
+    case.end_supervisors();
+    case.lockstep(["resume", &id, "--json"]).exits(1);
+    let step = case.show(&id)["steps"][0].clone();
+    assert_eq!((&step["status"], &step["error"]["data"]["exit_code"]), (&"failed".into(), &7.into()), "{step:#}");
+    assert_eq!(case.read("done"), "tidy\n", "it had its grace");
+    assert!(!lives(&case.read("pid")));
+}
+
+#[test]
+fn a_timeout_that_falls_due_while_no_engine_lives_is_kept_by_the_next() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&format!(
+        "steps:\n  - id: work\n    timeout: 1s\n    effect: once\n    shell: \"echo $$ > pid; {}\"\n",
+        gate.script()
+    ));
+    let mut run = case.start();
+    let id = run.id();
+    gate.arrival();
+    run.kill();
+    // Time passes elsewhere.
+    Case::new().runbook("steps: [{ wait: 2s }]\n").run().succeeds();
+    assert!(lives(&case.read("pid")), "nobody was there to stop it");
+    case.lockstep(["resume", &id, "--json"]).exits(1);
+    let step = case.show(&id)["steps"][0].clone();
+    assert_eq!((&step["status"], &step["error"]["kind"]), (&"failed".into(), &"timeout".into()), "{step:#}");
+    assert!(!lives(&case.read("pid")), "it was stopped");
+}
+
+#[test]
 fn the_program_may_be_replaced_while_a_command_runs() {
     let case = Case::new();
     let gate = case.gate("gate");

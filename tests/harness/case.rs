@@ -140,8 +140,15 @@ impl Case {
     /// Kills the supervisors of all commands of the case, but not the commands.
     #[track_caller]
     pub fn kill_supervisors(&self) {
-        let killed = kill(self.supervisors());
+        let killed = signal(self.supervisors(), Signal::KILL);
         assert!(killed > 0, "no supervisor lives");
+    }
+
+    /// Asks the supervisors of all commands of the case to end.
+    #[track_caller]
+    pub fn end_supervisors(&self) {
+        let asked = signal(self.supervisors(), Signal::TERM);
+        assert!(asked > 0, "no supervisor lives");
     }
 
     fn supervisors(&self) -> Vec<Pid> {
@@ -186,7 +193,10 @@ impl Drop for Case {
     fn drop(&mut self) {
         let mut mark = b"LOCKSTEP_OUTPUT=".to_vec();
         mark.extend(self.data.as_os_str().as_encoded_bytes());
-        kill(find_all("environ", |variables| variables.iter().any(|variable| variable.starts_with(&mark))));
+        signal(
+            find_all("environ", |variables| variables.iter().any(|variable| variable.starts_with(&mark))),
+            Signal::KILL,
+        );
     }
 }
 
@@ -200,7 +210,7 @@ fn find_all(file: &str, is_meant: impl Fn(&[&[u8]]) -> bool) -> Vec<Pid> {
     meant.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// Kills processes; gives the number of those that were there.
-fn kill(pids: Vec<Pid>) -> usize {
-    pids.into_iter().filter(|pid| kill_process(*pid, Signal::KILL).is_ok()).count()
+/// Signals processes; gives the number of those that were there.
+fn signal(pids: Vec<Pid>, signal: Signal) -> usize {
+    pids.into_iter().filter(|pid| kill_process(*pid, signal).is_ok()).count()
 }

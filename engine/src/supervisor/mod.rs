@@ -34,6 +34,8 @@
 //! * The supervisor has written `exit`, and the engine dies before it has committed the outcome: the next one takes it
 //!   from there. The folder is removed only when the outcome is durable in the journal, which is the acknowledgement the
 //!   supervisor waits for; without one it syncs the record itself, so that a loss of power does not lose it.
+//! * The supervisor is asked to end by SIGTERM, as a machine does that is shut down: it ends the command as if the engine
+//!   had asked for that, with its grace, and writes down how it ended. The next engine finds an end instead of a doubt.
 //! * The disk is full: the command goes on without a log. An engine that listens is told how it ended over the line;
 //!   `exit` is written again and again until there is room, or the outcome is durable. An engine that comes meanwhile
 //!   finds the supervisor alive.
@@ -57,6 +59,7 @@ use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
 use lockstep_dsl::value::{Map, Value};
+use signal_hook::consts::SIGTERM as TERM;
 
 use self::limits::{ACKNOWLEDGE, FIRST_LOOK, HEAR, WRITE_AGAIN};
 use self::process::Launch;
@@ -102,6 +105,8 @@ fn supervise(spool: &Spool) -> io::Result<()> {
     line.set_nonblocking(true)?;
     let stop = spool.stop_pipe()?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    // Whoever ends this process in an orderly way, as a machine that is shut down does, asks for the command to be ended.
+    signal_hook::low_level::pipe::register(TERM, stop.try_clone()?)?;
     if attend::asked(&stop) {
         leave(spool, &Failure::new("cancelled", "stopped before the command was started").into(), &line);
         return Ok(());

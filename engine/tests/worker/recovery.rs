@@ -97,12 +97,12 @@ async fn a_command_that_still_runs_is_awaited() {
     orphan(&case).await;
     let before = case.lines();
     assert_eq!(before, ["ready"]);
-    let released = std::thread::spawn({
-        let gate = case.path("gate");
-        move || fs::write(gate, "go\n")
-    });
-    let Outcome::Succeeded { outputs } = recover(&case, true).await else { panic!("it ends well") };
-    released.join().unwrap().unwrap();
+    let gate = case.path("gate");
+    // Not before the log has been looked at: what is there by then was seen by those who watched the first engine.
+    let release = async { tokio::task::spawn_blocking(move || fs::write(gate, "go\n")).await };
+    let (outcome, released) = tokio::join!(recover(&case, true), release);
+    released.unwrap().unwrap();
+    let Outcome::Succeeded { outputs } = outcome else { panic!("{outcome:?}") };
     assert_eq!(outputs["stdout"], Value::from("ready\nafter go"));
     assert_eq!(case.logged(Stream::Stdout), b"ready\nafter go\n");
     assert_eq!(notes(&case), "begin\nend\n");
