@@ -27,6 +27,8 @@ mod house;
 #[cfg(test)]
 mod language;
 #[cfg(test)]
+mod load;
+#[cfg(test)]
 mod proof;
 #[cfg(test)]
 mod runbooks;
