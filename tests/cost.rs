@@ -15,20 +15,23 @@ struct Syncs {
     checkpoint: usize,
 }
 
+/// Runs the case's runbook; gives the system calls of these kinds.
+fn traced_run(case: &Case, calls: &str) -> String {
+    let mut strace = Command::new("strace");
+    let run = case.run_command(&[]);
+    strace.args(["--follow-forks", "--decode-fds=path", "--quiet=all", "--trace", calls, "--output"]);
+    strace.arg(case.path("trace")).arg(run.get_program()).args(run.get_args());
+    strace.current_dir(run.get_current_dir().expect("the case's folder")).env_clear();
+    strace.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    case.outcome(strace).exits(0);
+    case.read("trace")
+}
+
 /// Runs as many steps in sequence and counts what is synced.
 fn syncs(steps: usize) -> Syncs {
     let runbook = format!("steps:\n{}", "  - exec: ['true']\n".repeat(steps));
     let case = Case::new().runbook(&runbook);
-    let trace = case.path("trace");
-    let mut strace = Command::new("strace");
-    let run = case.run_command(&[]);
-    strace.args(["--follow-forks", "--decode-fds=path", "--trace=fsync,fdatasync", "--quiet=all", "--output"]);
-    strace.arg(&trace).arg(run.get_program()).args(run.get_args());
-    strace.current_dir(run.get_current_dir().expect("the case's folder")).env_clear();
-    strace.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    case.outcome(strace).exits(0);
-
-    let trace = case.read("trace");
+    let trace = traced_run(&case, "fsync,fdatasync");
     let journal = format!("{}/journal", case.data().display());
     let state = format!("{}/state", case.data().display());
     let synced: Vec<&str> = trace.lines().filter(|line| line.contains("sync(")).collect();
@@ -38,7 +41,11 @@ fn syncs(steps: usize) -> Syncs {
     Syncs {
         segments,
         preparation: in_journal.len() - segments,
-        checkpoint: synced.iter().filter(|line| line.contains(&format!("{state}/db>"))).count(),
+        // sled syncs it as well, when it opens.
+        checkpoint: synced
+            .iter()
+            .filter(|line| line.contains("fdatasync(") && line.contains(&format!("{state}/db>")))
+            .count(),
     }
 }
 
@@ -53,4 +60,35 @@ fn a_sequential_step_costs_one_sync() {
     assert_eq!(durable(&few) - 6, durable(&many) - 46);
     assert!(durable(&few) - 6 <= 2, "{few:?} for 5 steps");
     assert_eq!(few.preparation, many.preparation, "{few:?} for 5 steps, {many:?} for 45");
+}
+
+/// Files opened, syncs, and bytes read in the data folder by one run.
+fn touched(case: &Case) -> (usize, usize, u64) {
+    let trace = traced_run(case, "openat,fsync,fdatasync,read,pread64");
+    let data = case.data().display().to_string();
+    let lines: Vec<&str> = trace.lines().filter(|line| line.contains(&data)).collect();
+    let count = |call: &str| lines.iter().filter(|line| line.contains(call)).count();
+    let bytes = |line: &&str| line.rsplit_once("= ").and_then(|(_, bytes)| bytes.parse::<u64>().ok());
+    let read = lines.iter().filter(|line| line.contains("read")).filter_map(bytes).sum();
+    assert!(!trace.contains("/state/"), "the checkpoint is neither read nor written");
+    (count("openat("), count("sync("), read)
+}
+
+#[test]
+fn what_a_run_costs_does_not_grow_with_the_runs_before_it() {
+    const RUNS: usize = 40;
+    let case = Case::new().runbook("steps:\n  - exec: ['true']\n");
+    for _ in 0..3 {
+        case.outcome(case.run_command(&[])).exits(0);
+    }
+    let (opened, synced, read) = touched(&case);
+    for _ in 0..RUNS {
+        case.outcome(case.run_command(&[])).exits(0);
+    }
+    let later = touched(&case);
+    assert!(later.0 <= opened && later.1 <= synced, "{later:?} after {RUNS} more runs, {:?} before", (opened, synced));
+    // Ids of runs and numbers of records are of varying length.
+    assert!(later.2 <= read + 200, "{} bytes are read after {RUNS} more runs, {read} before", later.2);
+    assert_eq!(synced, 5, "HEAD at both ends, the start of the step, the end of the run, and that no run is open");
+    assert_eq!(case.runs().len(), RUNS + 5);
 }

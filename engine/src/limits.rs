@@ -58,6 +58,10 @@ pub const CHECKPOINT_MS: u64 = 5_000;
 /// Appended bytes after which a checkpoint is made at once.
 pub const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes of records behind the last checkpoint with which the engine may be closed without another one, when no run is
+/// open. So much is read again, within milliseconds, when somebody asks for runs that have ended.
+pub const UNCHECKED_BYTES: usize = 1024 * 1024;
+
 /// Rows of a list of runs.
 pub const MAX_LISTED_RUNS: usize = 10_000;
 

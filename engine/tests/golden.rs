@@ -46,10 +46,11 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 27] = [
+const VARIANTS: [&str; 28] = [
     "Defined",
     "Created",
     "Checkpointed",
+    "Rested",
     "Started",
     "Activated",
     "Asked",
@@ -81,6 +82,7 @@ fn variant(record: &Record) -> &'static str {
         Record::Defined { .. } => return "Defined",
         Record::Created { .. } => return "Created",
         Record::Checkpointed { .. } => return "Checkpointed",
+        Record::Rested { .. } => return "Rested",
         Record::Changed { change, .. } => change,
     };
     match change {
@@ -181,6 +183,7 @@ fn samples() -> Vec<(String, Record)> {
         ("defined".to_owned(), Record::Defined { hash: "ab".repeat(32), graph: Box::new(graph()) }),
         ("created".to_owned(), Record::Created { run, definition: "ab".repeat(32), params: map(), by, cwd: None }),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
+        ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
     samples

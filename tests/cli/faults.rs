@@ -61,18 +61,49 @@ fn a_folder_of_somebody_else_is_not_taken() {
 
 #[test]
 fn damage_is_named_with_file_and_offset_and_nothing_is_changed() {
-    let case = Case::new().runbook(HELLO);
-    case.run().succeeds();
-    case.run().succeeds();
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&format!("steps:\n  - exec: [echo, hello]\n  - shell: \"{}\"\n", gate.script()));
+    let run = case.start();
+    gate.arrival();
+    run.kill();
     // In the middle of what was acknowledged: later frames follow.
-    let segment = journal_files(case.data()).into_iter().next().expect("a journal has a segment");
-    let mut bytes = fs::read(&segment).unwrap();
-    let place = bytes.windows(5).position(|window| window == b"hello").expect("the journal holds the output");
-    bytes[place] ^= 1;
-    fs::write(&segment, &bytes).unwrap();
+    let (segment, place) = damage(case.data());
+    let bytes = fs::read(&segment).unwrap();
     case.run().exits(5).says("is damaged at byte").says(&segment.display().to_string());
     case.lockstep(["show", "last"]).exits(5).says("is damaged at byte");
     assert_eq!(fs::read(&segment).unwrap(), bytes);
+
+    let mut mended = bytes;
+    mended[place] ^= 1;
+    fs::write(&segment, mended).unwrap();
+    let resume = Process::start(case.command(["resume", "--json"]));
+    gate.open();
+    resume.outcome(&case).exits(0);
+}
+
+/// A closed journal says itself that no run is open, and then is not read for a new one.
+#[test]
+fn damage_to_what_is_over_is_said_to_whoever_asks_for_it() {
+    let case = Case::new().runbook(HELLO);
+    case.run().succeeds();
+    let (segment, place) = damage(case.data());
+    let before = fs::read(&segment).unwrap();
+    case.lockstep(["show", "last"]).exits(5).says("is damaged at byte").says(&segment.display().to_string());
+    case.lockstep(["runs"]).exits(5).says("is damaged at byte");
+    case.run().succeeds();
+    case.lockstep(["runs"]).exits(5).says("is damaged at byte");
+    assert_eq!(fs::read(&segment).unwrap()[..=place], before[..=place]);
+}
+
+/// Changes a bit of the first frame that names what is printed; says where.
+fn damage(data: &Path) -> (std::path::PathBuf, usize) {
+    let segment = journal_files(data).into_iter().next().expect("a journal has a segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    let place = bytes.windows(5).position(|window| window == b"hello").expect("the journal holds the command");
+    bytes[place] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+    (segment, place)
 }
 
 #[test]

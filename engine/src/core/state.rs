@@ -95,7 +95,7 @@ impl State {
                 assert!(self.runs.insert(*run, new).is_none(), "run {run} was created twice");
             }
             Record::Changed { run, change } => self.change(*run, change, at),
-            Record::Checkpointed { .. } => {}
+            Record::Checkpointed { .. } | Record::Rested { .. } => {}
         }
     }
 

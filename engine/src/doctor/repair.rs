@@ -29,6 +29,8 @@ pub fn repair(path: &Path) -> Result<(), OpenError> {
     let aside = folder.layout().state().with_extension(SET_ASIDE);
     let evaluator = Evaluator::new(Arc::new(Sandbox::new(&[])));
     let mut driver = Driver::open(folder, Box::new(SystemClock::new()), evaluator, places)?;
+    // Also what a start need not read must be whole, and checkpointed where it was.
+    driver.read_all()?;
     sweep_spool(&driver);
     driver.close([]);
     drop(driver);

@@ -54,7 +54,10 @@ impl Batch {
             match &record {
                 Record::Defined { hash, .. } => undefined.push(hash.clone()),
                 Record::Created { run, .. } | Record::Changed { run, .. } if runs.contains(run) => {}
-                Record::Created { .. } | Record::Changed { .. } | Record::Checkpointed { .. } => {
+                Record::Created { .. }
+                | Record::Changed { .. }
+                | Record::Checkpointed { .. }
+                | Record::Rested { .. } => {
                     self.records.push(record);
                     self.encoded.push(bytes);
                 }

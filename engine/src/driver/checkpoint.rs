@@ -16,7 +16,7 @@ use crate::core::run::Record;
 use crate::encode::encode;
 use crate::id::{Lsn, RunId};
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS};
-use crate::store::{self, Image, ShardLog};
+use crate::store::{self, Image};
 use crate::view::run_row;
 
 /// What changed since the last checkpoint.
@@ -71,7 +71,7 @@ impl<B: Backing> Driver<B> {
             Record::Changed { run, .. } => {
                 self.dirty.runs.insert(*run);
             }
-            Record::Checkpointed { .. } => return,
+            Record::Checkpointed { .. } | Record::Rested { .. } => return,
         }
         self.dirty.since.get_or_insert(self.now.time);
     }
@@ -101,16 +101,20 @@ impl<B: Backing> Driver<B> {
             self.commit(batch, &mut turn);
         }
         self.refuse_requests(&mut turn);
-        if self.dirty.since.is_some() {
+        if self.dirty.since.is_some() && !self.may_rest_unchecked() {
             turn.effects.extend(self.checkpoint().effects);
         }
-        self.log.rest();
+        self.rest(&mut turn);
         turn
     }
 
     fn checkpoint(&mut self) -> Turn {
         let mut turn = Turn::default();
         if self.held.is_some() || self.halted.is_some() {
+            return turn;
+        }
+        if let Err(refusal) = self.catch_up() {
+            self.put_off_checkpoint(&refusal.message);
             return turn;
         }
         let mut entries = store::Dirty::default();
@@ -133,14 +137,16 @@ impl<B: Backing> Driver<B> {
                 self.append_records(vec![Record::Checkpointed { lsn, generation, digest }], &mut turn);
                 self.let_go(&changed.runs);
             }
-            Err(error) => {
-                tracing::warn!(%error, "the checkpoint failed; it is tried again, and nothing is lost");
-                // Counted from now, so that a broken image is not tried at every turn.
-                self.dirty.since = Some(self.now.time);
-                self.dirty.bytes = 0;
-            }
+            Err(error) => self.put_off_checkpoint(&error.to_string()),
         }
         turn
+    }
+
+    fn put_off_checkpoint(&mut self, why: &str) {
+        tracing::warn!(why, "the checkpoint failed; it is tried again, and nothing is lost");
+        // Counted from now, so that a broken image is not tried at every turn.
+        self.dirty.since = Some(self.now.time);
+        self.dirty.bytes = 0;
     }
 
     /// Lets go of ended runs, which the image holds now.

@@ -71,7 +71,7 @@ impl<B: Backing> Driver<B> {
                     continue;
                 }
                 Record::Changed { run, change } => (*run, change),
-                Record::Defined { .. } | Record::Checkpointed { .. } => continue,
+                Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => continue,
             };
             let changed = turn.changed.entry(id).or_default();
             let Some(run) = self.state.run(id) else { continue };

@@ -17,6 +17,11 @@ use crate::store::Image;
 impl<B: Backing> Driver<B> {
     /// The run that a unique prefix of its id, or `last`, names.
     pub(super) fn named(&mut self, name: &str) -> Result<RunId, Refusal> {
+        let whole = if name == "last" { self.newest } else { name.parse().ok() };
+        if let Some(id) = whole.filter(|id| self.run(*id).is_some()) {
+            return Ok(id);
+        }
+        self.catch_up()?;
         if name == "last" {
             return self.newest.ok_or_else(|| refusal("there is no run yet".to_owned()));
         }
@@ -32,8 +37,19 @@ impl<B: Backing> Driver<B> {
     }
 
     /// Whether a run of this id was ever created.
-    pub(super) fn exists(&mut self, id: RunId) -> bool {
-        self.run(id).is_some() || self.image.get(&summary_key(&id.to_string())).is_some()
+    ///
+    /// # Errors
+    /// The store cannot tell.
+    pub(super) fn exists(&mut self, id: RunId) -> Result<bool, Refusal> {
+        if self.run(id).is_some() {
+            return Ok(true);
+        }
+        // Most are newer than all others, and nothing need be read for them.
+        if self.newest.is_none_or(|newest| newest < id) {
+            return Ok(false);
+        }
+        self.catch_up()?;
+        Ok(self.run(id).is_some() || self.image.get(&summary_key(&id.to_string())).is_some())
     }
 
     /// A run that ended and was let go of, read from the image.

@@ -25,6 +25,7 @@ mod quarantine;
 pub(crate) mod read;
 pub(crate) mod recovery;
 mod request;
+mod rest;
 mod restore;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -116,6 +117,8 @@ pub struct Driver<B: Backing> {
     newest: Option<RunId>,
     /// The last durable record.
     last: Lsn,
+    /// Up to there no run was left open, and nothing was read of what ended before: see `rest`.
+    unread: Option<Lsn>,
     /// This turn's stamp, or that of the last frame.
     now: Stamp,
     /// Inputs for the next turns: what came of runs that exist, and starts.

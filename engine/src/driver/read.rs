@@ -7,7 +7,7 @@ use super::backing::Backing;
 use super::checkpoint::{SUMMARY_PREFIX, Summary};
 use super::commit::refused;
 use super::recovery::decode_record;
-use crate::api::{HistoryRow, INTERRUPTED, RefusalKind, Reply, Request, RunRow};
+use crate::api::{HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow};
 use crate::core::State;
 use crate::core::run::{Record, RunOutcome};
 use crate::encode::decode;
@@ -21,7 +21,7 @@ impl<B: Backing> Driver<B> {
     pub(super) fn read(&mut self, request: &Request) -> Reply {
         match request {
             Request::Runs { limit, status, runbook } => {
-                Reply::Runs(self.rows(*limit, status.as_deref(), runbook.as_deref()))
+                self.rows(*limit, status.as_deref(), runbook.as_deref()).map_or_else(Reply::Refused, Reply::Runs)
             }
             Request::Show { run } => match self.named(run) {
                 Ok(id) => self.show(id),
@@ -40,7 +40,12 @@ impl<B: Backing> Driver<B> {
         }
     }
 
-    fn rows(&mut self, limit: usize, status: Option<&str>, runbook: Option<&str>) -> Vec<RunRow> {
+    fn rows(&mut self, limit: usize, status: Option<&str>, runbook: Option<&str>) -> Result<Vec<RunRow>, Refusal> {
+        // Open runs are all in memory: the list of those that ended, which grows for ever, is not read for them.
+        let only_open = status.is_some_and(|status| !RunOutcome::ALL.iter().any(|outcome| outcome.name() == status));
+        if !only_open {
+            self.catch_up()?;
+        }
         let limit = limit.min(MAX_LISTED_RUNS);
         let mut newest = Newest::new(limit, status, runbook);
         let memory = self.state.runs().map(|run| (run, false));
@@ -49,9 +54,8 @@ impl<B: Backing> Driver<B> {
             seen.insert(run.id);
             newest.offer(run_row(run, interrupted));
         }
-        // Open runs are all in memory: the list of those that ended, which grows for ever, is not read for them.
-        if status.is_some_and(|status| !RunOutcome::ALL.iter().any(|outcome| outcome.name() == status)) {
-            return newest.into_rows();
+        if only_open {
+            return Ok(newest.into_rows());
         }
         self.image.scan(SUMMARY_PREFIX, &mut |_, bytes| {
             if let Ok(summary) = decode::<Summary>(bytes)
@@ -61,7 +65,7 @@ impl<B: Backing> Driver<B> {
             }
             true
         });
-        newest.into_rows()
+        Ok(newest.into_rows())
     }
 
     fn show(&mut self, id: RunId) -> Reply {
@@ -159,7 +163,8 @@ impl History {
                 Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Defined { .. }
-                | Record::Checkpointed { .. } => continue,
+                | Record::Checkpointed { .. }
+                | Record::Rested { .. } => continue,
             }
             self.state.apply(&record, frame.stamp);
             let row = self.state.run(self.id).and_then(|run| history_row(lsn, frame.stamp, &record, run));

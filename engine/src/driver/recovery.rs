@@ -20,6 +20,7 @@ use crate::core::{Command, State};
 use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
 use crate::id::{Lsn, RunId};
+use crate::limits::UNCHECKED_BYTES;
 use crate::store::{Checkpoint, Frame, Image, OpenError, ShardLog};
 
 impl<B: Backing> Driver<B> {
@@ -46,6 +47,7 @@ impl<B: Backing> Driver<B> {
             created_at: BTreeMap::new(),
             newest: None,
             last: head.last,
+            unread: None,
             now,
             waiting: VecDeque::new(),
             starts: VecDeque::new(),
@@ -59,7 +61,22 @@ impl<B: Backing> Driver<B> {
     }
 
     fn recover(&mut self) -> Result<(), OpenError> {
-        let mut fold = Fold::default();
+        if self.begin_rested() {
+            return Ok(());
+        }
+        let broken = self.rebuild(self.last)?;
+        if self.dirty.since.is_some() {
+            // What a crash left is checkpointed at closing, so that the next one finds less to read.
+            self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
+        }
+        self.set_aside(&broken);
+        Ok(())
+    }
+
+    /// Builds the state as it was after the record `until`. Gives the runs with a record that could not be applied, and
+    /// why; `None` when that is journaled already.
+    pub(super) fn rebuild(&mut self, until: Lsn) -> Result<BTreeMap<RunId, Option<String>>, OpenError> {
+        let mut fold = Fold { until, ..Fold::default() };
         let checkpoint = self.image.load();
         let vouched = match checkpoint {
             Some(checkpoint) if self.load(&checkpoint) => {
@@ -77,11 +94,10 @@ impl<B: Backing> Driver<B> {
             self.created_at.clear();
             self.newest = None;
             self.dirty = Dirty::default();
-            fold = Fold::default();
+            fold = Fold { until, anew: true, ..Fold::default() };
             self.read_journal(&mut fold)?;
         }
-        self.set_aside(&fold.broken);
-        Ok(())
+        Ok(fold.broken)
     }
 
     /// Takes the open runs in from a checkpoint. Says whether all of it could be read.
@@ -120,6 +136,9 @@ impl<B: Backing> Driver<B> {
         loop {
             let mut bytes = 0;
             self.log.read(next, &mut |frame| {
+                if frame.last() > fold.until {
+                    return false;
+                }
                 bytes += frame.records.iter().map(Vec::len).sum::<usize>();
                 frames.push(frame);
                 bytes < READ_BYTES
@@ -137,8 +156,13 @@ impl<B: Backing> Driver<B> {
             if lsn < from {
                 continue;
             }
+            self.dirty.bytes += bytes.len();
             let record = decode_record(lsn, bytes)?;
             if let Record::Checkpointed { lsn, generation, digest } = &record {
+                if fold.anew {
+                    // There was an image: it is to be made again at closing.
+                    self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
+                }
                 fold.wanted
                     .take_if(|wanted| (wanted.lsn, wanted.generation, wanted.digest) == (*lsn, *generation, *digest));
             }
@@ -209,6 +233,10 @@ const READ_BYTES: usize = 16 * 1024 * 1024;
 /// What is known so far while the journal is read.
 #[derive(Default)]
 struct Fold {
+    /// The last record to be read.
+    until: Lsn,
+    /// Everything is read, since there is no image that can be believed.
+    anew: bool,
     /// The checkpoint whose record is still to be found.
     wanted: Option<Checkpoint>,
     /// Runs with a record that could not be applied, and why; `None` when that is journaled already.

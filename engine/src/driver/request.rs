@@ -68,7 +68,7 @@ impl<B: Backing> Driver<B> {
     fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
         // The environment is for the attempts alone.
         let Start { id, graph, params, by, cwd, environment: _ } = start;
-        if self.exists(id) {
+        if self.exists(id)? {
             return Ok(Reply::Started { run: id });
         }
         let graph = Arc::new(graph);

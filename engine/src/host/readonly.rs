@@ -104,7 +104,7 @@ pub(crate) fn fold(state: &mut State, broken: &mut BTreeSet<RunId>, frame: &Fram
         let record: Record = decode_record(lsn, bytes)?;
         let run = match &record {
             Record::Created { run, .. } | Record::Changed { run, .. } => Some(*run),
-            Record::Defined { .. } | Record::Checkpointed { .. } => None,
+            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => None,
         };
         if run.is_some_and(|run| broken.contains(&run)) {
             continue;

@@ -22,10 +22,14 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     if let Some(above) = above {
         create_folder(above)?;
     }
+    if make_folder(path)? { sync_folder(above.unwrap_or(Path::new("."))) } else { Ok(()) }
+}
+
+/// Makes a folder whose name is not durable yet; says whether it was not there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<bool> {
     match fault::at(Point::FolderCreate, || DirBuilder::new().mode(0o700).create(path)) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(error),
-        Ok(()) => sync_folder(above.unwrap_or(Path::new("."))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        made => made.map(|()| true),
     }
 }
 

@@ -85,9 +85,7 @@ impl Folder {
             let put = fault::at(Point::FolderFormat, || files::put_file(path, FORMAT_FILE, format_text().as_bytes()));
             put.map_err(cannot("cannot create", &path.join(FORMAT_FILE)))?;
         }
-        for part in [layout.blobs(), layout.logs(), layout.spool()] {
-            files::create_folder(&part).map_err(cannot("cannot create", &part))?;
-        }
+        create_parts(&layout)?;
         let blobs = layout.blobs();
         files::remove_unfinished(&blobs).map_err(cannot("cannot clean", &blobs))?;
         Ok(Self { layout, held: Arc::new(held) })
@@ -163,6 +161,18 @@ pub fn open_read_only(path: impl Into<PathBuf>) -> Result<ReadOnly, OpenError> {
 /// What the file says in a folder of this version.
 pub(crate) fn format_text() -> String {
     format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n")
+}
+
+/// Makes the folders within, durably and with one sync for all.
+fn create_parts(layout: &Layout) -> Result<(), OpenError> {
+    let mut made = false;
+    for part in [layout.journal(), layout.blobs(), layout.logs(), layout.spool()] {
+        made |= files::make_folder(&part).map_err(cannot("cannot create", &part))?;
+    }
+    if made {
+        files::sync_folder(layout.path()).map_err(cannot("cannot sync", layout.path()))?;
+    }
+    Ok(())
 }
 
 /// Whether the folder has a format, one that this program reads; an error if it is somebody else's.

@@ -57,6 +57,8 @@ struct Disk {
     torn_found: u64,
     /// Frames whose last record lies before this were dropped.
     trimmed: Lsn,
+    /// The end of a frame that stands for all before it.
+    settled: Option<Lsn>,
     faults: VecDeque<Option<Fault>>,
     /// State of the random numbers, and how rare a random fault is.
     random: (u64, u64),
@@ -76,6 +78,7 @@ impl Default for Disk {
             torn: false,
             torn_found: 0,
             trimmed: Lsn(0),
+            settled: None,
             faults: VecDeque::new(),
             random: (0, 0),
             image: None,
@@ -305,6 +308,16 @@ impl ShardLog for MemoryLog {
     }
 
     fn rest(&mut self) {}
+
+    fn settle(&mut self) {
+        self.disk.disk().settled = Some(self.head.last);
+    }
+
+    fn settled(&mut self) -> Option<Frame> {
+        let disk = self.disk.disk();
+        let frame = disk.cached.last().or(disk.durable.last())?;
+        (disk.settled == Some(frame.last()) && frame.last() == self.head.last).then(|| frame.clone())
+    }
 }
 
 /// An [`Image`] on a [`MemoryDisk`].

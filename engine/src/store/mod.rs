@@ -145,6 +145,13 @@ pub trait ShardLog: Send {
 
     /// Says that nothing will be appended for a while, or ever: the store may write its bookkeeping now.
     fn rest(&mut self);
+
+    /// Says that the last frame stands for all before it. If the log is closed behind it, the next opening may read that
+    /// frame alone. What lies before it can be read all the same, and what is damaged there shows only then.
+    fn settle(&mut self);
+
+    /// The frame that stood for all before it when the log was opened, if there was one; at most once.
+    fn settled(&mut self) -> Option<Frame>;
 }
 
 /// A checkpoint of the open state.

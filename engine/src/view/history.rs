@@ -14,7 +14,7 @@ use crate::worker::Outcome;
 /// Records that are about no run have no row.
 pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<HistoryRow> {
     let (what, step, detail) = match record {
-        Record::Defined { .. } | Record::Checkpointed { .. } => return None,
+        Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => return None,
         Record::Created { definition, params, by, .. } => {
             let params: Map = params.clone();
             let params: Json = params.iter().map(|(name, value)| (name.clone(), super::shown(value))).collect();

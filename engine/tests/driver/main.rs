@@ -10,5 +10,6 @@ mod kinds;
 mod look;
 mod property;
 mod quarantine;
+mod rest;
 mod sequence;
 mod timing;

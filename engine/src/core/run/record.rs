@@ -56,6 +56,15 @@ pub enum Record {
         /// Digest over all entries.
         digest: [u8; 32],
     },
+    /// No run is open. Written when the engine is closed, so that the next one need not read what came before; it is
+    /// read only as the very last record of the journal.
+    #[serde(rename = "rest")]
+    Rested {
+        /// The newest run that ever was.
+        newest: Option<RunId>,
+        /// Bytes of records behind the last checkpoint.
+        unchecked: u64,
+    },
 }
 
 /// How a run changed. All are written by [`super::decide`]; where it matters, the comment says what a crash right after

@@ -84,6 +84,7 @@ fn the_page_places_every_field() {
         ("OLDEST", h::OLDEST),
         ("BASE", h::BASE),
         ("BASE_HASH", h::BASE_HASH),
+        ("SETTLED", h::SETTLED),
         ("HASH", h::HASH),
     ];
     check_fields("frame header", &frame_fields);

@@ -41,6 +41,7 @@ pub(super) mod at {
     pub const OLDEST: Range<usize> = 64..72;
     pub const BASE: Range<usize> = 72..80;
     pub const BASE_HASH: Range<usize> = 80..96;
+    pub const SETTLED: Range<usize> = 96..104;
     pub const HASH: Range<usize> = 112..128;
 }
 
@@ -63,6 +64,8 @@ pub struct HeadState {
     pub base: Lsn,
     /// The hash of the frame which ends with it.
     pub base_hash: Hash,
+    /// Where in `segment` the frame begins that ends with `last`, if that frame stands for all before it; else 0.
+    pub settled: u64,
 }
 
 impl HeadState {
@@ -76,6 +79,7 @@ impl HeadState {
         oldest: 1,
         base: Lsn(0),
         base_hash: [0; FRAME_HASH_BYTES],
+        settled: 0,
     };
 }
 
@@ -164,6 +168,7 @@ fn encode(shard: ShardId, turn: u64, state: &HeadState) -> [u8; HEAD_USED_BYTES]
     slot[at::OLDEST].copy_from_slice(&state.oldest.to_le_bytes());
     slot[at::BASE].copy_from_slice(&state.base.0.to_le_bytes());
     slot[at::BASE_HASH].copy_from_slice(&state.base_hash);
+    slot[at::SETTLED].copy_from_slice(&state.settled.to_le_bytes());
     let hash = slot_hash(&slot);
     slot[at::HASH].copy_from_slice(&hash);
     slot
@@ -192,6 +197,7 @@ fn decode(path: &Path, slot: &[u8], shard: ShardId) -> Result<Option<(u64, HeadS
         oldest: number(at::OLDEST),
         base: Lsn(number(at::BASE)),
         base_hash: array(slot, at::BASE_HASH),
+        settled: number(at::SETTLED),
     };
     Ok(Some((number(at::TURN), state)))
 }

@@ -12,6 +12,7 @@ pub mod head;
 mod reader;
 mod recovery;
 pub mod segment;
+mod settled;
 mod spares;
 mod walk;
 
@@ -48,6 +49,12 @@ pub struct Journal {
     hash: Hash,
     /// The segment in which the last frame lies.
     last_segment: u64,
+    /// Where in that segment it begins, if this handle wrote it or it stands for all before it.
+    last_offset: Option<u64>,
+    /// The last frame stands for all before it.
+    is_settled: bool,
+    /// The frame of which that was so when the log was opened.
+    settled: Option<Frame>,
     stamp: Option<Stamp>,
     spares: Spares,
     finished: Option<Finished>,
@@ -56,6 +63,9 @@ pub struct Journal {
     /// Keeps the folder locked; given up last.
     held: Arc<Held>,
 }
+
+/// Appends of a run of a step or two.
+const FEW_APPENDS: u64 = 8;
 
 /// What a handle has done on the commit path.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +110,9 @@ impl Journal {
             epoch: recovered.epoch,
             head: recovered.head,
             last_segment: end.segment,
+            last_offset: recovered.settled.as_ref().map(|(offset, _)| *offset),
+            is_settled: false,
+            settled: recovered.settled.map(|(_, frame)| frame),
             current: recovered.current,
             offset: end.offset,
             last: end.last,
@@ -128,6 +141,8 @@ impl Journal {
         }
         let hash = frame::encode(frame, self.epoch, self.hash, &mut self.buffer);
         self.write_buffer()?;
+        self.last_offset = Some(self.offset);
+        self.is_settled = false;
         self.offset += len as u64;
         self.last = frame.last();
         self.hash = hash;
@@ -135,8 +150,9 @@ impl Journal {
         self.last_segment = self.current.number;
         self.stats.appends += 1;
         self.stats.bytes += len as u64;
-        // A log in its first quarter keeps no spares: most runs never leave it.
-        if self.current.number > 1 || self.offset > self.current.size / 4 {
+        // A log in its first quarter keeps no spares, nor does a handle that hardly writes: it would only begin one.
+        let in_use = self.current.number > 1 || self.offset > self.current.size / 4;
+        if in_use && self.stats.appends > FEW_APPENDS {
             self.spares.keep_ready();
         }
         Ok(())
@@ -207,6 +223,7 @@ impl Journal {
             last: self.last,
             last_hash: self.hash,
             segment: self.last_segment,
+            settled: self.last_offset.filter(|_| self.is_settled).unwrap_or_default(),
             ..self.head.state()
         };
         if let Err(error) = self.head.write(state) {
@@ -296,6 +313,14 @@ impl ShardLog for Journal {
 
     fn rest(&mut self) {
         self.write_head(false);
+    }
+
+    fn settle(&mut self) {
+        self.is_settled = true;
+    }
+
+    fn settled(&mut self) -> Option<Frame> {
+        self.settled.take()
     }
 }
 

@@ -11,11 +11,12 @@ use std::path::Path;
 
 use super::head::{self, HeadFile, HeadState};
 use super::segment::{self, Maker, Segment};
+use super::settled;
 use super::walk::{End, Plan, walk};
 use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, ShardId};
-use crate::store::OpenError;
 use crate::store::files::{self, cannot, damaged};
+use crate::store::{Frame, OpenError};
 
 /// A journal that is ready for appending.
 pub struct Recovered {
@@ -29,6 +30,8 @@ pub struct Recovered {
     pub end: End,
     /// The epoch that this opening began.
     pub epoch: Epoch,
+    /// Place and content of the last frame, where it stands for all before it: nothing else was read.
+    pub settled: Option<(u64, Frame)>,
 }
 
 /// Opens a journal, creating what is not there yet. The caller holds the lock.
@@ -47,17 +50,30 @@ pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
         made.map_err(cannot("cannot create", &segment::path(folder, 1)))?;
         numbers.push(1);
     }
-    let end = walk(&plan(folder, shard, &numbers, &head.state())?, &mut |_| ControlFlow::Continue(()))?;
-    let current = segment::open(folder, end.segment)?;
-    make_durable(&current, &end).map_err(cannot("cannot write", &segment::path(folder, end.segment)))?;
+    let plan = plan(folder, shard, &numbers, &head.state())?;
+    let (current, end, settled) = if let Some(settled) = settled::read(folder, shard, &head.state()) {
+        (settled.current, settled.end, Some((head.state().settled, settled.frame)))
+    } else {
+        let end = walk(&plan, &mut |_| ControlFlow::Continue(()))?;
+        let current = segment::open(folder, end.segment)?;
+        make_durable(&current, &end).map_err(cannot("cannot write", &segment::path(folder, end.segment)))?;
+        (current, end, None)
+    };
 
     let epoch = Epoch(head.state().epoch.max(end.epoch).0 + 1);
-    let state =
-        HeadState { closed: false, epoch, last: end.last, last_hash: end.hash, segment: end.segment, ..head.state() };
+    let state = HeadState {
+        closed: false,
+        epoch,
+        last: end.last,
+        last_hash: end.hash,
+        segment: end.segment,
+        settled: 0,
+        ..head.state()
+    };
     head.write(state).map_err(cannot("cannot write", &path))?;
     let spares = numbers.iter().filter(|number| **number > end.segment);
     let spares = spares.map(|number| segment::open(folder, *number)).collect::<Result<_, _>>()?;
-    Ok(Recovered { head, current, spares, end, epoch })
+    Ok(Recovered { head, current, spares, end, epoch, settled })
 }
 
 /// A walk from the newest place that HEAD vouches for to the end.
@@ -100,6 +116,10 @@ fn make_durable(current: &Segment, end: &End) -> std::io::Result<()> {
     }
     if end.torn {
         clear_tail(current, end.offset)?;
+    }
+    if end.last_frame.is_none() && !end.torn {
+        // Nothing was ever written here.
+        return Ok(());
     }
     fault::at(Point::RecoverySync, || current.file.sync_data())
 }

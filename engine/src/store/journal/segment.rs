@@ -181,6 +181,23 @@ pub fn open(folder: &Path, number: u64) -> Result<Segment, OpenError> {
     Ok(Segment { number, size, file })
 }
 
+/// Reads up to `len` bytes of a segment from `offset` on, and checks its header.
+pub fn load_part(
+    segment: &Segment,
+    folder: &Path,
+    shard: ShardId,
+    offset: u64,
+    len: u64,
+) -> Result<Vec<u8>, OpenError> {
+    let path = path(folder, segment.number);
+    let read = |offset: u64, len: u64| {
+        let mut bytes = vec![0; usize::try_from(len.min(segment.size.saturating_sub(offset))).unwrap_or_default()];
+        segment.file.read_exact_at(&mut bytes, offset).map_err(cannot("cannot read", &path)).map(|()| bytes)
+    };
+    check_header(&path, &read(0, SEGMENT_HEADER_BYTES as u64)?, segment.size, shard, segment.number)?;
+    read(offset, len)
+}
+
 /// Reads all bytes of a segment and checks its header.
 pub fn load(folder: &Path, shard: ShardId, number: u64) -> Result<Vec<u8>, OpenError> {
     let path = path(folder, number);
@@ -190,7 +207,7 @@ pub fn load(folder: &Path, shard: ShardId, number: u64) -> Result<Vec<u8>, OpenE
     })?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(cannot("cannot read", &path))?;
-    check_header(&path, &bytes, shard, number)?;
+    check_header(&path, &bytes, bytes.len() as u64, shard, number)?;
     Ok(bytes)
 }
 
@@ -223,9 +240,10 @@ pub fn holding(
     Ok((head.oldest, Some((head.base, head.base_hash))))
 }
 
-fn check_header(path: &Path, bytes: &[u8], shard: ShardId, number: u64) -> Result<(), OpenError> {
-    let Some(found) = bytes.first_chunk::<SEGMENT_HEADER_BYTES>() else {
-        return Err(damaged(path, bytes.len() as u64, "the segment is shorter than its header"));
+/// Checks the header with which a file of this length begins.
+fn check_header(path: &Path, start: &[u8], len: u64, shard: ShardId, number: u64) -> Result<(), OpenError> {
+    let Some(found) = start.first_chunk::<SEGMENT_HEADER_BYTES>() else {
+        return Err(damaged(path, len, "the segment is shorter than its header"));
     };
     let version = u32::from_le_bytes(array(found, at::VERSION));
     let crc = u32::from_le_bytes(array(found, at::CRC));
@@ -236,9 +254,9 @@ fn check_header(path: &Path, bytes: &[u8], shard: ShardId, number: u64) -> Resul
         return Err(OpenError::Newer { path: path.display().to_string(), found: version, known: FORMAT_VERSION });
     }
     let size = u64::from_le_bytes(array(found, at::SIZE));
-    if size != bytes.len() as u64 {
-        let what = format!("the segment has {} bytes instead of {size}", bytes.len());
-        return Err(damaged(path, size.min(bytes.len() as u64), what));
+    if size != len {
+        let what = format!("the segment has {len} bytes instead of {size}");
+        return Err(damaged(path, size.min(len), what));
     }
     if *found != header(shard, number, size) {
         return Err(damaged(path, 0, "the segment belongs somewhere else: its number or shard is another"));
