@@ -10,6 +10,8 @@ use lockstep_dsl::value::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::fault::{self, Bug};
+
 /// A moment, taken once a frame; every record of the frame carries it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
@@ -43,6 +45,7 @@ impl Reading {
     fn stamp(self, last: Option<&Stamp>) -> Stamp {
         let Self { wall, boottime, boot } = self;
         let time = match last {
+            Some(_) if fault::planted(Bug::TimerByWallClock) => u64::try_from(wall.0).unwrap_or(0),
             None => u64::try_from(wall.0).unwrap_or(0),
             Some(last) => {
                 let passed = match boottime.checked_sub(last.boottime) {
@@ -170,5 +173,16 @@ mod tests {
         let first = clock.now(None);
         let second = clock.now(Some(&first));
         assert!(second.time >= first.time && second.boot == first.boot && first.wall > NOON);
+    }
+
+    #[cfg(feature = "proof")]
+    #[test]
+    fn timers_by_the_wall_clock_are_caught() {
+        use crate::fault::Bug;
+        assert!(
+            crate::fault::is_caught(Bug::TimerByWallClock, a_wall_clock_that_is_set_moves_no_timer),
+            "{:?}",
+            Bug::TimerByWallClock
+        );
     }
 }

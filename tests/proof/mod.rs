@@ -3,6 +3,7 @@
 //! `docs/proofs.md` says what they promise, and `scripts/prove` runs them all.
 
 mod matrix;
+mod planted;
 mod power;
 mod registry;
 mod trial;

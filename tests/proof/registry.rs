@@ -71,6 +71,22 @@ fn every_bug_is_planted_where_the_registry_says() {
 }
 
 #[test]
+fn every_bug_is_in_the_table_with_the_file_that_catches_it() {
+    let table = fs::read_to_string(root().join("docs/proofs.md")).expect("the document is there");
+    let mut wrong = Vec::new();
+    for bug in Bug::ALL {
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{}` | {} |", bug.name(), bug.what())));
+        let file = row.and_then(|row| row.rsplit('`').nth(1)).unwrap_or_default();
+        let catches = fs::read_to_string(root().join(file)).unwrap_or_default();
+        let planted = whole(&catches, &format!("fault::planted(Bug::{bug:?}"));
+        if whole(&catches, &format!("Bug::{bug:?}")) <= planted {
+            wrong.push(format!("{}: {row:?}", bug.name()));
+        }
+    }
+    assert!(wrong.is_empty(), "docs/proofs.md says which file catches each bug:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn no_durable_write_goes_without_a_point() {
     let bare: Vec<String> = sources().iter().flat_map(bare_writes).collect();
     assert!(bare.is_empty(), "do it in `fault::at(Point::X, || ...)`:\n{}", bare.join("\n"));

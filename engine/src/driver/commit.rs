@@ -7,6 +7,7 @@ use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::core::Command;
 use crate::core::run::{Record, Refused};
 use crate::driver::backing::Backing;
+use crate::fault::{self, Bug};
 use crate::id::Lsn;
 use crate::limits::FULL_RETRY_MS;
 use crate::store::{AppendError, Frame, ShardLog};
@@ -51,7 +52,12 @@ impl<B: Backing> Driver<B> {
         }
         match appended {
             Appended::Durable => self.conclude(batch, turn),
-            Appended::Halted => self.refuse_all(batch, turn),
+            Appended::Halted => {
+                if fault::planted(Bug::StartBeforeIntent) {
+                    self.effects_of(&batch.records, turn);
+                }
+                self.refuse_all(batch, turn);
+            }
             Appended::NoSpace(why) => {
                 tracing::error!(why, "nothing can be stored; runs stand still until there is room");
                 for (caller, _) in std::mem::take(&mut batch.answers) {
@@ -123,6 +129,7 @@ impl<B: Backing> Driver<B> {
         match self.log.append(self.last, frame) {
             Ok(()) => {}
             Err(AppendError::NoSpace(why)) => return Appended::NoSpace(format!("there is no room to store it: {why}")),
+            Err(AppendError::Unknown(why)) if fault::planted(Bug::UnknownIsFailure) => return self.halt(why),
             Err(AppendError::Unknown(why)) => {
                 if let Err(halt) = self.find_out(frame, &why) {
                     return self.halt(halt);

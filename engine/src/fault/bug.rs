@@ -52,10 +52,32 @@ bugs! {
         "A sync that failed is tried again, and its success believed.",
     LastFrameNotAgain = "last-frame-not-again" in "engine/src/store/journal/recovery.rs":
         "Opening takes the last frame as durable because it can be read.",
-    HeadNotSynced = "head-not-synced" in "engine/src/store/journal/head.rs":
-        "HEAD is written and not synced.",
     SegmentFolderNotSynced = "segment-folder-not-synced" in "engine/src/store/journal/segment.rs":
         "The name of a new segment is not synced before frames are answered for in it.",
+    FenceNotChecked = "fence-not-checked" in "engine/src/store/journal/mod.rs":
+        "A handle appends to a log that somebody has opened since.",
+    TornFrameAccepted = "torn-frame-accepted" in "engine/src/store/journal/frame.rs":
+        "A frame is taken as whole though its hash does not match.",
+    HeadIgnored = "head-ignored" in "engine/src/store/journal/walk.rs":
+        "The log may end before what HEAD says was acknowledged.",
+    ImageWithoutDigest = "image-without-digest" in "engine/src/store/image/tree.rs":
+        "A checkpoint is believed though its entries do not match its digest.",
+    StartBeforeIntent = "start-before-intent" in "engine/src/driver/commit.rs":
+        "Attempts are started though the frame that grants them was not stored.",
+    UnknownIsFailure = "unknown-is-failure" in "engine/src/driver/commit.rs":
+        "A write of which nobody knows whether it took place is taken for one that did not.",
+    TimerByWallClock = "timer-by-wall-clock" in "engine/src/clock.rs":
+        "Timers count what the wall clock says.",
+    TokenNotCompared = "token-not-compared" in "engine/src/core/run/decide.rs":
+        "A report is taken from an attempt that was superseded.",
+    OnceRepeated = "once-repeated" in "engine/src/core/run/step.rs":
+        "A step that must run once is run again when its outcome is unknown.",
+    OneTryTooMany = "one-try-too-many" in "engine/src/core/run/step.rs":
+        "A step is tried once more than it may be.",
+    KeyPerAttempt = "key-per-attempt" in "engine/src/core/run/path.rs":
+        "The key contains the attempt, so that a repeated one looks new to the world.",
+    MaskedByChunk = "masked-by-chunk" in "engine/src/worker/mask.rs":
+        "A secret that comes in two chunks is not masked.",
 }
 
 #[cfg(feature = "proof")]

@@ -50,6 +50,13 @@ pub fn at<T>(point: Point, write: impl FnOnce() -> io::Result<T>) -> io::Result<
     }
 }
 
+/// Whether a suite fails while this mistake is made in its thread.
+#[cfg(feature = "proof")]
+pub fn is_caught(bug: Bug, suite: impl FnOnce()) -> bool {
+    let _planted = plant(bug);
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(suite)).is_err()
+}
+
 /// Whether this mistake is to be made.
 #[cfg(feature = "proof")]
 #[inline]

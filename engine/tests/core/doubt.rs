@@ -62,3 +62,23 @@ fn the_attempts_own_late_report_ends_the_doubt() {
     assert_eq!(case.line(), "a in_doubt, b pending", "the same again changes nothing");
     assert_eq!(case.ok("a").running(), ["b"]);
 }
+
+#[cfg(feature = "proof")]
+#[test]
+fn mistakes_with_tokens_keys_and_doubt_are_caught() {
+    use lockstep_engine::fault::Bug;
+    assert!(
+        lockstep_engine::fault::is_caught(
+            Bug::TokenNotCompared,
+            rerun_is_a_new_attempt_with_a_new_token_and_the_same_key
+        ),
+        "{:?}",
+        Bug::TokenNotCompared
+    );
+    assert!(lockstep_engine::fault::is_caught(Bug::OnceRepeated, once_waits_for_a_person), "{:?}", Bug::OnceRepeated);
+    assert!(
+        lockstep_engine::fault::is_caught(Bug::KeyPerAttempt, rerun_is_a_new_attempt_with_a_new_token_and_the_same_key),
+        "{:?}",
+        Bug::KeyPerAttempt
+    );
+}

@@ -177,3 +177,14 @@ fn a_block_that_is_retried_has_new_steps() {
     assert_eq!(case.status(), "succeeded");
     assert_eq!(case.run().steps[0].attempts, 2);
 }
+
+#[cfg(feature = "proof")]
+#[test]
+fn a_try_too_many_is_caught() {
+    use lockstep_engine::fault::Bug;
+    assert!(
+        lockstep_engine::fault::is_caught(Bug::OneTryTooMany, retries_wait_longer_and_longer_and_then_give_up),
+        "{:?}",
+        Bug::OneTryTooMany
+    );
+}

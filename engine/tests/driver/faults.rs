@@ -105,3 +105,14 @@ fn a_broken_image_costs_nothing_but_time() {
     case.open();
     assert_eq!(case.status(), "succeeded");
 }
+
+#[cfg(feature = "proof")]
+#[test]
+fn an_unknown_write_that_is_taken_for_a_failed_one_is_caught() {
+    use lockstep_engine::fault::Bug;
+    assert!(
+        lockstep_engine::fault::is_caught(Bug::UnknownIsFailure, a_write_of_unknown_outcome_is_found_out_about),
+        "{:?}",
+        Bug::UnknownIsFailure
+    );
+}

@@ -3,6 +3,7 @@
 use lockstep_dsl::graph::Role;
 
 use super::state::Run;
+use crate::fault::{self, Bug};
 use crate::id::StepNo;
 
 impl Run {
@@ -37,6 +38,9 @@ impl Run {
     /// round of `until`.
     pub fn key(&self, no: StepNo) -> String {
         let path = self.path(no);
+        if fault::planted(Bug::KeyPerAttempt) {
+            return format!("{}/{path}#{}", self.id, self.step(no).grants.len());
+        }
         match self.step(no).rounds {
             0 => format!("{}/{path}", self.id),
             round => format!("{}/{path}@{}", self.id, round + 1),

@@ -6,6 +6,7 @@ use lockstep_dsl::value::{Map, Millis, Value};
 use super::record::{Change, Delay, Question, Settlement, Skip, StepStatus, StopCause};
 use super::state::Phase;
 use super::turn::{Turn, Work};
+use crate::fault::{self, Bug};
 use crate::id::{StepNo, Token};
 use crate::limits::LOST_ATTEMPTS;
 use crate::worker::Outcome;
@@ -150,7 +151,8 @@ impl Turn<'_> {
             self.catch_from(step, 0);
             return;
         };
-        if tries >= retry.attempts || self.is_halted(step) {
+        let most = retry.attempts + u32::from(fault::planted(Bug::OneTryTooMany));
+        if tries >= most || self.is_halted(step) {
             self.catch_from(step, 0);
             return;
         }
@@ -195,7 +197,7 @@ impl Turn<'_> {
 
     /// The outcome of an attempt is unknown.
     pub fn lost(&mut self, step: StepNo, why: String) {
-        if self.run.node_of(step).effect == Effect::Once {
+        if self.run.node_of(step).effect == Effect::Once && !fault::planted(Bug::OnceRepeated) {
             self.emit(Change::Doubted { step, why });
         } else if self.run.step(step).lost <= LOST_ATTEMPTS && !self.is_halted(step) {
             self.grant(step, None);

@@ -251,3 +251,15 @@ proptest! {
         prop_assert_eq!(image.load().unwrap().lsn, Lsn(8));
     }
 }
+
+#[cfg(feature = "proof")]
+#[test]
+fn mistakes_about_damage_are_caught() {
+    use crate::fault::Bug;
+    assert!(crate::fault::is_caught(Bug::HeadIgnored, a_file_that_is_cut_or_gone_is_damage), "{:?}", Bug::HeadIgnored);
+    assert!(
+        crate::fault::is_caught(Bug::TornFrameAccepted, no_flipped_bit_loses_anything_in_a_closed_folder),
+        "{:?}",
+        Bug::TornFrameAccepted
+    );
+}

@@ -365,3 +365,10 @@ fn what_a_killed_process_left_half_made_is_cleaned_up() {
     append(&mut Folder::open(fresh.path()).unwrap().log().unwrap(), 10);
     assert_eq!(read_all(fresh.path()).unwrap().len(), 1);
 }
+
+#[cfg(feature = "proof")]
+#[test]
+fn a_fence_that_is_not_checked_is_caught() {
+    use crate::fault::Bug;
+    assert!(crate::fault::is_caught(Bug::FenceNotChecked, a_folder_keeps_the_promise), "{:?}", Bug::FenceNotChecked);
+}

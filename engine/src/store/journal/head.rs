@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::frame::{FRAME_HASH_BYTES, Hash, array};
-use crate::fault::{self, Bug, Point};
+use crate::fault::{self, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 use crate::store::files::{self, cannot, damaged};
 use crate::store::{FORMAT_VERSION, OpenError};
@@ -121,9 +121,7 @@ impl HeadFile {
         let turn = self.turn + 1;
         let (slot, place) = (encode(self.shard, turn, &state), (turn % 2) * HEAD_SLOT_BYTES as u64);
         fault::at(Point::HeadWrite, || self.file.write_all_at(&slot, place))?;
-        if !fault::planted(Bug::HeadNotSynced) {
-            fault::at(Point::HeadSync, || self.file.sync_data())?;
-        }
+        fault::at(Point::HeadSync, || self.file.sync_data())?;
         (self.turn, self.state) = (turn, state);
         Ok(())
     }

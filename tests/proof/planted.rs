@@ -1,0 +1,65 @@
+//! Bugs that are planted in the real program, each caught by the suite that is there for it.
+//!
+//! Others are caught by the suites of the engine, beside the tests that catch them; `docs/proofs.md` has the table.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lockstep_engine::fault::Bug;
+
+use super::power::{Cuts, Span, on_disk, play};
+use super::trial::{Trial, Violation};
+use crate::harness::{Case, Random, Report, Series};
+
+/// Losses of power within which a missing sync is found; most are in the first ten.
+const POWER_ROUNDS: u32 = 200;
+
+#[test]
+fn syncs_that_are_missing_are_caught_by_a_loss_of_power() {
+    let bugs = [Bug::NoSync, Bug::SegmentFolderNotSynced, Bug::RetriedSync, Bug::LastFrameNotAgain];
+    let span = Span::learn();
+    let series = Series::new(Series::of(1).seed(), u32::try_from(bugs.len()).expect("a short list"));
+    let mut report = Report::of("planted", "proof::planted::syncs", &series);
+    series.play_numbered(|number, name, random| {
+        let bug = bugs[number as usize];
+        let caught = (0..POWER_ROUNDS).find_map(|round| power_round(bug, span, random).err().map(|why| (round, why)));
+        let Some((round, why)) = caught else { panic!("{name}: {} is not caught", bug.name()) };
+        println!("{} is caught after {round} losses of power: {}", bug.name(), why.lines().next().unwrap_or_default());
+    });
+    report.outcomes("caught", u64::from(series.rounds));
+}
+
+#[test]
+fn what_is_done_before_it_is_stored_is_caught_by_a_failing_write() {
+    let bugs = [Bug::StartBeforeIntent];
+    let series = Series::new(Series::of(1).seed(), u32::try_from(bugs.len()).expect("a short list"));
+    let mut report = Report::of("planted", "proof::planted::what_is_done", &series);
+    series.play_numbered(|number, name, _| {
+        let bug = bugs[number as usize];
+        let caught = (1..=6).any(|passing| failing_write(bug, passing).is_err());
+        assert!(caught, "{name}: {} is not caught", bug.name());
+    });
+    report.outcomes("caught", u64::from(series.rounds));
+}
+
+fn planted(bug: Bug) -> Case {
+    Case::new().env("LOCKSTEP_PLANTED", bug.name())
+}
+
+fn power_round(bug: Bug, span: Span, random: &mut Random) -> Result<(), Violation> {
+    judged(|| play(&mut on_disk(planted(bug)), span, random, &mut Cuts::default()).map(drop))
+}
+
+fn failing_write(bug: Bug, passing: u32) -> Result<(), Violation> {
+    judged(|| {
+        let mut trial = Trial::of(planted(bug));
+        let mut command = trial.run_command();
+        command.env("LOCKSTEP_FAULTS", format!("journal.append=before:error@{passing}"));
+        trial.play(command);
+        trial.settle().map(drop)
+    })
+}
+
+/// A suite that panics has caught something too.
+fn judged(suite: impl FnOnce() -> Result<(), Violation>) -> Result<(), Violation> {
+    catch_unwind(AssertUnwindSafe(suite)).unwrap_or_else(|_| Err("the suite failed".to_owned()))
+}
