@@ -4,6 +4,7 @@
 //! so its encoding is a contract: fields are added as optional, never renamed, never reused.
 //! [`Graph::hash`] names it by content.
 
+mod control;
 mod param;
 mod pinned;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::Location;
 use crate::value::{Millis, Value};
 
+pub use control::{Amount, Case, Foreach, ItemsFrom, OnFail, PageForm, Parallel, Repeat, Switch};
 pub use param::{Param, ParamType};
 pub use pinned::{Module, PinnedFile};
 
@@ -135,6 +137,10 @@ pub enum Role {
     Do,
     /// A branch of a `parallel`, by name.
     Branch(String),
+    /// The steps of a `repeat`, once for every round.
+    Round,
+    /// The steps of a `foreach`, once for every item.
+    Item,
     /// A case of a `switch`: its value, `case#2` where cases have conditions, or `else`.
     Case(String),
     /// The steps of the owner's `catch` entry with this index.
@@ -226,6 +232,10 @@ pub enum Kind {
     Parallel(Parallel),
     /// `switch`: one of several lists of steps.
     Switch(Switch),
+    /// `foreach`: steps for every item.
+    Foreach(Box<Foreach>),
+    /// `repeat`: steps again and again.
+    Repeat(Repeat),
     /// `fail`: raises an error.
     Fail {
         /// Its message.
@@ -256,6 +266,8 @@ impl Kind {
             Self::Do(_) => "do",
             Self::Parallel(_) => "parallel",
             Self::Switch(_) => "switch",
+            Self::Foreach(_) => "foreach",
+            Self::Repeat(_) => "repeat",
             Self::Fail { .. } => "fail",
             Self::Finish { .. } => "finish",
         }
@@ -272,6 +284,8 @@ impl Kind {
             Self::Do(block) => vec![*block],
             Self::Parallel(parallel) => parallel.branches.iter().map(|branch| branch.1).collect(),
             Self::Switch(switch) => switch.all().map(|case| case.block).collect(),
+            Self::Foreach(foreach) => vec![foreach.body],
+            Self::Repeat(repeat) => vec![repeat.body],
             Self::Shell(_)
             | Self::Exec(_)
             | Self::Script(_)
@@ -371,60 +385,6 @@ pub enum Auth {
         /// Password.
         password: Field,
     },
-}
-
-/// `parallel`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Parallel {
-    /// Branches by name, in file order.
-    pub branches: Vec<(String, BlockId)>,
-    /// What the first failure does to the others.
-    pub on_fail: OnFail,
-    /// So many branches must end well, the rest is then cancelled; `None` for all.
-    pub wins: Option<u32>,
-}
-
-/// `switch`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Switch {
-    /// What chooses: the case whose name is its text. `None` where each case has a condition.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<ExprId>,
-    /// In file order; the first that matches is run.
-    pub cases: Vec<Case>,
-    /// Run when none matches; without it that is an error.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub otherwise: Option<Case>,
-}
-
-/// One case of a `switch`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Case {
-    /// The value that it is for; where the cases have conditions, its place among them: `case#2`.
-    pub name: String,
-    /// Its condition.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub when: Option<ExprId>,
-    /// What it does.
-    pub block: BlockId,
-}
-
-impl Switch {
-    /// Every case, `else` last.
-    pub fn all(&self) -> impl Iterator<Item = &Case> {
-        self.cases.iter().chain(&self.otherwise)
-    }
-}
-
-/// What the first failure in a fan-out does to the rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnFail {
-    /// Nothing new starts, running attempts end.
-    Stop,
-    /// What runs is cancelled.
-    Cancel,
-    /// All go on; the failure counts at the end.
-    Late,
 }
 
 /// What an unknown outcome allows.

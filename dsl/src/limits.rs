@@ -92,3 +92,12 @@ pub const VALUE_ELEMENTS: usize = 300_000;
 
 /// Bytes of one text that an expression builds: some of the largest outputs (256 KiB) together.
 pub const VALUE_TEXT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Rounds that a `repeat` may ask for: what goes on longer is a schedule.
+pub const ROUNDS: i64 = 1_000_000;
+
+/// Items that a `foreach` may name as a number.
+pub const ITEMS: i64 = 1_000_000_000;
+
+/// Items that are handed to the steps of a `foreach` at a time.
+pub const BATCH: i64 = 1_000;

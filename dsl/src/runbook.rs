@@ -243,6 +243,14 @@ pub enum Place {
     Set,
     /// `wait`.
     Wait,
+    /// `in` of `foreach`.
+    Items,
+    /// A path in `in` of `foreach`.
+    ItemsPath,
+    /// `while` of `repeat`.
+    RepeatWhile,
+    /// `until` of `repeat`.
+    RepeatUntil,
     /// `value` of `switch`.
     SwitchValue,
     /// `when` of a case of `switch`.
@@ -267,6 +275,8 @@ impl Place {
                 | Self::RetryWhen
                 | Self::CatchWhen
                 | Self::CaseWhen
+                | Self::RepeatWhile
+                | Self::RepeatUntil
                 | Self::That
                 | Self::ParamCheck
         )
@@ -282,6 +292,11 @@ impl Place {
         matches!(self, Self::Until | Self::Outputs | Self::RetryWhen | Self::CatchWhen)
     }
 
+    /// Whether what stands inside its step is seen as its own: it is asked when that has ended, or before it begins anew.
+    pub const fn sees_inside(self) -> bool {
+        self.sees_result() || matches!(self, Self::RepeatWhile | Self::RepeatUntil)
+    }
+
     /// Whether it is asked where the step's own error is at hand.
     pub const fn sees_own_error(self) -> bool {
         matches!(self, Self::Until | Self::RetryWhen | Self::CatchWhen)
@@ -291,7 +306,8 @@ impl Place {
     pub const fn name(self) -> &'static str {
         match self {
             Self::When | Self::RetryWhen | Self::CatchWhen | Self::CaseWhen => "`when`",
-            Self::Until => "`until`",
+            Self::Until | Self::RepeatUntil => "`until`",
+            Self::RepeatWhile => "`while`",
             Self::Outputs | Self::FinishOutputs | Self::RunOutputs => "`outputs`",
             Self::Title => "a `title`",
             Self::Env => "`env`",
@@ -310,6 +326,7 @@ impl Place {
             Self::FailData => "an error's `data`",
             Self::Set => "`set`",
             Self::Wait => "`wait`",
+            Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",
             Self::ParamDefault => "a parameter's `default`",
             Self::ParamCheck => "a parameter's `check`",
@@ -373,7 +390,10 @@ impl Step {
 
     /// Whether it holds blocks as its kind.
     pub const fn is_block(&self) -> bool {
-        matches!(self.kind, Some(Kind::Do(_) | Kind::Parallel(_) | Kind::Switch(_)))
+        matches!(
+            self.kind,
+            Some(Kind::Do(_) | Kind::Parallel(_) | Kind::Switch(_) | Kind::Foreach(_) | Kind::Repeat(_))
+        )
     }
 
     /// Whether it acts on the world.

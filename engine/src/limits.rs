@@ -49,6 +49,26 @@ pub const MAX_PURE_STEPS_A_TURN: usize = 64;
 /// Answers of the evaluator to one run in one turn: a few for each of those steps.
 pub const MAX_ANSWERS_A_TURN: usize = 8 * MAX_PURE_STEPS_A_TURN;
 
+/// Items of one `foreach` that run at once, whatever its `concurrency` says: each is in memory whole, and a machine that
+/// runs more commands than this at a time runs none of them well.
+pub const MAX_ITEMS_AT_ONCE: u64 = 1_000;
+
+/// Items and rounds of one step that ended well and are still to be seen; the older half is let go of when there are
+/// more.
+pub const KEPT_ITEMS: usize = 100;
+
+/// Errors of items that the error of a `foreach` holds; what came of each item is in its results.
+pub const MAX_LOOP_ERRORS: usize = 100;
+
+/// Items on a page of a file: one record of the journal.
+pub const MAX_PAGE_ITEMS: usize = 1_000;
+
+/// Bytes of a file that one page takes in, but for its last item.
+pub const PAGE_BYTES: usize = 64 * 1024;
+
+/// Bytes of one item in a file: as an output's.
+pub const MAX_ITEM_BYTES: usize = 256 * 1024;
+
 /// Milliseconds between two tries to store what there was no room for.
 pub const FULL_RETRY_MS: u64 = 1_000;
 

@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use lockstep_dsl::graph::{Block, BlockId, Graph, Role};
+use lockstep_dsl::graph::{Block, BlockId, Graph, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
+    Change, Delay, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
+    StepStatus, StopCause,
 };
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
@@ -46,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 28] = [
+const VARIANTS: [&str; 34] = [
     "Defined",
     "Created",
     "Checkpointed",
@@ -65,6 +66,12 @@ const VARIANTS: [&str; 28] = [
     "Doubted",
     "Resolved",
     "Halted",
+    "Looped",
+    "Paged",
+    "ItemStarted",
+    "ItemEnded",
+    "LoopHalted",
+    "LoopOver",
     "Ended",
     "CancelRequested",
     "Finishing",
@@ -102,6 +109,12 @@ fn variant(record: &Record) -> &'static str {
         Change::Doubted { .. } => "Doubted",
         Change::Resolved { .. } => "Resolved",
         Change::Halted { .. } => "Halted",
+        Change::Looped { .. } => "Looped",
+        Change::Paged { .. } => "Paged",
+        Change::ItemStarted { .. } => "ItemStarted",
+        Change::ItemEnded { .. } => "ItemEnded",
+        Change::LoopHalted { .. } => "LoopHalted",
+        Change::LoopOver { .. } => "LoopOver",
         Change::Ended { .. } => "Ended",
         Change::CancelRequested { .. } => "CancelRequested",
         Change::Finishing { .. } => "Finishing",
@@ -140,6 +153,19 @@ fn samples() -> Vec<(String, Record)> {
         ("cancel-requested".into(), Change::CancelRequested { by: by.clone() }),
         ("finishing".into(), Change::Finishing { outputs: Some(map()) }),
         ("finishing-without".into(), Change::Finishing { outputs: None }),
+        ("looped-list".into(), Change::Looped { step, items: Items::List(vec![Value::Int(1), Value::Null]) }),
+        ("looped-range".into(), Change::Looped { step, items: Items::Range(-1, 9) }),
+        ("item-started".into(), Change::ItemStarted { step }),
+        ("loop-over".into(), Change::LoopOver { step }),
+        ("paged".into(), Change::Paged { step, page: Box::new(page()) }),
+        (
+            "paged-last".into(),
+            Change::Paged { step, page: Box::new(Page { columns: Vec::new(), last: true, count: None, ..page() }) },
+        ),
+        (
+            "loop-halted-unreadable".into(),
+            Change::LoopHalted { step, cancel: false, cause: StopCause::Failure, error: Some(Box::new(error())) },
+        ),
         ("retried".into(), Change::Retried { by: by.clone() }),
         ("restored".into(), Change::Restored { token: Token(9) }),
         ("quarantined".into(), Change::Quarantined { why: "a bug".into() }),
@@ -150,6 +176,9 @@ fn samples() -> Vec<(String, Record)> {
         Question::Input,
         Question::Outputs,
         Question::Until,
+        Question::While,
+        Question::Round,
+        Question::Page,
         Question::Retry(1),
         Question::Catch(2),
     ];
@@ -158,11 +187,18 @@ fn samples() -> Vec<(String, Record)> {
     changes.extend(named("skipped", skips, |why| Change::Skipped { step, why }));
     changes.extend(named("stopping", STOPS, |cause| Change::Stopping { step, cause }));
     changes.extend(named("halted", STOPS, |cause| Change::Halted { activation: 4, cancel: true, cause }));
+    changes.extend(named("loop-halted", STOPS, |cause| Change::LoopHalted { step, cancel: true, cause, error: None }));
+    changes.extend(named("looped-file", PageForm::ALL, |form| Change::Looped {
+        step,
+        items: Items::File { path: "hosts.txt".to_owned(), form },
+    }));
+    let item_ends = [ItemEnd::Succeeded, ItemEnd::Failed, ItemEnd::Stopped];
+    changes.extend(named("item-ended", item_ends, |end| Change::ItemEnded { step, activation: 7, end }));
     changes.extend(named("settled-stopped", STOPS, |cause| Change::Settled {
         step,
         result: Settlement::Stopped { cause },
     }));
-    let delays = [Delay::Wait, Delay::Retry, Delay::Until];
+    let delays = [Delay::Wait, Delay::Retry, Delay::Until, Delay::Round];
     changes.extend(named("delayed", delays, |why| Change::Delayed { step, until: 5_000, why }));
     let ends = [StepStatus::Succeeded, StepStatus::Failed, StepStatus::Skipped, StepStatus::Cancelled];
     changes.extend(named("ended", ends, |status| Change::Ended {
@@ -189,7 +225,7 @@ fn samples() -> Vec<(String, Record)> {
     samples
 }
 
-const STOPS: [StopCause; 8] = [
+const STOPS: [StopCause; 9] = [
     StopCause::Cancel,
     StopCause::Timeout,
     StopCause::Total,
@@ -198,6 +234,7 @@ const STOPS: [StopCause; 8] = [
     StopCause::Failure,
     StopCause::Won,
     StopCause::Finish,
+    StopCause::Break,
 ];
 
 fn named<T: Copy + std::fmt::Debug>(
@@ -206,6 +243,17 @@ fn named<T: Copy + std::fmt::Debug>(
     change: impl Fn(T) -> Change,
 ) -> impl Iterator<Item = (String, Change)> {
     values.into_iter().map(move |value| (format!("{what}-{value:?}").to_lowercase(), change(value)))
+}
+
+fn page() -> Page {
+    Page {
+        items: vec![Value::from("a"), Value::Map(map())],
+        at: 4_096,
+        identity: (70_000, 1_700_000_000_000_000_000),
+        columns: vec!["host".to_owned()],
+        last: false,
+        count: Some(12),
+    }
 }
 
 fn reported(outcome: Outcome) -> Change {

@@ -33,6 +33,8 @@ fn block_name(block: &Block) -> String {
         Role::Do => "do".to_owned(),
         Role::Branch(name) => format!("branch {name}"),
         Role::Case(name) => format!("case {name}"),
+        Role::Round => "each round".to_owned(),
+        Role::Item => "each item".to_owned(),
         Role::Catch(_) => "catch".to_owned(),
     }
 }

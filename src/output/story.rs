@@ -121,9 +121,9 @@ impl Story {
     }
 }
 
-/// The path in the file of a path in the run: without the numbers of visits.
+/// The path in the file of a path in the run: without the numbers of visits, items and rounds.
 pub fn planned_path(path: &str) -> String {
-    let parts: Vec<_> = path.split('/').map(|part| part.split('~').next().unwrap_or(part)).collect();
+    let parts: Vec<_> = path.split('/').map(|part| part.split(['~', '[']).next().unwrap_or(part)).collect();
     parts.join("/")
 }
 

@@ -31,6 +31,9 @@ fn place(case: &Case, id: NodeId, step: &Step, report: &mut Report) {
             Role::Branch(branch) => report
                 .at(Code::FINISH_IN_BRANCH, step.span, format!("branch `{branch}` cannot finish the run: others are running"))
                 .help("to end the branch leave its last steps out with `when`; `next: end` will do it, and is not supported yet"),
+            Role::Round | Role::Item => report
+                .at(Code::FINISH_IN_BRANCH, step.span, "the body of a loop cannot finish the run: the loop has not ended")
+                .help("end the loop, and `finish` behind it"),
             Role::OnFailure => report
                 .at(Code::FINISH_TOO_LATE, step.span, "the run has failed when `on_failure` begins, and cannot be finished well")
                 .help("handle the failure where it happens, in a `catch`, and `finish` there"),

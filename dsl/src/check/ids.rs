@@ -4,7 +4,7 @@ use crate::compile::keys::{is_name, shorten};
 use crate::compile::report::Report;
 use crate::compile::resolve::outputs::FIELDS;
 use crate::diagnostic::Code;
-use crate::graph::{Kind, NodeId};
+use crate::graph::{Kind, NodeId, Role};
 use crate::source::Spanned;
 
 use super::Case;
@@ -48,6 +48,8 @@ fn reserved(case: &Case, id: NodeId, own: &Spanned<String>, report: &mut Report)
         "it names a block in the paths of steps"
     } else if FIELDS.contains(&name) && case.book.holder(case.book.step(id).block).is_some() {
         "every step has a field of this name, and the block around this step too"
+    } else if name == "rounds" && matches!(case.book.block(case.book.step(id).block).role, Role::Round) {
+        "the `repeat` around this step has an output of this name"
     } else if case.sandbox.analyse(&format!("x.{name}"), false).is_err() {
         "it is a word of the language of expressions"
     } else {

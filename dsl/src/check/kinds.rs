@@ -41,7 +41,10 @@ fn given(step: &Step) -> [(&'static str, Span, bool); 6] {
 /// Why a key means nothing on a kind, with what to do instead.
 fn reason(kind: &Kind, key: &str) -> Option<&'static str> {
     match (kind, key) {
-        (Kind::Do(_) | Kind::Parallel(_) | Kind::Switch(_), _) => None,
+        (Kind::Repeat(_), "until") => {
+            Some("the condition of a `repeat` stands inside it: `repeat: { until: …, do: […] }`")
+        }
+        (Kind::Do(_) | Kind::Parallel(_) | Kind::Switch(_) | Kind::Foreach(_) | Kind::Repeat(_), _) => None,
         (_, "finally") => Some("only a block has a `finally`: put the step into a `do`"),
         (Kind::Finish { .. } | Kind::Fail { .. }, "retry" | "until" | "timeout") => {
             Some("it ends at once, and always the same way")

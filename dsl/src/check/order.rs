@@ -6,7 +6,7 @@ use crate::compile::resolve::outputs::{self, FIELDS};
 use crate::compile::resolve::{Relation, StepRead};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::graph::{BlockId, ExprId, Kind, NodeId, OnError, Role};
-use crate::runbook::{Expression, Owner};
+use crate::runbook::{Expression, Owner, Place};
 use crate::source::Span;
 
 use super::Case;
@@ -42,10 +42,15 @@ fn by_step(
     let label = book.label(read.step);
     // A step's own result stands under bare names, and what is inside it has ended with it.
     if book.is_inside(read.step, reader) {
-        if expr.place.sees_result() {
+        if expr.place.sees_inside() {
             let inner =
                 book.around(read.step).map(|id| book.step(id).block).find(|block| book.holder(*block) == Some(reader));
-            return unguarded(case, id, read, report, || absence(case, read.step, inner));
+            return unguarded(case, id, read, report, || match expr.place {
+                Place::RepeatWhile => {
+                    Some((place(case, read.step), "it has not run before the first round".to_owned()))
+                }
+                _ => absence(case, read.step, inner),
+            });
         }
         let message = format!("`steps.{}` stands inside this step and has not run yet", read.name);
         return Some(report.at(Code::READS_ITSELF, read.span, message));
@@ -174,6 +179,12 @@ fn absence(case: &Case, read: NodeId, within: Option<BlockId>) -> Option<(Span, 
         }
         if let Role::Case(_) = book.block(step.block).role {
             return Some((step.span, "it stands in one case of several".to_owned()));
+        }
+        if let Some(Kind::Repeat(repeat)) = &step.kind
+            && let Some(goes_on) = repeat.goes_on
+            && id != read
+        {
+            return Some((book.expr(goes_on).span(), "where this does not hold at once there is no round".to_owned()));
         }
         let is_handled = step.on_error.as_ref().is_some_and(|on_error| on_error.value != OnError::Fail);
         if id != read && (is_handled || !step.catch.is_empty()) {

@@ -158,7 +158,7 @@ fn paths(book: &Runbook) -> Vec<String> {
             Role::Main => name,
             Role::OnFailure => format!("on_failure/{name}"),
             Role::Finally => format!("finally/{name}"),
-            Role::Do => format!("{owner}/{name}"),
+            Role::Do | Role::Round | Role::Item => format!("{owner}/{name}"),
             Role::Branch(part) | Role::Case(part) => format!("{owner}/{part}/{name}"),
             Role::Catch(0) => format!("{owner}/catch/{name}"),
             Role::Catch(index) => format!("{owner}/catch#{}/{name}", index + 1),

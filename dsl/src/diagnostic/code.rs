@@ -178,6 +178,8 @@ codes! {
     TOO_MANY_VARIABLES = 262, "too many environment variables";
 
     SWITCH_FORM = 270, "cases that do not fit the form of their switch";
+    REPEAT_WITHOUT_END = 271, "a repeat that nothing ends";
+    FOREACH_SOURCE = 272, "items that cannot be run over";
 
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";

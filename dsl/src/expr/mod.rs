@@ -43,6 +43,6 @@ pub use error::{CompileError, EvalError};
 pub use fault::Cause;
 pub use meter::Budget;
 pub use problem::Problem;
-pub use program::Program;
+pub use program::{Items, Program};
 pub use sandbox::Sandbox;
 pub use scope::{Branch, Scope};

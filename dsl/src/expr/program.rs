@@ -8,6 +8,7 @@ use super::fault::{Details, Fault, Stop};
 use super::ir::Unit;
 use super::machine::{Machine, Modules};
 use super::meter::{Budget, Meter};
+use super::operand::Operand;
 use super::operators::article;
 use super::problem::Problem;
 use super::sandbox::Sandbox;
@@ -85,6 +86,24 @@ impl Program {
         }
     }
 
+    /// What an expression gives to run over: a range as its ends, the second one behind the last number, anything else as a
+    /// value.
+    ///
+    /// # Errors
+    /// As [`Program::eval`].
+    pub fn items(&self, id: ExprId, scope: &Scope, budget: &Budget) -> Result<Items, EvalError> {
+        let compiled = &self.exprs[id.0 as usize];
+        let mut machine = Machine::new(&compiled.unit, self, scope, Meter::new(*budget));
+        let result = machine.run().and_then(|value| match value {
+            Operand::Range(from, to) => Ok(Items::Range(from, to.max(from))),
+            other => Ok(Items::Value(other.into_value(&mut machine.meter)?)),
+        });
+        result.map_err(|stop| match stop {
+            Stop::Fault(fault) => compiled.error(fault),
+            Stop::Break(_) | Stop::Continue | Stop::Return(_) => unreachable!("a unit ends at `return`"),
+        })
+    }
+
     /// The value of a field: what a single expression gives keeps its type, and text around expressions becomes text.
     /// Text with a secret in it stays secret.
     ///
@@ -120,6 +139,15 @@ impl Program {
         }
         Ok(whole)
     }
+}
+
+/// What is run over.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Items {
+    /// Whole numbers, from the first up to the one before the second.
+    Range(i64, i64),
+    /// Anything else.
+    Value(Value),
 }
 
 impl Modules for Program {

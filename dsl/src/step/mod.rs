@@ -10,8 +10,10 @@ mod r#do;
 mod exec;
 mod fail;
 mod finish;
+mod foreach;
 mod http;
 mod parallel;
+mod repeat;
 mod retry;
 mod script;
 mod set;
@@ -49,6 +51,8 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "wait", options: wait::KEYS.known, read: wait::read },
     KindReader { name: "do", options: &[], read: r#do::read },
     KindReader { name: "parallel", options: parallel::KEYS.known, read: parallel::read },
+    KindReader { name: "foreach", options: foreach::KEYS.known, read: foreach::read },
+    KindReader { name: "repeat", options: repeat::KEYS.known, read: repeat::read },
     KindReader { name: "switch", options: switch::KEYS.known, read: switch::read },
     KindReader { name: "fail", options: fail::KEYS.known, read: fail::read },
     KindReader { name: "finish", options: &[], read: finish::read },
@@ -59,8 +63,6 @@ const LATER_KINDS: &[(&str, &str)] = &[
     ("approve", "split the runbook in two and start the second by hand"),
     ("ask", "declare what a person has to fill in as `params`"),
     ("await", "poll with `until` on an `http` or `shell` step that has `effect: pure`"),
-    ("foreach", "write the steps out, or loop inside one `shell` step"),
-    ("repeat", "use `until` and `every` on a step"),
     ("call", "copy the steps into a `do`"),
 ];
 

@@ -20,7 +20,7 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
     let mut known = BTreeSet::new();
     for run in truth.state.runs() {
         known.insert(logs.join(run.id.to_string()));
-        for (no, step) in (0..).map(StepNo).zip(&run.steps) {
+        for (no, step) in run.steps.numbered().map(|(no, step)| (StepNo(no), step)) {
             for grant in over(run, step) {
                 examine_log(&log_path(&logs, run.id, no, grant), report);
             }

@@ -1,8 +1,11 @@
 //! Answers the core's questions, so that what follows from them is part of the same frame.
 
-use super::Driver;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
+use lockstep_dsl::graph::{Amount, Kind};
+
+use super::Driver;
 use super::backing::Backing;
 use super::batch::Batch;
 use super::effect::{Effect, Turn};
@@ -12,6 +15,7 @@ use crate::core::run::{Input, Question, Run};
 use crate::eval::{Evaluation, Verdict};
 use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_ANSWERS_A_TURN, MAX_PURE_STEPS_A_TURN, SOFT_FRAME_BYTES};
+use crate::worker::pages::PageRead;
 
 impl<B: Backing> Driver<B> {
     /// Answers what the runs ask, and what they ask next, within the bounds of a turn.
@@ -29,6 +33,12 @@ impl<B: Backing> Driver<B> {
             let Some((step, question)) = self.next_question(run) else { return };
             if pure_steps == MAX_PURE_STEPS_A_TURN || batch.bytes >= SOFT_FRAME_BYTES {
                 break;
+            }
+            if let (Some(step), Question::Page) = (step, question) {
+                let read = page_read(run, step);
+                self.evaluating.insert((id, Some(step), question));
+                turn.effects.extend(read.map(|read| Effect::ReadPage(Box::new(read))));
+                continue;
             }
             pure_steps += usize::from(is_pure_step(run, step, question));
             let now = self.now.wall;
@@ -61,6 +71,25 @@ impl<B: Backing> Driver<B> {
     fn next_question(&self, run: &Run) -> Option<(Option<StepNo>, Question)> {
         run.questions.iter().find(|(step, question)| !self.evaluating.contains(&(run.id, *step, *question))).copied()
     }
+}
+
+/// The page that a step asks for.
+fn page_read(run: &Run, no: StepNo) -> Option<PageRead> {
+    let step = run.step(no);
+    let Kind::Foreach(plan) = &run.node_of(no).kind else { return None };
+    let items = step.looping.as_ref()?;
+    let pages = items.file.as_ref()?;
+    let is_percent = |amount: Amount| matches!(amount, Amount::Percent(_));
+    Some(PageRead {
+        run: run.id,
+        step: no,
+        path: Path::new(run.cwd.as_deref().unwrap_or_default()).join(&pages.path),
+        form: pages.form,
+        at: pages.at,
+        identity: pages.identity,
+        columns: pages.columns.clone(),
+        count: items.count.is_none() && (is_percent(plan.concurrency) || is_percent(plan.tolerate)),
+    })
 }
 
 /// Whether the answer lets a step come to its end without a worker.

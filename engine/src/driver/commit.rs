@@ -184,6 +184,7 @@ impl<B: Backing> Driver<B> {
         }
         self.evaluating.retain(|(run, ..)| !created.contains(run));
         turn.effects.retain(|effect| !matches!(effect, Effect::Evaluate(slow) if created.contains(&slow.run.id)));
+        turn.effects.retain(|effect| !matches!(effect, Effect::ReadPage(read) if created.contains(&read.run)));
         let answers = std::mem::take(&mut batch.answers);
         for (caller, reply) in answers {
             match reply {

@@ -11,6 +11,7 @@ use crate::eval::{Evaluation, secret_names};
 use crate::id::{RunId, StepNo, Token};
 use crate::view::log_path;
 use crate::worker::Attempt;
+use crate::worker::pages::PageRead;
 use lockstep_dsl::graph::{Effect as StepEffect, Kind, Node};
 use lockstep_dsl::value::{Map, SecretRef, Value};
 
@@ -57,6 +58,8 @@ pub enum Effect {
     Forget(RunId, Token),
     /// Evaluate what takes long, and bring the answer as an input.
     Evaluate(Box<Evaluation>),
+    /// Read a page of a file, and bring it as an input: [`PageRead::read`].
+    ReadPage(Box<PageRead>),
     /// The run has ended: its pinned files may go.
     Ended(RunId),
 }
@@ -77,7 +80,7 @@ impl<B: Backing> Driver<B> {
             let Some(run) = self.state.run(id) else { continue };
             match change {
                 // It opens steps again, all through the run.
-                Change::Retried { .. } => changed.extend((0..).map(StepNo).take(run.steps.len())),
+                Change::Retried { .. } => changed.extend(run.step_numbers()),
                 _ => changed.extend(step_of(change)),
             }
             match change {
@@ -86,7 +89,7 @@ impl<B: Backing> Driver<B> {
                         turn.effects.push(Effect::Start { step: *step, attempt: Box::new(attempt) });
                     }
                 }
-                Change::Stopping { step, .. } => {
+                Change::Stopping { step, .. } if run.has(*step) => {
                     if let Phase::Running { token, .. } = &run.step(*step).phase {
                         turn.effects.push(Effect::Stop(id, *token));
                     }
@@ -103,6 +106,13 @@ impl<B: Backing> Driver<B> {
                 | Change::Delayed { .. }
                 | Change::Doubted { .. }
                 | Change::Resolved { .. }
+                | Change::Stopping { .. }
+                | Change::Looped { .. }
+                | Change::Paged { .. }
+                | Change::ItemStarted { .. }
+                | Change::ItemEnded { .. }
+                | Change::LoopHalted { .. }
+                | Change::LoopOver { .. }
                 | Change::Halted { .. }
                 | Change::Ended { .. }
                 | Change::CancelRequested { .. }
@@ -113,7 +123,13 @@ impl<B: Backing> Driver<B> {
                 | Change::Quarantined { .. } => {}
             }
         }
-        turn.changed.values_mut().for_each(keep_last);
+        for (id, steps) in &mut turn.changed {
+            keep_last(steps);
+            // Items that ended may be forgotten already.
+            if let Some(run) = self.state.run(*id) {
+                steps.retain(|step| run.has(*step));
+            }
+        }
     }
 
     /// Has attempts looked after that a former engine granted. One that it asked to stop is asked again.
@@ -132,7 +148,7 @@ impl<B: Backing> Driver<B> {
 
     /// The attempt that a grant calls for; `None` when it is not the step's current one any more.
     fn attempt(&self, run: &Run, no: StepNo, token: Token) -> Option<(Attempt, Grant)> {
-        let step = run.step(no);
+        let step = run.steps.get(no.0)?;
         let current = matches!(&step.phase, Phase::Running { token: current, .. } if *current == token);
         if !current || run.quarantined.is_some() {
             return None;
@@ -198,8 +214,14 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Delayed { step, .. }
         | Change::Doubted { step, .. }
         | Change::Resolved { step, .. }
+        | Change::Looped { step, .. }
+        | Change::LoopOver { step }
         | Change::Ended { step, .. } => Some(*step),
         Change::Started
+        | Change::Paged { .. }
+        | Change::ItemStarted { .. }
+        | Change::ItemEnded { .. }
+        | Change::LoopHalted { .. }
         | Change::Halted { .. }
         | Change::CancelRequested { .. }
         | Change::Finishing { .. }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockstep_dsl::expr::{Branch, Budget, Cause, EvalError, Program, Sandbox, Scope};
+use lockstep_dsl::expr::{Branch, Budget, Cause, EvalError, Items, Program, Sandbox, Scope};
 use lockstep_dsl::graph::{ExprId, Field, Piece};
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Map, Timestamp, Value};
@@ -31,6 +31,11 @@ impl<'a> Context<'a> {
     /// The value of an expression.
     pub fn expr(&self, id: ExprId) -> Result<Value, Stop> {
         self.program.eval(id, &self.whole_scope(&[id]), &self.budget).map_err(|error| self.stop(error))
+    }
+
+    /// What an expression gives to run over.
+    pub fn items(&self, id: ExprId) -> Result<Items, Stop> {
+        self.program.items(id, &self.whole_scope(&[id]), &self.budget).map_err(|error| self.stop(error))
     }
 
     /// Named expressions as a map.

@@ -37,6 +37,8 @@ pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop>
         | Kind::Do(_)
         | Kind::Parallel(_)
         | Kind::Switch(_)
+        | Kind::Foreach(_)
+        | Kind::Repeat(_)
         | Kind::Fail { .. }
         | Kind::Finish { .. } => {}
     }

@@ -6,6 +6,7 @@
 
 mod context;
 mod input;
+mod items;
 mod params;
 mod programs;
 mod scope;
@@ -153,9 +154,16 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             Kind::Finish { outputs: Some(named) } => outputs(context.map(named)?),
             Kind::Finish { outputs: None } => Ok(Value::Null),
             Kind::Switch(switch) => input::case(context, switch, node),
-            Kind::Do(_) | Kind::Parallel(_) => Err(unasked().into()),
+            Kind::Foreach(foreach) => items::of(context, foreach, node),
+            Kind::Do(_) | Kind::Parallel(_) | Kind::Repeat(_) => Err(unasked().into()),
         },
         Question::Outputs => outputs(context.map(&node.outputs)?),
+        Question::While | Question::Round => match (&node.kind, question) {
+            (Kind::Repeat(repeat), Question::While) => context.expr(repeat.goes_on.ok_or_else(unasked)?),
+            (Kind::Repeat(repeat), _) => context.expr(repeat.until.ok_or_else(unasked)?),
+            _ => Err(unasked().into()),
+        },
+        Question::Page => Err(unasked().into()),
         Question::Until => context.expr(node.until.ok_or_else(unasked)?.until),
         Question::Retry(entry) => {
             let retry = node.retry.get(entry as usize).ok_or_else(unasked)?;

@@ -14,7 +14,7 @@ impl<'a> Context<'a> {
     /// The scope of expressions that stand in one place.
     pub(super) fn scope(&self, exprs: &[ExprId]) -> Scope<'a> {
         let run = self.run;
-        let place = self.step.map(|step| run.step(step).activation);
+        let place = self.place_in_run();
         let mut scope = Scope::at(self.now);
         let mut steps: BTreeMap<String, Branch<'a>> = BTreeMap::new();
         for expr in exprs.iter().map(|id| run.graph.expr(*id)) {
@@ -43,6 +43,17 @@ impl<'a> Context<'a> {
         scope
     }
 
+    /// The activation whose names are seen: that of the step, or the last round of a `repeat` where that is asked about.
+    fn place_in_run(&self) -> Option<ActivationNo> {
+        let step = self.step?;
+        let own = self.run.step(step).activation;
+        match (&self.run.node_of(step).kind, self.question) {
+            (Kind::Repeat(_), Question::When | Question::Input) => Some(own),
+            (Kind::Repeat(_), _) => Some(self.run.bodies(step).last().copied().unwrap_or(own)),
+            _ => Some(own),
+        }
+    }
+
     /// The names that an expression reads of a step.
     fn fields_read(&self, expr: &Expr, step: &str) -> Vec<String> {
         let Ok(analysis) = self.sandbox.analyse(&expr.source, expr.statements) else { return Vec::new() };
@@ -69,8 +80,27 @@ impl<'a> Context<'a> {
             // A run by hand has none.
             "event" => Some(Branch::Owned(Value::Null)),
             "secrets" => Some(secrets(source)),
-            _ => self.result(name),
+            _ => self.result(name).or_else(|| self.of_item(name, place)),
         }
+    }
+
+    /// The item or index of the innermost loop that has this name.
+    fn of_item(&self, name: &str, place: Option<ActivationNo>) -> Option<Branch<'a>> {
+        let run = self.run;
+        if let ("index", Question::While, Some(step)) = (name, self.question, self.step) {
+            // Of the round that is asked about.
+            let next = run.step(step).looping.as_ref().map_or(0, |rounds| rounds.next);
+            return Some(Branch::Owned(Value::Int(i64::try_from(next).unwrap_or(i64::MAX))));
+        }
+        run.items(place).find_map(|(activation, item)| {
+            if name == "index" {
+                return Some(Branch::Owned(Value::Int(i64::try_from(item.index).unwrap_or(i64::MAX))));
+            }
+            match &run.node_of(activation.owner?).kind {
+                Kind::Foreach(foreach) if foreach.name == name => Some(Branch::Borrowed(&item.value)),
+                _ => None,
+            }
+        })
     }
 
     /// The error that `error` means: in the conditions of a step its own, else that of the handler around it.
@@ -87,7 +117,13 @@ impl<'a> Context<'a> {
         let step = self.run.step(self.step?);
         match self.question {
             Question::Outputs | Question::Until | Question::Retry(_) | Question::Catch(_) => {}
-            Question::When | Question::Title | Question::Input | Question::RunOutputs => return None,
+            Question::When
+            | Question::Title
+            | Question::Input
+            | Question::While
+            | Question::Round
+            | Question::Page
+            | Question::RunOutputs => return None,
         }
         if let Some(value) = step.outputs.get(name) {
             return Some(Branch::Borrowed(value));
@@ -169,7 +205,7 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
     let status = step.map_or(unborn, crate::core::run::Step::status);
     for block in plan.kind.blocks() {
         let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
-        let first = activation.map(|activation| run.activations[activation as usize].first);
+        let first = activation.map(|activation| run.activations[activation].first);
         let inner: BTreeMap<String, Branch<'a>> = (0..)
             .zip(&run.graph.block(block).steps)
             .map(|(place, inner)| {
@@ -187,10 +223,13 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
                     names.entry(name).or_insert(branch);
                 }
             }
+            // What ran there is read through the results.
+            Role::Item => {}
             Role::Main
             | Role::OnFailure
             | Role::Finally
             | Role::Do
+            | Role::Round
             | Role::Case(_)
             | Role::Catch(_)
             | Role::StepFinally => names.extend(inner),
@@ -250,6 +289,8 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
         Kind::Shell(_) | Kind::Exec(_) => &["stdout", "stderr", "exit_code", "lines", "json"],
         Kind::Http(_) => &["code", "headers", "body", "json"],
         Kind::Script(_) => &["value"],
+        Kind::Foreach(_) => &["results", "succeeded", "failed"],
+        Kind::Repeat(_) => &["rounds"],
         Kind::Set(_)
         | Kind::Assert { .. }
         | Kind::WaitFor(_)

@@ -1,20 +1,52 @@
-//! Evaluates what takes long, on threads with a known stack and under a deadline.
+//! Evaluates what takes long, and reads pages of files, on threads with a known stack; evaluations under a deadline.
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::core::run::{Answer, Question};
 use crate::driver::Input;
 use crate::eval::{Evaluation, Evaluator};
+use crate::id::{RunId, StepNo};
 use crate::limits::{EVALUATION_DEADLINE, EVALUATION_STACK_BYTES, MAX_EVALUATIONS};
 use crate::worker::Failure;
+use crate::worker::pages::PageRead;
+
+/// What must not hold the driver up.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A long evaluation.
+    Evaluate(Box<Evaluation>),
+    /// A page of a file.
+    ReadPage(Box<PageRead>),
+}
+
+impl Work {
+    /// Whose question this answers.
+    fn question(&self) -> (RunId, Option<StepNo>, Question) {
+        match self {
+            Self::Evaluate(evaluation) => (evaluation.run.id, evaluation.step, evaluation.question),
+            Self::ReadPage(read) => (read.run, Some(read.step), Question::Page),
+        }
+    }
+
+    fn answer(&self, evaluator: &Evaluator) -> Answer {
+        match self {
+            Self::Evaluate(evaluation) => {
+                let begun = Instant::now();
+                evaluator.answer(evaluation, &|| begun.elapsed() > EVALUATION_DEADLINE)
+            }
+            Self::ReadPage(read) => read.read(),
+        }
+    }
+}
 
 /// Evaluations that go on, and those that wait for one of them to end.
 pub(super) struct Evaluations {
     evaluator: Evaluator,
     done: UnboundedSender<Input>,
-    waiting: VecDeque<Box<Evaluation>>,
+    waiting: VecDeque<Work>,
     going: usize,
 }
 
@@ -25,8 +57,8 @@ impl Evaluations {
     }
 
     /// Takes one more.
-    pub fn add(&mut self, evaluation: Box<Evaluation>) {
-        self.waiting.push_back(evaluation);
+    pub fn add(&mut self, work: Work) {
+        self.waiting.push_back(work);
         self.fill();
     }
 
@@ -38,14 +70,12 @@ impl Evaluations {
 
     fn fill(&mut self) {
         while self.going < MAX_EVALUATIONS {
-            let Some(evaluation) = self.waiting.pop_front() else { return };
+            let Some(next) = self.waiting.pop_front() else { return };
             let evaluator = self.evaluator.clone();
             let done = self.done.clone();
-            let (run, step, question) = (evaluation.run.id, evaluation.step, evaluation.question);
+            let (run, step, question) = next.question();
             let work = move || {
-                let begun = Instant::now();
-                let expired = || begun.elapsed() > EVALUATION_DEADLINE;
-                let evaluate = || evaluator.answer(&evaluation, &expired);
+                let evaluate = || next.answer(&evaluator);
                 let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(evaluate))
                     .unwrap_or_else(|_| Err(limit("a bug in lockstep: evaluating the expression failed")));
                 // The engine has stopped if nobody takes the answer.

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::attempts::Attempts;
-use super::evaluations::Evaluations;
+use super::evaluations::{Evaluations, Work};
 use super::handle::{Call, Events, Options, Stopped};
 use super::space::Space;
 use super::watchers::Watchers;
@@ -255,7 +255,8 @@ impl Service {
                 }
                 Effect::Stop(run, token) => self.attempts.stop(run, token),
                 Effect::Forget(run, token) => super::attempts::remove(&self.places.attempt(run, token)),
-                Effect::Evaluate(evaluation) => self.evaluations.add(evaluation),
+                Effect::Evaluate(evaluation) => self.evaluations.add(Work::Evaluate(evaluation)),
+                Effect::ReadPage(read) => self.evaluations.add(Work::ReadPage(read)),
                 Effect::Ended(run) => super::attempts::remove(&self.places.files(run)),
             }
         }
@@ -285,7 +286,8 @@ impl Service {
 
     fn end(mut self, inputs: Vec<Input>) {
         let mut turn = self.driver.close(inputs);
-        turn.effects.retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_)));
+        turn.effects
+            .retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_) | Effect::ReadPage(_)));
         self.follow(turn);
         let why = self.driver.halted().map_or(Stopped::Closed, |why| Stopped::Store(why.to_owned()));
         let Self { driver, stop, closing, _last_word: last_word, .. } = self;

@@ -49,7 +49,7 @@ impl Watchers {
         if watcher.cancels > 0 {
             watcher.mailbox.put(status_event(run, at));
         }
-        watcher.send(run, &(0..).map(StepNo).take(run.steps.len()).collect::<Vec<_>>(), interrupted, at, logs);
+        watcher.send(run, &run.step_numbers().collect::<Vec<_>>(), interrupted, at, logs);
         if mailbox.is_read() {
             all.watchers.entry(run.id).or_default().push(watcher);
         }

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::{ErrorView, HistoryRow};
 use crate::clock::Stamp;
-use crate::core::run::{Change, Record, Resolution, Run, RunError, Settlement};
+use crate::core::run::{Change, Items, Record, Resolution, Run, RunError, Settlement};
 use crate::id::{Lsn, StepNo};
 use crate::worker::Outcome;
 
@@ -22,7 +22,7 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
         }
         Record::Changed { change, .. } => describe(change, run),
     };
-    let step = step.map(|no| run.path(no));
+    let step = step.filter(|no| run.has(*no)).map(|no| run.path(no));
     Some(HistoryRow { lsn: lsn.0, at: at.wall.to_string(), what: what.to_owned(), step, detail })
 }
 
@@ -61,8 +61,30 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             };
             ("resolved", Some(*step), json!({ "how": how, "outputs": outputs, "by": by }))
         }
+        Change::Looped { step, items } => {
+            let detail = match items {
+                Items::List(values) => json!({ "items": values.len() }),
+                Items::Range(from, to) => json!({ "from": from, "to": to }),
+                Items::File { path, form } => json!({ "file": path, "form": form.name() }),
+            };
+            ("loop", Some(*step), detail)
+        }
+        Change::Paged { step, page } => {
+            ("page", Some(*step), json!({ "items": page.items.len(), "at": page.at, "last": page.last }))
+        }
+        Change::ItemStarted { step } => ("item", Some(*step), json!({})),
+        Change::ItemEnded { step, activation, end } => {
+            let index = run.activations.get(*activation).and_then(|activation| activation.item.as_ref());
+            ("item_ended", Some(*step), json!({ "index": index.map(|item| item.index), "end": plain(end) }))
+        }
+        Change::LoopHalted { step, cancel, cause, error: why } => (
+            "loop_halted",
+            Some(*step),
+            json!({ "cancel": cancel, "cause": plain(cause), "error": error(why.as_deref()) }),
+        ),
+        Change::LoopOver { step } => ("loop_over", Some(*step), json!({})),
         Change::Halted { activation, cancel, cause } => {
-            let owner = run.activations.get(*activation as usize).and_then(|activation| activation.owner);
+            let owner = run.activations.get(*activation).and_then(|activation| activation.owner);
             ("halted", owner, json!({ "cancel": cancel, "cause": plain(cause) }))
         }
         Change::Ended { step, status, handled, error: why, outputs } => (

@@ -112,6 +112,7 @@ fn reason(step: &Step) -> Option<String> {
         Phase::Delayed { why: Delay::Wait, .. } => "wait",
         Phase::Delayed { why: Delay::Retry, .. } => "retry",
         Phase::Delayed { why: Delay::Until, .. } => "until",
+        Phase::Delayed { why: Delay::Round, .. } => "round",
         Phase::Running { stopping: Some(_), .. } => "stopping",
         Phase::Running { stopping: None, .. }
         | Phase::Pending
@@ -161,26 +162,24 @@ fn shown(value: &Value) -> Json {
 
 /// Every step that has come to be, in order of the file, visits of one block one after another.
 fn in_order(run: &Run) -> Vec<StepNo> {
-    let mut activations: BTreeMap<(Option<StepNo>, BlockId), Vec<u32>> = BTreeMap::new();
-    for (no, activation) in (0..).zip(&run.activations) {
-        activations.entry((activation.owner, activation.block)).or_default().push(no);
-    }
     let own = [Some(run.graph.main), run.graph.on_failure, run.graph.finally];
     let mut order = Vec::with_capacity(run.steps.len());
-    // Blocks that are still to be walked, the next one last: a run may be nested deeper than a stack allows.
+    // Steps that are still to be walked, the next one last: a run may be nested deeper than a stack allows.
     let mut left: Vec<StepNo> = Vec::new();
-    let steps_in = |owner: Option<StepNo>, block: BlockId| {
-        let visits = activations.get(&(owner, block)).into_iter().flatten();
-        visits.flat_map(|no| run.steps_of(*no)).collect::<Vec<_>>()
-    };
-    left.extend(own.into_iter().flatten().flat_map(|block| steps_in(None, block)));
+    left.extend(
+        own.into_iter().flatten().filter_map(|block| run.latest.get(&(None, block))).flat_map(|no| run.steps_of(*no)),
+    );
     left.reverse();
     while let Some(no) = left.pop() {
         order.push(no);
         let node = run.node_of(no);
         let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
-        let inside = node.kind.blocks().into_iter().chain(handlers);
-        let steps: Vec<_> = inside.flat_map(|block| steps_in(Some(no), block)).collect();
+        let blocks: Vec<BlockId> = node.kind.blocks().into_iter().chain(handlers).collect();
+        let place = |inner: &u32| blocks.iter().position(|block| *block == run.activations[*inner].block);
+        let mut inside = run.step(no).inner.clone();
+        inside
+            .sort_by_key(|inner| (place(inner), run.activations[*inner].item.as_ref().map(|item| item.index), *inner));
+        let steps: Vec<_> = inside.into_iter().flat_map(|inner| run.steps_of(inner)).collect();
         left.extend(steps.into_iter().rev());
     }
     order

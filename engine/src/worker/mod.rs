@@ -12,6 +12,7 @@ pub mod limits;
 pub mod local;
 pub mod log;
 pub mod mask;
+pub mod pages;
 pub mod secret;
 
 pub(crate) mod output;

@@ -104,8 +104,15 @@ impl Case {
         }
         let declared = || Ok(Value::Map(Map::from([("declared".to_owned(), Value::Int(1))])));
         match question {
-            Question::When | Question::Until | Question::Retry(_) | Question::Catch(_) => Ok(Value::Bool(true)),
             Question::Title => Ok("a title".into()),
+            Question::When | Question::Until | Question::While | Question::Retry(_) | Question::Catch(_) => {
+                Ok(Value::Bool(true))
+            }
+            Question::Round => {
+                let step = self.run().step(step.expect("a step's question"));
+                Ok(Value::Bool(step.looping.as_ref().is_some_and(|rounds| rounds.next >= 2)))
+            }
+            Question::Page => panic!("no case here reads files"),
             Question::Outputs => declared(),
             Question::RunOutputs => Ok(Value::Map(Map::from([("answer".to_owned(), Value::Int(1))]))),
             Question::Input => Ok(match &self.run().node_of(step.expect("a step's question")).kind {
@@ -126,6 +133,9 @@ impl Case {
                     ("message".to_owned(), "on purpose".into()),
                 ])),
                 Kind::Script(_) => Value::Int(42),
+                Kind::Foreach(_) => {
+                    Value::Map(Map::from([("range".to_owned(), Value::List(vec![Value::Int(0), Value::Int(3)]))]))
+                }
                 _ => Value::Null,
             }),
         }
@@ -154,8 +164,7 @@ impl Case {
                 tokens.push(*token);
             }
         }
-        for (no, activation) in run.activations.iter().enumerate() {
-            let no = u32::try_from(no).expect("few activations");
+        for (no, activation) in run.activations.numbered() {
             let open = run.steps_of(no).filter(|step| !run.step(*step).status().is_end()).count();
             assert_eq!(open, activation.open as usize, "open steps of activation {no}");
         }
@@ -227,9 +236,7 @@ impl Case {
     /// Every step with its status, in order of coming to be.
     pub fn statuses(&self) -> Vec<(String, StepStatus)> {
         let run = self.run();
-        (0..u32::try_from(run.steps.len()).expect("few steps"))
-            .map(|no| (run.path(StepNo(no)), run.step(StepNo(no)).status()))
-            .collect()
+        run.step_numbers().map(|no| (run.path(no), run.step(no).status())).collect()
     }
 
     /// The statuses in one line: `a succeeded, b failed`.

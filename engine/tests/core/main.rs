@@ -9,6 +9,7 @@ mod blocks;
 mod cancel;
 mod doubt;
 mod failure;
+mod loops;
 mod random;
 mod retry_run;
 mod sequence;

@@ -1,8 +1,8 @@
 //! Small graphs by hand.
 
 use lockstep_dsl::graph::{
-    Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Graph, Kind, Node, NodeId, OnError, OnFail,
-    Parallel, Retry, Role, Timeout, Until,
+    Amount, Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Foreach, Graph, ItemsFrom, Kind, Node,
+    NodeId, OnError, OnFail, Parallel, Repeat, Retry, Role, Timeout, Until,
 };
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Millis, Value};
@@ -37,6 +37,10 @@ pub enum What {
     Finish,
     Do(Vec<Step>),
     Parallel(Vec<(&'static str, Vec<Step>)>, OnFail, Option<u32>),
+    /// Over three items, unless the case answers otherwise: so many at once, so many may fail.
+    Foreach(Vec<Step>, u64, u64, OnFail),
+    /// Two rounds, unless the case answers otherwise, and at most so many.
+    Repeat(Vec<Step>, u32),
 }
 
 pub fn step(name: &str, what: What) -> Step {
@@ -64,6 +68,14 @@ pub fn exec(name: &str) -> Step {
 
 pub fn block(name: &str, steps: Vec<Step>) -> Step {
     step(name, What::Do(steps))
+}
+
+pub fn foreach(name: &str, concurrency: u64, tolerate: u64, on_fail: OnFail, steps: Vec<Step>) -> Step {
+    step(name, What::Foreach(steps, concurrency, tolerate, on_fail))
+}
+
+pub fn repeat(name: &str, max: u32, steps: Vec<Step>) -> Step {
+    step(name, What::Repeat(steps, max))
 }
 
 pub fn parallel(name: &str, on_fail: OnFail, branches: Vec<(&'static str, Vec<Step>)>) -> Step {
@@ -246,6 +258,23 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         What::Fail => Kind::Fail { message: constant("on purpose".into()), kind: None, data: None },
         What::Finish => Kind::Finish { outputs: None },
         What::Do(steps) => Kind::Do(lower(graph, Some(id), Role::Do, steps)),
+        What::Foreach(steps, concurrency, tolerate, on_fail) => Kind::Foreach(Box::new(Foreach {
+            items: ItemsFrom::Value(constant(Value::Null)),
+            name: "item".to_owned(),
+            concurrency: Amount::Count(*concurrency),
+            tolerate: Amount::Count(*tolerate),
+            batch: None,
+            on_fail: *on_fail,
+            results: true,
+            body: lower(graph, Some(id), Role::Item, steps),
+        })),
+        What::Repeat(steps, max) => Kind::Repeat(Repeat {
+            goes_on: None,
+            until: Some(expr(graph, "true")),
+            every: Some(Millis(20)),
+            max: *max,
+            body: lower(graph, Some(id), Role::Round, steps),
+        }),
         What::Parallel(branches, on_fail, wins) => {
             let branches = branches
                 .iter()

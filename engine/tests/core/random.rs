@@ -4,7 +4,7 @@ use lockstep_dsl::graph::{OnError, OnFail};
 use proptest::prelude::*;
 
 use crate::case::{Case, failed, ok, unknown};
-use crate::plan::{Plan, Step, What, block, exec, plan, step};
+use crate::plan::{Plan, Step, What, block, exec, foreach, plan, repeat, step};
 
 fn leaf() -> impl Strategy<Value = Step> {
     let what = prop_oneof![
@@ -55,6 +55,13 @@ fn any_step() -> impl Strategy<Value = Step> {
                 .prop_map(|(steps, timeout)| if timeout { block("b", steps).timeout(150) } else { block("b", steps) }),
             1 => (steps(inner.clone()), 1..4_u32).prop_map(|(steps, tries)| block("b", steps).retry(tries)),
             1 => (steps(inner.clone()), steps(leaf())).prop_map(|(steps, finally)| block("b", steps).finally(finally)),
+            1 => (steps(inner.clone()), 1..4_u64, 0..3_u64, on_fail.clone()).prop_map(
+                |(steps, concurrency, tolerate, on_fail)| foreach("e", concurrency, tolerate, on_fail, steps)
+            ),
+            1 => (steps(inner.clone()), 1..4_u32).prop_map(|(steps, max)| repeat("r", max, steps)),
+            1 => (steps(inner.clone()), 1..4_u32)
+                .prop_map(|(steps, tries)| foreach("e", 2, 0, OnFail::Stop, steps).retry(tries)),
+            1 => (steps(inner.clone()), 1..4_u32).prop_map(|(steps, tries)| repeat("r", 3, steps).retry(tries)),
             1 => (leaf(), steps(inner.clone())).prop_map(|(step, handler)| step.catch(handler)),
             1 => (steps(inner.clone()), steps(inner), on_fail, any::<bool>()).prop_map(|(x, y, on_fail, race)| {
                 step("p", What::Parallel(vec![("x", x), ("y", y)], on_fail, race.then_some(1)))

@@ -9,7 +9,7 @@ use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::api::{Reply, Request, RunView, Start, StepView};
 use lockstep_engine::clock::ManualClock;
-use lockstep_engine::core::run::{Resolution, StepStatus};
+use lockstep_engine::core::run::{Question, Resolution, StepStatus};
 use lockstep_engine::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use lockstep_engine::eval::Evaluator;
 use lockstep_engine::id::{RunId, StepNo, Token};
@@ -256,6 +256,7 @@ impl Case {
             self.crash();
             return false;
         }
+        let mut again = turn.again;
         for effect in turn.effects {
             match effect {
                 Effect::Answer(_, reply) => self.replies.push(reply),
@@ -275,6 +276,12 @@ impl Case {
                     }
                 }
                 Effect::Forget(..) | Effect::Ended(_) => {}
+                Effect::ReadPage(read) => {
+                    let answer = read.read();
+                    let (run, step, question) = (read.run, Some(read.step), Question::Page);
+                    let turn = self.driver().turn([Input::Evaluated { run, step, question, answer }]);
+                    again |= self.follow(turn);
+                }
                 Effect::Evaluate(evaluation) => {
                     self.evaluations += 1;
                     let answer = self.driver().evaluator().clone().answer(&evaluation, &|| false);
@@ -289,7 +296,7 @@ impl Case {
             self.crash();
             return false;
         }
-        turn.again
+        again
     }
 
     fn begin(&mut self, step: StepNo, attempt: Attempt) {

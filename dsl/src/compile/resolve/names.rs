@@ -125,6 +125,7 @@ impl Resolver<'_, '_> {
             "error" => self.field(access, ERROR),
             "event" => None,
             "value" if self.expr.place == Place::ParamCheck => None,
+            _ if self.is_of_loop(root) => None,
             "secrets" => Some(
                 self.at(Code::NOT_SUPPORTED_YET, self.root_span(access), "`secrets` is not supported yet")
                     .help("declare a parameter of type `secret` and give it as `env:NAME` or `file:PATH`"),
@@ -166,7 +167,7 @@ impl Resolver<'_, '_> {
         let Owner::Step(step) = self.expr.owner else { return false };
         self.book.around(step).any(|id| match self.book.block(self.book.step(id).block).role {
             Role::OnFailure | Role::Finally | Role::Catch(_) | Role::StepFinally => true,
-            Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) => false,
+            Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => false,
         })
     }
 
@@ -230,10 +231,10 @@ impl Resolver<'_, '_> {
             self.at(
                 Code::VARIABLE_OF_BRANCH,
                 span,
-                format!("`{name}` is set in another branch, and is that branch's own"),
+                format!("`{name}` is set in another branch or a loop's body, and is its own"),
             )
             .also(setter.span, "it is set here")
-            .help("hand it out through the `outputs` of the `parallel` step"),
+            .help("hand it out through the outputs of the steps there"),
         )
     }
 
@@ -244,10 +245,10 @@ impl Resolver<'_, '_> {
             Owner::Runbook | Owner::Param(_) => Vec::new(),
         };
         self.book.around(setter).map(|id| self.book.step(id).block).all(|block| {
-            !matches!(self.book.block(block).role, Role::Branch(_))
+            !matches!(self.book.block(block).role, Role::Branch(_) | Role::Round | Role::Item)
                 || own.contains(&block)
                 // The outputs of the `parallel` itself are how a branch hands its variables out.
-                || (self.expr.place.sees_result() && self.book.holder(block).map(Owner::Step) == Some(self.expr.owner))
+                || (self.expr.place.sees_inside() && self.book.holder(block).map(Owner::Step) == Some(self.expr.owner))
         })
     }
 
@@ -261,6 +262,26 @@ impl Resolver<'_, '_> {
         Some(match suggest(name, fields.iter().copied()) {
             Some(near) => diagnostic.help(format!("did you mean `{}.{near}`?", access.root)),
             None => diagnostic.help(format!("its fields are {}", quoted(fields))),
+        })
+    }
+
+    /// Whether a loop around gives this name: its item, or the index.
+    fn is_of_loop(&self, name: &str) -> bool {
+        let Owner::Step(step) = self.expr.owner else { return false };
+        if matches!(self.expr.place, Place::RepeatWhile | Place::RepeatUntil) && name == "index" {
+            return true;
+        }
+        self.book.around(step).any(|id| {
+            let block = self.book.step(id).block;
+            match (&self.book.block(block).role, self.book.holder(block).map(|holder| self.book.step(holder))) {
+                (Role::Round, Some(_)) => name == "index",
+                // Where it could not be read, its name is not known either.
+                (Role::Item, Some(holder)) => match &holder.kind {
+                    Some(Kind::Foreach(foreach)) => name == "index" || name == foreach.name,
+                    _ => true,
+                },
+                _ => false,
+            }
         })
     }
 
@@ -348,7 +369,7 @@ impl Resolver<'_, '_> {
             return self.book.main.map(Scope::Block).into_iter().collect();
         };
         let mut scopes = Vec::new();
-        if self.expr.place.sees_result() {
+        if self.expr.place.sees_inside() {
             scopes.push(Scope::Inside(owner));
         }
         for id in self.book.around(owner) {
@@ -371,6 +392,7 @@ impl Resolver<'_, '_> {
             Scope::Block(block) => block,
             Scope::Inside(step) => match &self.book.step(step).kind {
                 Some(Kind::Do(block)) => *block,
+                Some(Kind::Repeat(repeat)) => repeat.body,
                 Some(Kind::Switch(switch)) => {
                     return switch.all().find_map(|case| Some((self.book.find(case.block, first)?, 1)));
                 }
@@ -412,11 +434,14 @@ impl Resolver<'_, '_> {
             self.book.steps().find(|(_, step)| step.id.as_ref().is_some_and(|id| id.value == name))
         {
             let message = format!("step `{shown}` stands in another block and is not seen from here");
+            let in_items =
+                self.book.around(nested).any(|id| self.book.block(self.book.step(id).block).role == Role::Item);
             let diagnostic = self
                 .at(Code::NESTED_STEP, self.segment_span(access, 0), message)
                 .also(step.id.as_ref().map_or(step.span, |id| id.span), "it stands here");
             return match self.outside_name(nested) {
                 Some(path) => diagnostic.help(format!("reach it through its blocks: `steps.{path}`")),
+                None if in_items => diagnostic.help("what ran in a `foreach` is read through its `results`"),
                 None => {
                     diagnostic.help("give the blocks around it an `id`, or hand the value out through their `outputs`")
                 }
@@ -442,8 +467,8 @@ impl Resolver<'_, '_> {
             names.push(self.book.step(id).id.as_ref()?.value.clone());
             match &self.book.block(self.book.step(id).block).role {
                 Role::Branch(branch) => names.push(branch.clone()),
-                Role::Do | Role::Case(_) | Role::Main => {}
-                Role::Catch(_) | Role::StepFinally | Role::OnFailure | Role::Finally => return None,
+                Role::Do | Role::Case(_) | Role::Round | Role::Main => {}
+                Role::Item | Role::Catch(_) | Role::StepFinally | Role::OnFailure | Role::Finally => return None,
             }
         }
         names.reverse();

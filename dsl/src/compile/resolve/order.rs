@@ -143,10 +143,11 @@ impl Closure {
 /// Both stand inside one step, in different blocks of it, or the read one directly around.
 fn within(book: &Runbook, around: NodeId, reader: NodeId, read: NodeId) -> Relation {
     match (child_block(book, reader, around), child_block(book, read, around)) {
-        (Some(Role::Catch(_)), Some(Role::Do | Role::Branch(_) | Role::Case(_)))
-        | (Some(Role::StepFinally), Some(Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_))) => {
-            Relation::Perhaps
-        }
+        (Some(Role::Catch(_)), Some(Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item))
+        | (
+            Some(Role::StepFinally),
+            Some(Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item | Role::Catch(_)),
+        ) => Relation::Perhaps,
         (None, Some(_)) => Relation::Before,
         _ => Relation::Beside,
     }
@@ -157,9 +158,14 @@ fn apart(book: &Runbook, reader: NodeId) -> Relation {
     let outermost = book.around(reader).last().unwrap_or(reader);
     match book.block(book.step(outermost).block).role {
         Role::OnFailure | Role::Finally => Relation::Perhaps,
-        Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_) | Role::StepFinally => {
-            Relation::Unknown
-        }
+        Role::Main
+        | Role::Do
+        | Role::Branch(_)
+        | Role::Case(_)
+        | Role::Round
+        | Role::Item
+        | Role::Catch(_)
+        | Role::StepFinally => Relation::Unknown,
     }
 }
 

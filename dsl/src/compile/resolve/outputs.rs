@@ -1,7 +1,7 @@
 //! What can be read of a step.
 
 use crate::diagnostic::suggest;
-use crate::graph::{Kind, NodeId, Script};
+use crate::graph::{Foreach, Kind, NodeId, Script};
 use crate::runbook::Runbook;
 
 use super::super::keys::quoted;
@@ -12,6 +12,13 @@ pub const FIELDS: &[&str] = &["status", "attempts", "error", "handled", "started
 const COMMAND: &[&str] = &["stdout", "stderr", "exit_code", "lines", "json", "truncated"];
 const HTTP: &[&str] = &["code", "headers", "body", "json", "truncated"];
 const SCRIPT: &[&str] = &["value"];
+const ROUNDS: &[&str] = &["rounds"];
+
+/// The outputs of a `foreach`.
+fn of_items(foreach: &Foreach) -> Vec<&'static str> {
+    let results: &[&str] = if foreach.results { &["results", "truncated"] } else { &[] };
+    [&["succeeded", "failed"], results].concat()
+}
 
 /// The names under which a step's own result is seen by its `outputs`, `until` and handlers.
 pub fn of_result(kind: &Kind) -> Vec<&str> {
@@ -19,6 +26,8 @@ pub fn of_result(kind: &Kind) -> Vec<&str> {
         Kind::Shell(_) | Kind::Exec(_) => COMMAND.iter().copied().chain(["output"]).collect(),
         Kind::Http(_) => HTTP.to_vec(),
         Kind::Script(_) => SCRIPT.to_vec(),
+        Kind::Foreach(foreach) => of_items(foreach),
+        Kind::Repeat(_) => ROUNDS.to_vec(),
         Kind::Set(variables) => variables.iter().map(|(name, _)| name.as_str()).collect(),
         Kind::Assert { .. }
         | Kind::WaitFor(_)
@@ -62,6 +71,8 @@ impl<'a> Outputs<'a> {
             Kind::Set(variables) => {
                 (variables.iter().map(|(name, _)| name.as_str()).collect(), Vec::new(), false, false)
             }
+            Kind::Repeat(repeat) => (ROUNDS.to_vec(), ids(&repeat.body), false, false),
+            Kind::Foreach(foreach) => (of_items(foreach), Vec::new(), false, false),
             Kind::Do(block) => (Vec::new(), ids(block), false, false),
             Kind::Switch(switch) => {
                 (Vec::new(), switch.all().flat_map(|case| ids(&case.block)).collect(), false, false)

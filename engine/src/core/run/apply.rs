@@ -9,8 +9,9 @@ use lockstep_dsl::graph::{BlockId, Graph, Kind, OnError, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 
 use super::links::Links;
-use super::record::{Change, Delay, Resolution, RunError, Settlement, StepStatus, StopCause};
-use super::state::{Activation, Grant, Halt, Phase, Run, RunStatus, Step, Timer, no_graph};
+use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, StepStatus, StopCause};
+use super::slab::Slab;
+use super::state::{Activation, ActivationNo, Grant, Halt, Phase, Run, RunStatus, Step, Timer, no_graph};
 use crate::clock::Stamp;
 use crate::id::{RunId, StepNo, Token};
 use crate::limits::TAIL;
@@ -31,8 +32,8 @@ impl Run {
             started: None,
             ended: None,
             status: RunStatus::Queued,
-            steps: Vec::new(),
-            activations: Vec::new(),
+            steps: Slab::default(),
+            activations: Slab::default(),
             latest: BTreeMap::new(),
             token: Token(0),
             failures: 0,
@@ -60,6 +61,8 @@ impl Run {
             Change::Activated { block, owner } => self.activate(*block, *owner, at),
             Change::Asked { step, question } => {
                 match step {
+                    // Items run on while further ones are read.
+                    Some(_) if *question == Question::Page => {}
                     Some(step) => self.set_phase(*step, Phase::Asking(*question)),
                     None => self.status = RunStatus::Outputs,
                 }
@@ -90,12 +93,23 @@ impl Run {
                 self.set_phase(*step, Phase::InDoubt { token, why: why.clone(), since: at.wall });
             }
             Change::Resolved { step, how, by } => self.resolve(*step, how, by),
+            Change::Looped { step, items } => self.begin_items(*step, items, at),
+            Change::Paged { step, page } => self.take_page(*step, page),
+            Change::ItemStarted { step } => self.start_item(*step, at),
+            Change::ItemEnded { step, activation, end } => self.end_item(*step, *activation, *end),
+            Change::LoopHalted { step, cancel, cause, error } => {
+                self.halt_items(*step, *cancel, *cause, error.as_deref());
+            }
+            Change::LoopOver { step } => self.end_loop(*step),
             Change::Halted { activation, cancel, cause } => self.halt(*activation, *cancel, *cause),
             Change::Ended { step, status, handled, error, outputs } => {
                 let no = *step;
                 self.set_phase(no, Phase::Ended { status: *status, skip: None });
                 let step = self.step_mut(no);
                 step.handled = *handled;
+                if *status == StepStatus::Succeeded || *handled {
+                    step.looping = None;
+                }
                 step.outputs.extend(outputs.clone());
                 if error.is_some() {
                     step.error.clone_from(error);
@@ -135,7 +149,7 @@ impl Run {
 
     /// A step, to be changed.
     pub(super) fn step_mut(&mut self, no: StepNo) -> &mut Step {
-        &mut self.steps[no.0 as usize]
+        &mut self.steps[no.0]
     }
 
     /// Puts a step into a phase, and with that ends what the phase before it was waiting for.
@@ -158,7 +172,7 @@ impl Run {
     }
 
     /// Takes a timer back.
-    fn disarm(&mut self, timer: Timer) {
+    pub(super) fn disarm(&mut self, timer: Timer) {
         if let Some(armed) = self.timers.iter().find(|(_, other)| *other == timer).copied() {
             self.timers.remove(&armed);
         }
@@ -175,29 +189,26 @@ impl Run {
     fn activate(&mut self, block: BlockId, owner: Option<StepNo>, at: Stamp) {
         let graph = Arc::clone(&self.graph);
         let plan = graph.block(block);
-        let no = u32::try_from(self.activations.len()).expect("a run has fewer than 2^32 activations");
-        let first = StepNo(u32::try_from(self.steps.len()).expect("a run has fewer than 2^32 steps"));
-        let visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last as usize].visit + 1);
-        self.activations.push(Activation {
-            block,
-            owner,
-            first,
-            open: u32::try_from(plan.steps.len()).expect("a block has fewer than 2^32 steps"),
-            visit,
-            halt: None,
-            errors: Vec::new(),
-            vars: Map::new(),
-        });
+        let last = self.latest.get(&(owner, block)).copied();
+        let no = if let (Role::Round, Some(owner)) = (&plan.role, owner) {
+            self.add_round(block, owner, last)
+        } else {
+            let visit = last.map_or(1, |last| self.activations[last].visit + 1);
+            self.add_activation(block, owner, visit)
+        };
         self.latest.insert((owner, block), no);
-        for node in &plan.steps {
-            let missing = u32::try_from(graph.node(*node).needs.len()).expect("a step has fewer than 2^32 needs");
-            self.steps.push(Step::pending(*node, no, missing));
-        }
         match (&plan.role, owner) {
             (Role::Do | Role::Branch(_) | Role::Case(_), Some(owner)) => {
                 self.set_phase(owner, Phase::Inside);
                 self.step_mut(owner).result = None;
                 self.arm_block(owner, at);
+            }
+            (Role::Round, Some(owner)) => {
+                self.set_phase(owner, Phase::Inside);
+                self.step_mut(owner).result = None;
+                if self.activations[no].item.as_ref().is_some_and(|round| round.index == 0) {
+                    self.arm_block(owner, at);
+                }
             }
             (Role::StepFinally, Some(owner)) => {
                 self.set_phase(owner, Phase::Inside);
@@ -211,10 +222,35 @@ impl Run {
             }
             (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),
             (Role::Finally, None) => self.begin_tail(RunStatus::Finally, at),
-            (Role::Main, _)
-            | (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_) | Role::StepFinally, None)
+            (Role::Main | Role::Item, _)
+            | (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Catch(_) | Role::StepFinally, None)
             | (Role::OnFailure | Role::Finally, Some(_)) => {}
         }
+    }
+
+    /// Makes a block's steps come to be, all pending.
+    pub(super) fn add_activation(&mut self, block: BlockId, owner: Option<StepNo>, visit: u32) -> ActivationNo {
+        let graph = Arc::clone(&self.graph);
+        let plan = graph.block(block);
+        let no = self.activations.push(Activation {
+            block,
+            owner,
+            first: StepNo(self.steps.next()),
+            open: u32::try_from(plan.steps.len()).expect("a block has fewer than 2^32 steps"),
+            visit,
+            halt: None,
+            errors: Vec::new(),
+            vars: Map::new(),
+            item: None,
+        });
+        for node in &plan.steps {
+            let missing = u32::try_from(graph.node(*node).needs.len()).expect("a step has fewer than 2^32 needs");
+            self.steps.push(Step::pending(*node, no, missing));
+        }
+        if let Some(owner) = owner {
+            self.step_mut(owner).inner.push(no);
+        }
+        no
     }
 
     /// Sets the limit of time of a block that runs (again).
@@ -297,7 +333,8 @@ impl Run {
         }
         match result {
             Settlement::Done { outputs } => {
-                if first {
+                let looped = step.looping.as_ref().is_some_and(|items| items.over);
+                if first && !looped {
                     step.outputs.clone_from(outputs);
                 } else {
                     step.outputs.extend(outputs.clone());
@@ -306,7 +343,7 @@ impl Run {
                 step.result = Some(Settlement::Done { outputs: Map::new() });
                 if is_set {
                     let scope = self.vars_scope(self.step(no).activation);
-                    self.activations[scope as usize].vars.extend(outputs.clone());
+                    self.activations[scope].vars.extend(outputs.clone());
                 }
             }
             Settlement::Failed { error } => {
@@ -329,10 +366,10 @@ impl Run {
         self.timers.insert((until, Timer::Delay(no)));
         let step = self.step_mut(no);
         match why {
-            Delay::Wait => {}
-            Delay::Retry => step.result = None,
+            Delay::Wait | Delay::Round => {}
+            Delay::Retry => step.begin_anew(),
             Delay::Until => {
-                step.result = None;
+                step.begin_anew();
                 step.rounds += 1;
             }
         }
@@ -362,7 +399,7 @@ impl Run {
     }
 
     fn halt(&mut self, no: u32, cancel: bool, cause: StopCause) {
-        let activation = &mut self.activations[no as usize];
+        let activation = &mut self.activations[no];
         match &mut activation.halt {
             Some(halt) if halt.cancel || !cancel => {}
             halt => *halt = Some(Halt { cancel, cause }),
@@ -379,6 +416,7 @@ impl Run {
                 | StopCause::Failure
                 | StopCause::Won
                 | StopCause::Finish
+                | StopCause::Break
                 | StopCause::Total,
                 _,
             ) => {}
@@ -398,7 +436,7 @@ impl Run {
         let fails_now = self.node_of(no).on_error != OnError::Late;
         self.failures += 1;
         let order = self.failures;
-        let activation = &mut self.activations[activation as usize];
+        let activation = &mut self.activations[activation];
         activation.errors.push((order, error));
         if fails_now && activation.halt.is_none() {
             activation.halt = Some(Halt { cancel: false, cause: StopCause::Failure });
@@ -414,7 +452,7 @@ impl Run {
         step.input = Map::new();
         step.result = None;
         let (node, activation) = (step.node, step.activation);
-        let activation = &mut self.activations[activation as usize];
+        let activation = &mut self.activations[activation];
         activation.open -= 1;
         let first = activation.first.0;
         let links = Arc::clone(&self.links);

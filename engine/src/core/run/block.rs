@@ -11,34 +11,63 @@ use crate::id::StepNo;
 impl Turn<'_> {
     /// Brings a block's steps into being and notes those that need nothing.
     pub fn activate(&mut self, block: BlockId, owner: Option<StepNo>) {
+        let no = self.run.activations.next();
         self.emit(Change::Activated { block, owner });
-        let no = u32::try_from(self.run.activations.len() - 1).expect("a run has fewer than 2^32 activations");
-        if self.run.activations[no as usize].open == 0 {
+        self.enter(no);
+    }
+
+    /// Notes what can go on in an activation, and in the blocks inside it that were opened again with it.
+    pub fn enter(&mut self, no: ActivationNo) {
+        if self.run.activations[no].open == 0 {
             self.push(Work::Over(no));
             return;
         }
-        let first: Vec<_> = self.run.steps_of(no).filter(|step| self.run.step(*step).missing == 0).collect();
-        for step in first.into_iter().rev() {
-            self.push(Work::Ready(step));
+        let steps: Vec<_> = self.run.steps_of(no).collect();
+        for step in steps.into_iter().rev() {
+            match self.phase(step) {
+                Phase::Pending if self.run.step(step).missing == 0 => self.push(Work::Ready(step)),
+                Phase::Inside if matches!(self.run.node_of(step).kind, Kind::Foreach(_)) => {
+                    self.push(Work::Items(step));
+                }
+                Phase::Inside => self.run.bodies(step).into_iter().for_each(|inner| self.enter(inner)),
+                Phase::Pending
+                | Phase::Asking(_)
+                | Phase::Deciding
+                | Phase::Running { .. }
+                | Phase::Delayed { .. }
+                | Phase::InDoubt { .. }
+                | Phase::Ended { .. } => {}
+            }
         }
     }
 
     /// All steps of an activation have ended.
     pub fn over(&mut self, no: ActivationNo) {
-        let activation = &self.run.activations[no as usize];
+        let activation = &self.run.activations[no];
         let (block, owner) = (activation.block, activation.owner);
-        if self.run.latest.get(&(owner, block)) != Some(&no) {
+        let role = self.run.graph.block(block).role.clone();
+        if role != Role::Item && self.run.latest.get(&(owner, block)) != Some(&no) {
             return;
         }
-        let role = self.run.graph.block(block).role.clone();
         match (role, owner) {
             (Role::Main, _) => self.main_over(no),
             (Role::OnFailure, _) => self.on_failure_over(),
             (Role::Finally, _) => self.finally_over(no),
             (Role::Do | Role::Branch(_) | Role::Case(_), Some(owner)) => self.block_over(owner, no),
+            (Role::Round, Some(owner)) => self.round_over(owner, no),
+            (Role::Item, Some(owner)) => self.item_over(owner, no),
             (Role::Catch(_), Some(owner)) => self.handler_over(owner, no),
             (Role::StepFinally, Some(owner)) => self.step_finally_over(owner, no),
-            (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Catch(_) | Role::StepFinally, None) => {
+            (
+                Role::Do
+                | Role::Branch(_)
+                | Role::Case(_)
+                | Role::Round
+                | Role::Item
+                | Role::Catch(_)
+                | Role::StepFinally,
+                None,
+            ) => {
                 unreachable!("only the runbook's own blocks have no owner")
             }
         }
@@ -75,8 +104,8 @@ impl Turn<'_> {
     }
 
     /// All that ran inside a step is over: what the step came to.
-    fn block_result(&mut self, owner: StepNo, all: &[ActivationNo], wins: Option<u32>) {
-        let halts: Vec<_> = all.iter().filter_map(|no| self.run.activations[*no as usize].halt).collect();
+    pub fn block_result(&mut self, owner: StepNo, all: &[ActivationNo], wins: Option<u32>) {
+        let halts: Vec<_> = all.iter().filter_map(|no| self.run.activations[*no].halt).collect();
         let cancelled_by = |causes: &[StopCause]| {
             halts.iter().find(|halt| halt.cancel && causes.contains(&halt.cause)).map(|halt| halt.cause)
         };
@@ -104,7 +133,7 @@ impl Turn<'_> {
         if self.run.step(owner).handler != Some(no) {
             return;
         }
-        let halt = self.run.activations[no as usize].halt;
+        let halt = self.run.activations[no].halt;
         let first = self.run.step(owner).error.clone();
         if let Some(mut error) = block_error(self.errors(&[no])) {
             error.cause = first;
@@ -131,8 +160,7 @@ impl Turn<'_> {
 
     /// The errors of activations, in order of time.
     pub fn errors(&self, all: &[ActivationNo]) -> Vec<RunError> {
-        let mut errors: Vec<_> =
-            all.iter().flat_map(|no| self.run.activations[*no as usize].errors.iter().cloned()).collect();
+        let mut errors: Vec<_> = all.iter().flat_map(|no| self.run.activations[*no].errors.iter().cloned()).collect();
         errors.sort_by_key(|(order, _)| *order);
         errors.into_iter().map(|(_, error)| error).collect()
     }
@@ -142,12 +170,12 @@ impl Turn<'_> {
     }
 
     fn is_over(&self, no: ActivationNo) -> bool {
-        self.run.activations[no as usize].open == 0
+        self.run.activations[no].open == 0
     }
 
     /// Whether an activation that is over ended well: without errors, and nothing in it was stopped or not reached.
-    fn is_well(&self, no: ActivationNo) -> bool {
-        let activation = &self.run.activations[no as usize];
+    pub fn is_well(&self, no: ActivationNo) -> bool {
+        let activation = &self.run.activations[no];
         activation.errors.is_empty()
             && (activation.halt.is_none()
                 || self.run.steps_of(no).all(|step| {

@@ -14,7 +14,7 @@ impl Turn<'_> {
         if self.run.status != RunStatus::Running {
             return;
         }
-        let cause = self.run.activations[no as usize].halt.filter(|halt| halt.cancel).map(|halt| halt.cause);
+        let cause = self.run.activations[no].halt.filter(|halt| halt.cancel).map(|halt| halt.cause);
         if let Some((by, _)) = self.run.cancel.clone() {
             let error = self.first_error(no).unwrap_or_else(|| cancelled(&by));
             self.conclude(RunOutcome::Cancelled, Some(error), Map::new());

@@ -1,11 +1,11 @@
 //! What follows from an input.
 
-use lockstep_dsl::graph::{Kind, Node, Role, Switch};
+use lockstep_dsl::graph::{Kind, Node, Switch};
 use lockstep_dsl::value::{Map, Value};
 
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
 use super::state::{Phase, Run, RunStatus, Timer};
-use super::turn::{Turn, Work};
+use super::turn::Turn;
 use crate::clock::Stamp;
 use crate::fault::{self, Bug};
 use crate::id::{StepNo, Token};
@@ -165,6 +165,12 @@ impl Turn<'_> {
             (Question::Until, Ok(Value::Bool(false))) => self.next_round(step),
             // A failed try has little to look at; that `until` cannot be worked out then means "not yet".
             (Question::Until, Err(_)) if self.run.step(step).error.is_some() => self.next_round(step),
+            (Question::While, Ok(Value::Bool(true))) => self.begin_round(step),
+            (Question::While, Ok(Value::Bool(false))) | (Question::Round, Ok(Value::Bool(true))) => {
+                self.rounds_over(step);
+            }
+            (Question::Round, Ok(Value::Bool(false))) => self.after_round(step),
+            (Question::Page, answer) => self.page_read(step, answer),
             (Question::Retry(entry), Ok(Value::Bool(true))) => self.try_again(step, entry),
             (Question::Retry(entry), Ok(Value::Bool(false))) => self.retry_from(step, entry + 1),
             (Question::Catch(entry), Ok(Value::Bool(true))) => self.handle(step, entry),
@@ -173,6 +179,8 @@ impl Turn<'_> {
                 Question::Input
                 | Question::Outputs
                 | Question::Until
+                | Question::While
+                | Question::Round
                 | Question::Retry(_)
                 | Question::Catch(_)
                 | Question::RunOutputs,
@@ -182,21 +190,22 @@ impl Turn<'_> {
     }
 
     /// An expression of the step could not be worked out: that is the step's failure, on top of the one it was about.
-    fn refuse_answer(&mut self, step: StepNo, question: Question, failure: Option<Failure>) {
+    pub(super) fn refuse_answer(&mut self, step: StepNo, question: Question, failure: Option<Failure>) {
         let failure = failure.unwrap_or_else(|| unfit(question));
         let mut error = self.error_of(step, &failure);
         error.cause.clone_from(&self.run.step(step).error);
         self.settle_error(step, error);
         match question {
             Question::Catch(_) => self.finish(step),
-            Question::Input => self.failed(step),
+            Question::Input | Question::While | Question::Round => self.failed(step),
             // The attempt did what it should: it is not repeated because of what was asked about it.
             Question::When
             | Question::Title
             | Question::Outputs
             | Question::Until
             | Question::Retry(_)
-            | Question::RunOutputs => {
+            | Question::RunOutputs
+            | Question::Page => {
                 self.catch_from(step, 0);
             }
         }
@@ -240,6 +249,7 @@ impl Turn<'_> {
                 self.settle_error(step, error);
                 self.failed(step);
             }
+            (Kind::Foreach(_), value) => self.loop_over(step, &value),
             (Kind::Switch(switch), Value::Int(case)) => self.choose(step, switch, case),
             (Kind::Finish { .. }, Value::Map(outputs)) => self.finish_run(step, Some(outputs)),
             (Kind::Finish { .. }, Value::Null) => self.finish_run(step, None),
@@ -254,6 +264,7 @@ impl Turn<'_> {
                 | Kind::Do(_)
                 | Kind::Parallel(_)
                 | Kind::Switch(_)
+                | Kind::Repeat(_)
                 | Kind::Fail { .. }
                 | Kind::Finish { .. },
                 _,
@@ -272,7 +283,7 @@ impl Turn<'_> {
     }
 
     fn reported(&mut self, step: StepNo, token: Token, outcome: Outcome) -> Result<(), Refused> {
-        let stopping = match self.run.steps.get(step.0 as usize).map(|step| &step.phase) {
+        let stopping = match self.run.steps.get(step.0).map(|step| &step.phase) {
             Some(Phase::Running { token: current, stopping })
                 if *current == token || fault::planted(Bug::TokenNotCompared) =>
             {
@@ -363,38 +374,15 @@ impl Turn<'_> {
             (true, _) => {}
         }
         self.emit(Change::Retried { by });
-        self.take_up();
-        Ok(())
-    }
-
-    /// Notes what can go on in a run that was opened again.
-    fn take_up(&mut self) {
-        for no in (0..).take(self.run.activations.len()) {
-            let activation = &self.run.activations[no as usize];
-            let is_body = matches!(
-                self.run.graph.block(activation.block).role,
-                Role::Main | Role::Do | Role::Branch(_) | Role::Case(_)
-            );
-            let is_current = self.run.latest.get(&(activation.owner, activation.block)) == Some(&no);
-            let is_awaited = activation.owner.is_none_or(|owner| matches!(self.phase(owner), Phase::Inside));
-            if !(is_body && is_current && is_awaited) {
-                continue;
-            }
-            if activation.open == 0 {
-                self.push(Work::Over(no));
-                continue;
-            }
-            for step in self.run.steps_of(no) {
-                if matches!(self.phase(step), Phase::Pending) && self.run.step(step).missing == 0 {
-                    self.push(Work::Ready(step));
-                }
-            }
+        if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied() {
+            self.enter(main);
         }
+        Ok(())
     }
 }
 
 /// What an evaluator's answer of the wrong shape is: a fault of ours, told apart from the runbook's.
-fn unfit(question: Question) -> Failure {
+pub(super) fn unfit(question: Question) -> Failure {
     Failure {
         kind: "invalid".to_owned(),
         message: format!("the value does not fit here ({question:?})"),

@@ -3,13 +3,18 @@
 //! [`Run::apply`] is the only way to change a run, and the same for live work and for replay.
 
 mod apply;
+mod apply_loop;
 mod block;
 mod conclude;
 mod decide;
+mod foreach;
 mod links;
+mod looping;
 mod path;
 mod record;
 mod reopen;
+mod repeat;
+mod slab;
 mod state;
 mod step;
 mod stop;
@@ -17,7 +22,9 @@ mod turn;
 
 pub use decide::{Answer, Input, Refused, decide};
 pub use links::Links;
+pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
 pub use record::{
     Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
 };
-pub use state::{Activation, ActivationNo, Grant, Halt, Phase, Run, RunStatus, Step, Timer};
+pub use slab::Slab;
+pub use state::{Activation, ActivationNo, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};

@@ -1,5 +1,7 @@
 //! Paths of steps in a run.
 
+use std::fmt::Write as _;
+
 use lockstep_dsl::graph::Role;
 
 use super::state::Run;
@@ -7,12 +9,15 @@ use crate::fault::{self, Bug};
 use crate::id::StepNo;
 
 impl Run {
-    /// The step's path in the run: names of blocks, branches and steps joined by `/`; a revisit has `~2` behind its
-    /// name, steps of handlers stand below `catch` and `finally`, the runbook's own below `on_failure` and `finally`.
+    /// The step's path in the run: names of blocks, branches and steps joined by `/`; an item or round has its index in
+    /// brackets behind the loop's name; a revisit has `~2` behind its name, steps of handlers stand below `catch` and `finally`, the runbook's own below `on_failure` and `finally`.
     pub fn path(&self, no: StepNo) -> String {
         let step = self.step(no);
-        let activation = &self.activations[step.activation as usize];
+        let activation = &self.activations[step.activation];
         let mut path = activation.owner.map(|owner| self.path(owner)).unwrap_or_default();
+        if let Some(item) = &activation.item {
+            let _ = write!(path, "[{}]", item.index);
+        }
         let mut push = |part: &str| {
             if !path.is_empty() {
                 path.push('/');
@@ -20,7 +25,7 @@ impl Run {
             path.push_str(part);
         };
         match &self.graph.block(activation.block).role {
-            Role::Main | Role::Do => {}
+            Role::Main | Role::Do | Role::Round | Role::Item => {}
             Role::Branch(name) | Role::Case(name) => push(name),
             Role::Catch(_) => push("catch"),
             Role::OnFailure => push("on_failure"),
@@ -49,9 +54,8 @@ impl Run {
 
     /// The step with this path; also by its bare name where only one step of the run has that name.
     pub fn step_by_path(&self, path: &str) -> Option<StepNo> {
-        let numbers = || (0..u32::try_from(self.steps.len()).unwrap_or(u32::MAX)).map(StepNo);
-        numbers().find(|no| self.path(*no) == path).or_else(|| {
-            let mut named = numbers().filter(|no| self.node_of(*no).name == path);
+        self.step_numbers().find(|no| self.path(*no) == path).or_else(|| {
+            let mut named = self.step_numbers().filter(|no| self.node_of(*no).name == path);
             match (named.next(), named.next()) {
                 (Some(only), None) => Some(only),
                 _ => None,

@@ -9,6 +9,7 @@ use lockstep_dsl::graph::{BlockId, Graph};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
+use super::looping::{ItemEnd, Items, Page};
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::{Failure, Outcome};
 
@@ -178,6 +179,57 @@ pub enum Change {
         /// Who.
         by: String,
     },
+    /// A `foreach` knows what it runs over. After a crash it goes on with the same items.
+    #[serde(rename = "loop")]
+    Looped {
+        /// The step.
+        step: StepNo,
+        /// The items, or where they come from.
+        items: Items,
+    },
+    /// A page of the file over which a `foreach` runs was read. After a crash it is not read again.
+    #[serde(rename = "page")]
+    Paged {
+        /// The step.
+        step: StepNo,
+        /// What is on it.
+        page: Box<Page>,
+    },
+    /// The next item of a `foreach` begins: its steps came to be, all pending; or one that did not end well goes on.
+    #[serde(rename = "item")]
+    ItemStarted {
+        /// The `foreach`.
+        step: StepNo,
+    },
+    /// An item of a `foreach` came to its end.
+    #[serde(rename = "itemend")]
+    ItemEnded {
+        /// The `foreach`.
+        step: StepNo,
+        /// The item's activation.
+        activation: u32,
+        /// How.
+        end: ItemEnd,
+    },
+    /// A `foreach` or `repeat` begins no further item or round.
+    #[serde(rename = "loophalt")]
+    LoopHalted {
+        /// The step.
+        step: StepNo,
+        /// Whether what runs in it is cancelled too.
+        cancel: bool,
+        /// Why.
+        cause: StopCause,
+        /// Why further items cannot be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Box<RunError>>,
+    },
+    /// The last item or round is over: what came of all is the step's outputs.
+    #[serde(rename = "loopover")]
+    LoopOver {
+        /// The step.
+        step: StepNo,
+    },
     /// A block starts nothing any more.
     #[serde(rename = "halt")]
     Halted {
@@ -264,7 +316,7 @@ pub enum Question {
     #[serde(rename = "title")]
     Title,
     /// The step's rendered input. Acting kinds: the map that their action documents. `wait`: a duration or a time.
-    /// `script`: its value. `set`: a map. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
+    /// `script`: its value. `set`: a map. `switch`: the place of the case. `foreach`: what it runs over. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
     /// map or `()`.
     #[serde(rename = "input")]
     Input,
@@ -283,6 +335,16 @@ pub enum Question {
     /// The run's outputs: a map.
     #[serde(rename = "run")]
     RunOutputs,
+    /// Whether `while` of a `repeat` holds: a bool.
+    #[serde(rename = "while")]
+    While,
+    /// Whether `until` of a `repeat` holds: a bool.
+    #[serde(rename = "round")]
+    Round,
+    /// The next page of the file over which a `foreach` runs: a [`Page`], as [`Page::to_value`] says it. Not the evaluator
+    /// answers, but who can read files.
+    #[serde(rename = "page")]
+    Page,
 }
 
 /// Why a step did not run.
@@ -326,6 +388,9 @@ pub enum StopCause {
     /// A `finish` step ended the run.
     #[serde(rename = "finish")]
     Finish,
+    /// A step in a loop's body ended the loop.
+    #[serde(rename = "break")]
+    Break,
 }
 
 /// The result of a step that needs no worker, or of a block.
@@ -363,6 +428,9 @@ pub enum Delay {
     /// The next try of `until`.
     #[serde(rename = "until")]
     Until,
+    /// The next round of a `repeat`.
+    #[serde(rename = "round")]
+    Round,
 }
 
 /// How a step in doubt goes on.
@@ -483,7 +551,13 @@ impl StopCause {
     pub const fn inward(self) -> Self {
         match self {
             Self::Timeout | Self::Total => Self::Enclosing,
-            Self::Cancel | Self::Enclosing | Self::RunTimeout | Self::Failure | Self::Won | Self::Finish => self,
+            Self::Cancel
+            | Self::Enclosing
+            | Self::RunTimeout
+            | Self::Failure
+            | Self::Won
+            | Self::Finish
+            | Self::Break => self,
         }
     }
 }

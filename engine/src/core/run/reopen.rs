@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lockstep_dsl::graph::Node;
+use lockstep_dsl::graph::{Kind, Node};
 use lockstep_dsl::value::Map;
 
 use super::record::{Skip, StepStatus};
@@ -38,9 +38,9 @@ impl Run {
         }
     }
 
-    fn reopen_activation(&mut self, no: ActivationNo, at: Stamp) {
+    pub(super) fn reopen_activation(&mut self, no: ActivationNo, at: Stamp) {
         let graph = Arc::clone(&self.graph);
-        let activation = &mut self.activations[no as usize];
+        let activation = &mut self.activations[no];
         activation.halt = None;
         activation.errors.clear();
         let mut open = 0;
@@ -53,6 +53,9 @@ impl Run {
                     self.arm_block(step, at);
                     if let Some(total) = node.timeout.total {
                         self.timers.insert((at.time.saturating_add(total.0), Timer::Total(step)));
+                    }
+                    if let Some(items) = &mut self.step_mut(step).looping {
+                        items.reopen();
                     }
                     for inner in self.bodies(step) {
                         self.reopen_activation(inner, at);
@@ -67,7 +70,7 @@ impl Run {
             }
             open += 1;
         }
-        self.activations[no as usize].open = open;
+        self.activations[no].open = open;
         self.recount_needs(no);
     }
 
@@ -78,7 +81,8 @@ impl Run {
             | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled) } => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed, .. } if step.handled => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed | StepStatus::Cancelled, .. }
-                if node.kind.blocks().iter().any(|block| self.latest.contains_key(&(Some(no), *block))) =>
+                if self.has_items(no)
+                    || node.kind.blocks().iter().any(|block| self.latest.contains_key(&(Some(no), *block))) =>
             {
                 Fate::Inside
             }
@@ -86,10 +90,16 @@ impl Run {
         }
     }
 
+    /// Whether a `foreach` knows what it runs over.
+    fn has_items(&self, no: StepNo) -> bool {
+        let is_begun = self.step(no).looping.as_ref().is_some_and(|items| items.has_begun());
+        is_begun && matches!(self.node_of(no).kind, Kind::Foreach(_))
+    }
+
     fn recount_needs(&mut self, no: ActivationNo) {
         let graph = Arc::clone(&self.graph);
         let links = Arc::clone(&self.links);
-        let first = self.activations[no as usize].first.0;
+        let first = self.activations[no].first.0;
         for step in self.steps_of(no) {
             let needs = &graph.node(self.step(step).node).needs;
             let missing =

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lockstep_dsl::graph::{BlockId, Graph, Kind, NodeId, Role};
-use lockstep_dsl::value::{Map, Timestamp};
+use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::links::Links;
+use super::looping::Loop;
 use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
+use super::slab::Slab;
 use crate::id::{RunId, StepNo, Token};
 
 /// An index into [`Run::activations`].
@@ -46,10 +48,10 @@ pub struct Run {
     pub ended: Option<Timestamp>,
     /// Where it is in its life.
     pub status: RunStatus,
-    /// Every visit of every step so far.
-    pub steps: Vec<Step>,
+    /// Every visit of every step so far, but for items of a `foreach` and rounds of a `repeat` that were let go of.
+    pub steps: Slab<Step>,
     /// Every activation of a block so far.
-    pub activations: Vec<Activation>,
+    pub activations: Slab<Activation>,
     /// The last activation of a block for an owner.
     #[serde(with = "pairs")]
     pub latest: BTreeMap<(Option<StepNo>, BlockId), ActivationNo>,
@@ -112,6 +114,18 @@ pub struct Activation {
     /// Variables set in it, where it has variables of its own (branches; the runbook's steps).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: Map,
+    /// The item of a `foreach`, or the round of a `repeat`, that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Item>,
+}
+
+/// What an activation of a loop's body is for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// From 0.
+    pub index: u64,
+    /// The item itself; `()` for a round.
+    pub value: Value,
 }
 
 /// An activation that starts nothing any more.
@@ -161,6 +175,12 @@ pub struct Step {
     pub handler: Option<ActivationNo>,
     /// Whether its `finally` has run or runs.
     pub finalised: bool,
+    /// The activations of its blocks, in the order in which they came to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<ActivationNo>,
+    /// Its items or rounds, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looping: Option<Box<Loop>>,
     /// When it began.
     pub started: Option<Timestamp>,
     /// When it ended.
@@ -242,12 +262,22 @@ pub enum Timer {
 impl Run {
     /// The step with this number.
     pub fn step(&self, no: StepNo) -> &Step {
-        &self.steps[no.0 as usize]
+        &self.steps[no.0]
     }
 
     /// The graph's node of a step.
     pub fn node_of(&self, no: StepNo) -> &lockstep_dsl::graph::Node {
         self.graph.node(self.step(no).node)
+    }
+
+    /// Whether the step is there: items of a `foreach` and rounds of a `repeat` are let go of.
+    pub fn has(&self, no: StepNo) -> bool {
+        self.steps.get(no.0).is_some()
+    }
+
+    /// The numbers of all steps, in order.
+    pub fn step_numbers(&self) -> impl Iterator<Item = StepNo> + '_ {
+        self.steps.numbered().map(|(no, _)| StepNo(no))
     }
 
     /// Whether the run has ended.
@@ -258,7 +288,7 @@ impl Run {
     /// Whether the run is open and nothing in it runs: it waits for time or for a person.
     pub fn is_waiting(&self) -> bool {
         let mut waits = false;
-        for step in &self.steps {
+        for step in self.steps.iter() {
             match step.phase {
                 Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => return false,
                 Phase::Delayed { .. } | Phase::InDoubt { .. } => waits = true,
@@ -291,15 +321,15 @@ impl Run {
 
     /// The steps whose attempt is with a worker, with the attempt's token.
     pub fn running(&self) -> impl Iterator<Item = (StepNo, Token)> + '_ {
-        self.steps.iter().enumerate().filter_map(|(index, step)| match step.phase {
-            Phase::Running { token, .. } => Some((StepNo(u32::try_from(index).unwrap_or(u32::MAX)), token)),
+        self.steps.numbered().filter_map(|(no, step)| match step.phase {
+            Phase::Running { token, .. } => Some((StepNo(no), token)),
             _ => None,
         })
     }
 
     /// The steps of an activation.
     pub fn steps_of(&self, activation: ActivationNo) -> impl Iterator<Item = StepNo> + use<> {
-        let activation = &self.activations[activation as usize];
+        let activation = &self.activations[activation];
         let count = self.graph.block(activation.block).steps.len();
         let first = activation.first.0;
         (first..first + u32::try_from(count).unwrap_or(0)).map(StepNo)
@@ -312,7 +342,10 @@ impl Run {
         match kind {
             // Of its cases one runs at a time.
             Kind::Switch(_) => last.max().into_iter().collect(),
-            Kind::Do(_) | Kind::Parallel(_) => last.collect(),
+            Kind::Do(_) | Kind::Parallel(_) | Kind::Repeat(_) => last.collect(),
+            Kind::Foreach(_) => {
+                self.step(owner).looping.iter().flat_map(|items| items.running.iter().copied()).collect()
+            }
             Kind::Shell(_)
             | Kind::Exec(_)
             | Kind::Http(_)
@@ -326,19 +359,25 @@ impl Run {
         }
     }
 
+    /// The innermost item or round around a place, and those around it.
+    pub fn items(&self, from: Option<ActivationNo>) -> impl Iterator<Item = (&Activation, &Item)> + '_ {
+        let around = from.into_iter().flat_map(|from| self.enclosing(from));
+        around.filter_map(|no| {
+            let activation = &self.activations[no];
+            Some((activation, activation.item.as_ref()?))
+        })
+    }
+
     /// The activations that stand around a step, innermost first: its own, that of its owner, and so on.
     pub fn enclosing(&self, from: ActivationNo) -> impl Iterator<Item = ActivationNo> + '_ {
-        std::iter::successors(Some(from), |no| {
-            self.activations[*no as usize].owner.map(|owner| self.step(owner).activation)
-        })
+        std::iter::successors(Some(from), |no| self.activations[*no].owner.map(|owner| self.step(owner).activation))
     }
 
     /// The last visit of a node as seen from a place: the one in an enclosing activation, or the last one inside it.
     /// `None` when the node's block has not come to be there.
     pub fn find(&self, node: NodeId, from: Option<ActivationNo>) -> Option<StepNo> {
         let block = self.graph.node(node).block;
-        let around =
-            from.and_then(|from| self.enclosing(from).find(|no| self.activations[*no as usize].block == block));
+        let around = from.and_then(|from| self.enclosing(from).find(|no| self.activations[*no].block == block));
         let activation = if let Some(activation) = around {
             activation
         } else {
@@ -348,15 +387,17 @@ impl Run {
             };
             *self.latest.get(&(owner, block))?
         };
-        let first = self.activations[activation as usize].first.0;
+        let first = self.activations[activation].first.0;
         Some(StepNo(first + self.links.place(node)))
     }
 
-    /// The activation whose variables a `set` step there sets: that of the nearest branch, else the runbook's own steps.
+    /// The activation whose variables a `set` step there sets: that of the nearest branch or loop body, else the runbook's
+    /// own steps.
     pub fn vars_scope(&self, from: ActivationNo) -> ActivationNo {
-        let branch = self
-            .enclosing(from)
-            .find(|no| matches!(self.graph.block(self.activations[*no as usize].block).role, Role::Branch(_)));
+        let branch = self.enclosing(from).find(|no| {
+            let role = &self.graph.block(self.activations[*no].block).role;
+            matches!(role, Role::Branch(_) | Role::Round | Role::Item)
+        });
         branch.or_else(|| self.latest.get(&(None, self.graph.main)).copied()).unwrap_or(from)
     }
 
@@ -365,7 +406,7 @@ impl Run {
         let mut vars = Map::new();
         let main = self.latest.get(&(None, self.graph.main)).copied();
         for no in from.into_iter().flat_map(|from| self.enclosing(from)).chain(main) {
-            for (name, value) in &self.activations[no as usize].vars {
+            for (name, value) in &self.activations[no].vars {
                 vars.entry(name.clone()).or_insert_with(|| value.clone());
             }
         }
@@ -377,7 +418,7 @@ impl Run {
         from.into_iter()
             .flat_map(|from| self.enclosing(from))
             .find_map(|no| {
-                let activation = &self.activations[no as usize];
+                let activation = &self.activations[no];
                 match (activation.owner, &self.graph.block(activation.block).role) {
                     (Some(owner), Role::Catch(_) | Role::StepFinally) => self.step(owner).error.as_deref(),
                     _ => None,
@@ -408,6 +449,8 @@ impl Step {
             handled: false,
             handler: None,
             finalised: false,
+            inner: Vec::new(),
+            looping: None,
             started: None,
             ended: None,
         }

@@ -18,7 +18,7 @@ impl Turn<'_> {
             return;
         }
         let activation = self.run.step(step).activation;
-        if self.run.activations[activation as usize].halt.is_some() {
+        if self.run.activations[activation].halt.is_some() {
             self.skip(step, Skip::Unreached);
             return;
         }
@@ -59,6 +59,7 @@ impl Turn<'_> {
                     self.activate(block, Some(step));
                 }
             }
+            Kind::Repeat(_) => self.before_round(step),
             Kind::Shell(_)
             | Kind::Exec(_)
             | Kind::Http(_)
@@ -68,6 +69,7 @@ impl Turn<'_> {
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
             | Kind::Switch(_)
+            | Kind::Foreach(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. } => self.ask(step, Question::Input),
         }
@@ -191,6 +193,7 @@ impl Turn<'_> {
             Delay::Retry if self.run.node_of(step).kind.is_acting() && !self.run.step(step).input.is_empty() => {
                 self.grant(step, None);
             }
+            Delay::Round => self.before_round(step),
             Delay::Retry | Delay::Until => self.attempt(step),
         }
     }
@@ -248,7 +251,8 @@ impl Turn<'_> {
             | StopCause::RunTimeout
             | StopCause::Failure
             | StopCause::Won
-            | StopCause::Finish => {
+            | StopCause::Finish
+            | StopCause::Break => {
                 self.finish(step);
             }
         }
@@ -284,7 +288,7 @@ impl Turn<'_> {
     fn end(&mut self, step: StepNo) {
         let state = self.run.step(step);
         let handler_ended_well = state.handler.is_some_and(|handler| {
-            let handler = &self.run.activations[handler as usize];
+            let handler = &self.run.activations[handler];
             handler.open == 0 && handler.errors.is_empty() && handler.halt.is_none()
         });
         let (status, handled, error) = match &state.result {
@@ -309,7 +313,7 @@ impl Turn<'_> {
     pub fn ended(&mut self, step: StepNo) {
         let state = self.run.step(step);
         let (node, no) = (state.node, state.activation);
-        let activation = &self.run.activations[no as usize];
+        let activation = &self.run.activations[no];
         let first = activation.first.0;
         if activation.open == 0 {
             self.push(Work::Over(no));
@@ -326,7 +330,7 @@ impl Turn<'_> {
 
     /// Whether the step's block starts nothing any more.
     pub fn is_halted(&self, step: StepNo) -> bool {
-        self.run.activations[self.run.step(step).activation as usize].halt.is_some()
+        self.run.activations[self.run.step(step).activation].halt.is_some()
     }
 
     /// A `finish` step ends the run well.

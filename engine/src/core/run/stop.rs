@@ -10,7 +10,7 @@ use crate::id::StepNo;
 impl Turn<'_> {
     /// Nothing new starts in the activation and in the blocks inside it; with `cancel`, what runs there is stopped too.
     pub fn stop_activation(&mut self, no: ActivationNo, cancel: bool, cause: StopCause) {
-        let activation = &self.run.activations[no as usize];
+        let activation = &self.run.activations[no];
         if activation.open == 0 {
             return;
         }
@@ -61,9 +61,10 @@ impl Turn<'_> {
     /// A block stops by stopping what is inside. Its own `finally` runs on; so does a handler, unless it is cancelled.
     fn stop_inside(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         let cut_short = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
+        self.stop_items(step, cancel, cause);
         for no in self.inside(step) {
-            let stops = match &self.run.graph.block(self.run.activations[no as usize].block).role {
-                Role::Do | Role::Branch(_) | Role::Case(_) => true,
+            let stops = match &self.run.graph.block(self.run.activations[no].block).role {
+                Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => true,
                 Role::Catch(_) => cancel,
                 Role::StepFinally => cancel && cut_short,
                 Role::Main | Role::OnFailure | Role::Finally => false,
@@ -83,7 +84,7 @@ impl Turn<'_> {
             .into_iter()
             .chain(handlers)
             .filter_map(|block| self.run.latest.get(&(Some(step), block)).copied())
-            .filter(|no| self.run.activations[*no as usize].open > 0)
+            .filter(|no| self.run.activations[*no].open > 0)
             .collect()
     }
 
@@ -92,6 +93,7 @@ impl Turn<'_> {
         match self.phase(step) {
             Phase::Running { .. } => self.emit(Change::Stopping { step, cause }),
             Phase::Inside => {
+                self.stop_items(step, true, cause);
                 for no in self.inside(step) {
                     self.stop_activation(no, true, cause);
                 }
@@ -113,6 +115,7 @@ impl Turn<'_> {
 
     /// Whether the step is a block that is asked first, and of which nothing has run.
     fn starts_what_it_chooses(&self, step: StepNo) -> bool {
-        matches!(self.run.node_of(step).kind, Kind::Switch(_)) && self.run.bodies(step).is_empty()
+        matches!(self.run.node_of(step).kind, Kind::Switch(_) | Kind::Foreach(_))
+            && self.run.step(step).inner.is_empty()
     }
 }

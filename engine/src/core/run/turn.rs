@@ -27,6 +27,8 @@ pub(super) enum Work {
     Ready(StepNo),
     /// All steps of the activation have ended.
     Over(ActivationNo),
+    /// Items of the step may begin, or all are over.
+    Items(StepNo),
 }
 
 impl<'a> Turn<'a> {
@@ -48,9 +50,12 @@ impl<'a> Turn<'a> {
     /// Looks at everything noted, and at what that brings up, until nothing is left.
     pub fn drain(&mut self) {
         while let Some(work) = self.work.pop() {
+            // What was noted may have been forgotten meanwhile, with the item it was a part of.
             match work {
-                Work::Ready(step) => self.ready(step),
-                Work::Over(activation) => self.over(activation),
+                Work::Ready(step) if self.run.has(step) => self.ready(step),
+                Work::Over(activation) if self.run.activations.get(activation).is_some() => self.over(activation),
+                Work::Items(step) if self.run.has(step) => self.next_items(step),
+                Work::Ready(_) | Work::Over(_) | Work::Items(_) => {}
             }
         }
     }
@@ -111,6 +116,7 @@ impl<'a> Turn<'a> {
             StopCause::Failure => self.error(step, "cancelled", "stopped because another step failed"),
             StopCause::Won => self.error(step, "cancelled", "stopped because enough branches had ended well"),
             StopCause::Finish => self.error(step, "cancelled", "stopped because the run finished"),
+            StopCause::Break => self.error(step, "cancelled", "stopped because the loop was ended"),
         }
     }
 }
