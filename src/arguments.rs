@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    backup, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run, runs, show,
+    backup, bench, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run,
+    runs, show,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -105,6 +106,8 @@ pub enum Command {
     Backup(backup::Options),
     /// Make a data folder from a backup.
     Restore(restore::Options),
+    /// Measure what durable steps cost on this machine.
+    Bench(bench::Options),
     /// Print the completions for a shell.
     Completions(completions::Options),
 }
@@ -127,6 +130,7 @@ impl Command {
             Self::Doctor(options) => doctor::execute(options, context),
             Self::Backup(options) => backup::execute(options, context),
             Self::Restore(options) => restore::execute(options, context),
+            Self::Bench(options) => bench::execute(options, context),
             Self::Completions(options) => completions::execute(options),
         }
     }

@@ -7,6 +7,11 @@ const WORKERS: usize = 2;
 
 /// Runs a command to its end. What it left going on, it left on purpose: nothing is waited for.
 pub fn run(command: impl Future<Output = Result<Ending, Failure>>) -> Result<Ending, Failure> {
+    result(command)
+}
+
+/// The same for whatever else needs an engine beside it.
+pub fn result<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
         .enable_all()

@@ -4,6 +4,7 @@
 //! `last`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::{Map, Timestamp};
@@ -90,8 +91,9 @@ pub struct Start {
     /// The run's id, chosen by whoever asks: asking again when an answer was lost then starts no second run, but is
     /// answered as the first time.
     pub id: RunId,
-    /// The compiled runbook.
-    pub graph: Graph,
+    /// The compiled runbook; starting one again and again with the same allocation costs no look into it.
+    #[serde(with = "shared")]
+    pub graph: Arc<Graph>,
     /// Given parameters, typed but without defaults.
     pub params: Map,
     /// Who asks: `user:ana`.
@@ -105,6 +107,21 @@ pub struct Start {
     /// resumes the run count.
     #[serde(default)]
     pub environment: Option<SecretEnvironment>,
+}
+
+/// What is shared in memory, written as itself.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<T>, D::Error> {
+        T::deserialize(deserializer).map(Arc::new)
+    }
 }
 
 /// Values of environment variables that are secrets. What is printed of it is its names.

@@ -28,9 +28,19 @@ pub enum DecodeError {
 /// # Panics
 /// The types that are stored hold nothing that `MessagePack` cannot say.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    rmp_serde::encode::write_named(&mut bytes, value).expect("what is stored has a MessagePack form");
+    let mut bytes = Vec::new();
+    encode_into(&mut bytes, value);
     bytes
+}
+
+/// The same, in place of what is in `bytes`: for what is encoded again and again.
+///
+/// # Panics
+/// As [`encode`].
+pub fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    bytes.clear();
+    bytes.push(VERSION);
+    rmp_serde::encode::write_named(bytes, value).expect("what is stored has a MessagePack form");
 }
 
 /// Decodes what [`encode`] made, in this version of the program or an older one.

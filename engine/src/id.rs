@@ -3,15 +3,18 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Names a run: 12 characters of Crockford's base 32 in lower case, such as `06bq3v8zk7dm`.
 ///
 /// The first 8 are the milliseconds since 2020-01-01T00:00:00Z (40 bits, until 2054), so ids sort by time; the other 4
 /// are random. Short enough to read aloud; no `i`, `l`, `o` or `u`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(u64);
+
+/// Characters of a run id.
+const LENGTH: usize = 12;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const EPOCH_MS: i64 = 1_577_836_800_000;
@@ -39,18 +42,44 @@ impl RunId {
                 other => other,
             })
             .collect();
-        let valid = !normal.is_empty() && normal.len() <= 12 && normal.bytes().all(|byte| ALPHABET.contains(&byte));
+        let valid = !normal.is_empty() && normal.len() <= LENGTH && normal.bytes().all(|byte| ALPHABET.contains(&byte));
         valid.then_some(normal)
+    }
+
+    /// The id's characters, on the stack: an id stands in every record.
+    fn with_text<R>(self, each: impl FnOnce(&str) -> R) -> R {
+        let mut text = [0; LENGTH];
+        for (place, letter) in text.iter_mut().rev().enumerate() {
+            *letter = ALPHABET[usize::try_from((self.0 >> (place * 5)) & 31).unwrap_or(0)];
+        }
+        each(std::str::from_utf8(&text).expect("the alphabet is ASCII"))
+    }
+
+    /// Reads 12 characters as this program writes them.
+    fn of_letters(text: &str) -> Option<Self> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        text.bytes().try_fold(0_u64, |id, byte| Some((id << 5) | u64::from(digit(byte)?))).map(Self)
+    }
+}
+
+/// What a letter of the alphabet counts.
+const fn digit(letter: u8) -> Option<u8> {
+    match letter {
+        b'0'..=b'9' => Some(letter - b'0'),
+        b'a'..=b'h' => Some(letter - b'a' + 10),
+        b'j' | b'k' => Some(letter - b'j' + 18),
+        b'm' | b'n' => Some(letter - b'm' + 20),
+        b'p'..=b't' => Some(letter - b'p' + 22),
+        b'v'..=b'z' => Some(letter - b'v' + 27),
+        _ => None,
     }
 }
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in (0..12).rev() {
-            let digit = (self.0 >> (place * 5)) & 31;
-            write!(f, "{}", char::from(ALPHABET[usize::try_from(digit).unwrap_or(0)]))?;
-        }
-        Ok(())
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -64,28 +93,34 @@ impl FromStr for RunId {
     type Err = NotARunId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || NotARunId(text.to_owned());
-        let normal = Self::parse_prefix(text).filter(|normal| normal.len() == 12).ok_or_else(wrong)?;
-        let mut id = 0_u64;
-        for byte in normal.bytes() {
-            let digit = ALPHABET.iter().position(|known| *known == byte).ok_or_else(wrong)?;
-            id = (id << 5) | digit as u64;
+        let as_people_write = || Self::of_letters(&Self::parse_prefix(text)?);
+        Self::of_letters(text).or_else(as_people_write).ok_or_else(|| NotARunId(text.to_owned()))
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.with_text(|text| serializer.serialize_str(text))
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = RunId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a run id")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RunId, E> {
+                text.parse().map_err(E::custom)
+            }
         }
-        Ok(Self(id))
-    }
-}
 
-impl TryFrom<String> for RunId {
-    type Error = NotARunId;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-    }
-}
-
-impl From<RunId> for String {
-    fn from(id: RunId) -> Self {
-        id.to_string()
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -125,5 +160,11 @@ mod tests {
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(late.to_string().parse(), Ok(late));
         assert_eq!(late.to_string().to_uppercase().replace('0', "O").parse(), Ok(late));
+        let letters = "0123456789ab".parse::<RunId>().map(|id| id.to_string());
+        assert_eq!(letters.as_deref(), Ok("0123456789ab"));
+        for (value, letter) in ALPHABET.iter().enumerate() {
+            assert_eq!(digit(*letter).map(usize::from), Some(value));
+        }
+        assert!("u123456789ab".parse::<RunId>().is_err() && "0123".parse::<RunId>().is_err());
     }
 }

@@ -101,6 +101,23 @@ pub const MAX_EVALUATIONS: usize = 2;
 /// the runtime counts.
 pub const MAX_SLEEP: Duration = Duration::from_secs(5);
 
+/// Steps of a run that is packed as soon as it waits. A longer one is packed at the next checkpoint, which encodes it
+/// anyway, so that a long run that waits often does not pay for its length each time.
+pub const MAX_STEPS_PACKED_AT_ONCE: usize = 64;
+
+/// Milliseconds; a run that waits for less is not packed.
+pub const MIN_PACKED_WAIT_MS: u64 = 1_000;
+
+/// Changed runs after which a checkpoint is made at once: their encodings are in memory together while it is made.
+pub const CHECKPOINT_RUNS: usize = 4_096;
+
+/// Definitions whose hash is remembered: of runbooks that are started again and again.
+pub const MAX_RECENT_DEFINITIONS: usize = 32;
+
+/// Ids of runs that are remembered beyond their ends, so that a start need not ask the checkpoint whether its run is new:
+/// 2 MiB, and more than start in the time for which a caller may ask again.
+pub const MAX_RECENT_RUNS: usize = 65_536;
+
 /// Definitions whose expressions are kept compiled.
 pub const MAX_PROGRAMS: usize = 256;
 

@@ -31,7 +31,7 @@ async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
     let id = RunId::new(Timestamp(1_700_000_000_000).0, number);
     let start = Start {
         id,
-        graph: compiled.graph,
+        graph: Arc::new(compiled.graph),
         params: Map::new(),
         by: "user:ana".to_owned(),
         cwd: None,

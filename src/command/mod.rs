@@ -1,6 +1,7 @@
 //! The verbs, one a file. Each has its options and an `execute` that reads from top to bottom.
 
 pub mod backup;
+pub mod bench;
 pub mod cancel;
 pub mod check;
 pub mod completions;

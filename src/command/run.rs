@@ -5,6 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::hash::BuildHasher;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -67,7 +68,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         name_interrupted(&mut follower, context).await?;
         let id = new_id();
         let environment = Some(secrets::environment(&graph, &params));
-        let start = Start { id, graph, params, by: context.by.clone(), cwd: Some(cwd), environment };
+        let start = Start { id, graph: Arc::new(graph), params, by: context.by.clone(), cwd: Some(cwd), environment };
         follower.call(Request::Start(Box::new(start))).await?;
         follower.follow(&[id]).await
     })

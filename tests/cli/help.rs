@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 16] = [
     "run",
     "check",
     "graph",
@@ -19,6 +19,7 @@ const VERBS: [&str; 15] = [
     "doctor",
     "backup",
     "restore",
+    "bench",
     "completions",
 ];
 

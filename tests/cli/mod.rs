@@ -1,5 +1,6 @@
 //! The command line as operators meet it: verbs, exit codes, JSON, signals, several terminals, and things that go wrong.
 
+mod bench;
 mod check;
 mod doctor;
 mod faults;

@@ -1,5 +1,6 @@
 //! The names an expression sees, as the caller has them: values are borrowed, and only what is named is copied.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::value::{Map, Timestamp, Value};
@@ -9,7 +10,8 @@ use crate::value::{Map, Timestamp, Value};
 pub struct Scope<'s> {
     /// What `now()` gives.
     pub now: Timestamp,
-    names: BTreeMap<String, Branch<'s>>,
+    /// Few, so a list; sorted by name.
+    names: Vec<(Cow<'s, str>, Branch<'s>)>,
 }
 
 /// What a name stands for.
@@ -28,29 +30,37 @@ pub enum Branch<'s> {
 impl<'s> Scope<'s> {
     /// A scope without names, evaluated at this time.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, names: BTreeMap::new() }
+        Self { now, names: Vec::new() }
     }
 
     /// Adds or replaces a name.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, branch: impl Into<Branch<'s>>) -> Self {
+    pub fn with(mut self, name: impl Into<Cow<'s, str>>, branch: impl Into<Branch<'s>>) -> Self {
         self.set(name, branch);
         self
     }
 
     /// Adds or replaces a name.
-    pub fn set(&mut self, name: impl Into<String>, branch: impl Into<Branch<'s>>) {
-        self.names.insert(name.into(), branch.into());
+    pub fn set(&mut self, name: impl Into<Cow<'s, str>>, branch: impl Into<Branch<'s>>) {
+        let (name, branch) = (name.into(), branch.into());
+        match self.place(&name) {
+            Ok(place) => self.names[place].1 = branch,
+            Err(place) => self.names.insert(place, (name, branch)),
+        }
     }
 
     /// What a name stands for.
     pub fn get(&self, name: &str) -> Option<&Branch<'s>> {
-        self.names.get(name)
+        self.place(name).ok().map(|place| &self.names[place].1)
     }
 
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(String::as_str)
+        self.names.iter().map(|(name, _)| &**name)
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.names.binary_search_by(|(known, _)| known.as_ref().cmp(name))
     }
 }
 

@@ -6,19 +6,38 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Change, Input, Links, Record, Refused, Run, decide};
+use super::run::{Change, Definition, Input, Kept, Links, Look, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
+use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
 
 /// Every open run, the definitions they use, and the runs that ended since the caller last let go of them.
 #[derive(Debug, Default)]
 pub struct State {
-    definitions: BTreeMap<String, (Arc<Graph>, Arc<Links>)>,
-    runs: BTreeMap<RunId, Run>,
+    definitions: BTreeMap<String, Arc<Definition>>,
+    runs: BTreeMap<RunId, Kept>,
+    /// How many of them go on by themselves.
+    restless: usize,
+    /// Runs that have begun to wait since [`State::pack_waiting`].
+    resting: Vec<RunId>,
     /// The first timer of every run that has one.
     due: BTreeSet<(u64, RunId)>,
     /// Runs for which the evaluator owes an answer.
     asking: BTreeSet<RunId>,
+}
+
+/// What the indexes over all runs say of one of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Indexed {
+    due: Option<u64>,
+    restless: bool,
+    waiting: bool,
+}
+
+impl Indexed {
+    fn of(run: &Run) -> Self {
+        Self { due: run.timers.first().map(|(due, _)| *due), restless: !run.is_at_rest(), waiting: run.is_waiting() }
+    }
 }
 
 /// Something to decide about.
@@ -69,11 +88,12 @@ impl State {
     }
 
     fn run_decision(&mut self, id: RunId, input: Input, now: Stamp) -> Result<Vec<Record>, Refused> {
-        let run = self.runs.get_mut(&id).ok_or(Refused::NoSuchRun)?;
-        let before = run.timers.first().map(|(due, _)| *due);
+        let run = self.runs.get_mut(&id).ok_or(Refused::NoSuchRun)?.open();
+        let before = Indexed::of(run);
         let mut changes = Vec::new();
         let result = decide(run, input, now, &mut changes);
-        self.reindex(id, before);
+        let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
+        self.reindex(id, before, after, asks);
         result.map(|()| changes.into_iter().map(|change| Record::Changed { run: id, change }).collect())
     }
 
@@ -87,12 +107,11 @@ impl State {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
             Record::Created { run, definition, params, by, cwd } => {
-                let (graph, links) =
-                    self.definitions.get(definition).expect("a definition is journaled before its runs");
+                let known = self.definitions.get(definition).expect("a definition is journaled before its runs");
                 let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
                 new.cwd.clone_from(cwd);
-                new.attach(Arc::clone(graph), Arc::clone(links));
-                assert!(self.runs.insert(*run, new).is_none(), "run {run} was created twice");
+                new.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
+                self.keep(new);
             }
             Record::Changed { run, change } => self.change(*run, change, at),
             Record::Checkpointed { .. } | Record::Rested { .. } => {}
@@ -100,79 +119,162 @@ impl State {
     }
 
     fn change(&mut self, id: RunId, change: &Change, at: Stamp) {
-        let run = self.runs.get_mut(&id).expect("a change is of a run that was created and not let go of");
-        let before = run.timers.first().map(|(due, _)| *due);
+        let kept = self.runs.get_mut(&id).expect("a change is of a run that was created and not let go of");
+        let run = kept.open();
+        let before = Indexed::of(run);
         run.apply(change, at);
-        self.reindex(id, before);
+        let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
+        self.reindex(id, before, after, asks);
     }
 
     /// Keeps the indexes over all runs in step with one of them.
-    fn reindex(&mut self, id: RunId, before: Option<u64>) {
-        let Some(run) = self.runs.get(&id) else { return };
-        let after = run.timers.first().map(|(due, _)| *due);
-        if before != after {
-            if let Some(due) = before {
+    fn reindex(&mut self, id: RunId, before: Indexed, after: Indexed, asks: bool) {
+        if before.due != after.due {
+            if let Some(due) = before.due {
                 self.due.remove(&(due, id));
             }
-            if let Some(due) = after {
+            if let Some(due) = after.due {
                 self.due.insert((due, id));
             }
         }
-        if run.questions.is_empty() {
-            self.asking.remove(&id);
-        } else {
-            self.asking.insert(id);
+        match (before.restless, after.restless) {
+            (false, true) => self.restless += 1,
+            (true, false) => self.restless -= 1,
+            (true, true) | (false, false) => {}
         }
+        if after.waiting && !before.waiting {
+            self.resting.push(id);
+        }
+        if asks {
+            self.asking.insert(id);
+        } else {
+            self.asking.remove(&id);
+        }
+    }
+
+    /// Takes in a run that is not there yet.
+    fn keep(&mut self, run: Run) {
+        let (id, indexed, asks) = (run.id, Indexed::of(&run), !run.questions.is_empty());
+        let twice = self.runs.insert(id, Kept::Open(Box::new(run)));
+        assert!(twice.is_none(), "run {id} is there already");
+        self.reindex(id, Indexed::default(), indexed, asks);
+    }
+
+    /// Packs the runs that have begun to wait for longer than a moment and are not long. Called once a turn.
+    pub fn pack_waiting(&mut self, now: Stamp) {
+        for id in std::mem::take(&mut self.resting) {
+            let Some(Kept::Open(run)) = self.runs.get(&id) else { continue };
+            let soon = run.timers.first().is_some_and(|(due, _)| *due < now.time.saturating_add(MIN_PACKED_WAIT_MS));
+            // Its items may wait while further ones are read.
+            let asks = !run.questions.is_empty();
+            if run.is_waiting() && !asks && !soon && run.steps.len() <= MAX_STEPS_PACKED_AT_ONCE {
+                self.pack(id);
+            }
+        }
+    }
+
+    /// Packs a run that waits, however long it is: for who has just encoded it anyway.
+    pub fn pack(&mut self, id: RunId) {
+        let Some(kept) = self.runs.get_mut(&id) else { return };
+        if let Kept::Open(run) = kept
+            && run.is_waiting()
+            && let Some(definition) = self.definitions.get(&run.definition)
+        {
+            kept.pack(definition);
+        }
+    }
+
+    /// Whether no run goes on by itself.
+    pub fn is_at_rest(&self) -> bool {
+        self.restless == 0
     }
 
     /// Makes a definition known without a record: it was read from the image.
     pub fn define(&mut self, hash: String, graph: Arc<Graph>) {
         let links = Arc::new(Links::new(&graph));
-        self.definitions.insert(hash, (graph, links));
+        self.definitions.insert(hash.clone(), Arc::new(Definition { hash, graph, links }));
     }
 
     /// The definition with this hash.
     pub fn definition(&self, hash: &str) -> Option<&Arc<Graph>> {
-        self.definitions.get(hash).map(|(graph, _)| graph)
+        self.definitions.get(hash).map(|known| &known.graph)
     }
 
     /// Takes in a run that was read from the image; its definition must be known.
     pub fn admit(&mut self, mut run: Run) {
-        let (graph, links) = self.definitions.get(&run.definition).expect("an image holds the definitions of its runs");
-        run.attach(Arc::clone(graph), Arc::clone(links));
-        let id = run.id;
-        self.runs.insert(id, run);
-        self.reindex(id, None);
+        let known = self.definitions.get(&run.definition).expect("an image holds the definitions of its runs");
+        run.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
+        self.keep(run);
+    }
+
+    /// Takes in a run that was taken out as it was kept.
+    pub fn admit_kept(&mut self, mut kept: Kept) {
+        // It is taken in because something is to happen to it.
+        let run = kept.open();
+        let (id, indexed, asks) = (run.id, Indexed::of(run), !run.questions.is_empty());
+        self.runs.insert(id, kept);
+        self.reindex(id, Indexed::default(), indexed, asks);
     }
 
     /// A run that is open, or ended and not yet let go of.
-    pub fn run(&self, id: RunId) -> Option<&Run> {
-        self.runs.get(&id)
+    pub fn run(&self, id: RunId) -> Option<Look<'_>> {
+        self.runs.get(&id).map(Kept::look)
     }
 
-    /// All of them, by id.
-    pub fn runs(&self) -> impl Iterator<Item = &Run> {
-        self.runs.values()
+    /// Whether there is such a run.
+    pub fn has(&self, id: RunId) -> bool {
+        self.runs.contains_key(&id)
+    }
+
+    /// All of them, by id. Looks into each: for lists.
+    pub fn runs(&self) -> impl Iterator<Item = Look<'_>> {
+        self.runs.values().map(Kept::look)
+    }
+
+    /// The ids of all of them.
+    pub fn ids(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.runs.keys().copied()
     }
 
     /// Lets go of a run that has ended, once the image holds it.
     pub fn release(&mut self, id: RunId) -> Option<Run> {
-        if !self.runs.get(&id)?.is_ended() {
-            return None;
+        match self.runs.get(&id)? {
+            Kept::Open(run) if run.is_ended() => {}
+            Kept::Open(_) | Kept::Packed(_) => return None,
         }
         self.asking.remove(&id);
-        self.runs.remove(&id)
+        self.runs.remove(&id).map(Kept::into_run)
     }
 
     /// Takes a run out whatever it does, with its timers and questions: nothing happens to it until it is admitted
     /// again.
     pub fn withdraw(&mut self, id: RunId) -> Option<Run> {
-        let run = self.runs.remove(&id)?;
-        if let Some((due, _)) = run.timers.first() {
-            self.due.remove(&(*due, id));
-        }
-        self.asking.remove(&id);
+        let run = self.runs.remove(&id)?.into_run();
+        self.reindex(id, Indexed::of(&run), Indexed::default(), false);
         Some(run)
+    }
+
+    /// Takes out every run that has not ended, packed.
+    pub fn withdraw_open(&mut self) -> BTreeMap<RunId, Kept> {
+        let all = std::mem::take(&mut self.runs).into_iter();
+        let (ended, mut open): (BTreeMap<_, _>, BTreeMap<_, _>) = all.partition(|(_, kept)| match kept {
+            Kept::Open(run) => run.is_ended(),
+            Kept::Packed(_) => false,
+        });
+        // What has ended is in no index.
+        self.runs = ended;
+        self.due.clear();
+        self.asking.clear();
+        self.resting.clear();
+        self.restless = 0;
+        for kept in open.values_mut() {
+            if let Kept::Open(run) = kept
+                && let Some(definition) = self.definitions.get(&run.definition)
+            {
+                kept.pack(definition);
+            }
+        }
+        open
     }
 
     /// Forgets a definition: its record did not become durable.

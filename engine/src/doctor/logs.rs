@@ -21,7 +21,7 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
     for run in truth.state.runs() {
         known.insert(logs.join(run.id.to_string()));
         for (no, step) in run.steps.numbered().map(|(no, step)| (StepNo(no), step)) {
-            for grant in over(run, step) {
+            for grant in over(&run, step) {
                 examine_log(&log_path(&logs, run.id, no, grant), report);
             }
         }

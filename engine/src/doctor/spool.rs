@@ -6,9 +6,8 @@ use std::path::PathBuf;
 
 use super::finding::{Part, Report};
 use super::journal::Truth;
-use crate::core::run::Run;
 use crate::driver::Places;
-use crate::id::Token;
+use crate::id::{RunId, Token};
 use crate::store::Layout;
 use crate::supervisor::exit::NoExit;
 use crate::supervisor::spool::{Lock, Spool};
@@ -29,7 +28,7 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
                 Some(Err(NoExit::Damaged)) => {
                     let what = format!(
                         "how attempt {} of run {} ended was written here and is damaged: its outcome is unknown",
-                        token.0, run.id
+                        token.0, run
                     );
                     let advice = "`lockstep resume` repeats the step if its effect allows it, else puts it in doubt";
                     report.damage(Part::Spool, &path.join("exit"), 0, what, advice);
@@ -51,11 +50,11 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
 }
 
 /// The folders that open runs need: of an attempt, or of a run's files.
-pub(super) fn wanted<'a>(places: &Places, truth: &'a Truth) -> BTreeMap<PathBuf, Option<(&'a Run, Token)>> {
+pub(super) fn wanted(places: &Places, truth: &Truth) -> BTreeMap<PathBuf, Option<(RunId, Token)>> {
     let mut wanted = BTreeMap::new();
     for run in truth.state.runs().filter(|run| !run.is_ended()) {
         wanted.insert(places.files(run.id), None);
-        wanted.extend(run.running().map(|(_, token)| (places.attempt(run.id, token), Some((run, token)))));
+        wanted.extend(run.running().map(|(_, token)| (places.attempt(run.id, token), Some((run.id, token)))));
     }
     wanted
 }

@@ -30,19 +30,19 @@ impl<B: Backing> Driver<B> {
         let mut pure_steps = 0;
         for _ in 0..MAX_ANSWERS_A_TURN {
             let Some(run) = self.state.run(id) else { return };
-            let Some((step, question)) = self.next_question(run) else { return };
+            let Some((step, question)) = self.next_question(&run) else { return };
             if pure_steps == MAX_PURE_STEPS_A_TURN || batch.bytes >= SOFT_FRAME_BYTES {
                 break;
             }
             if let (Some(step), Question::Page) = (step, question) {
-                let read = page_read(run, step);
+                let read = page_read(&run, step);
                 self.evaluating.insert((id, Some(step), question));
                 turn.effects.extend(read.map(|read| Effect::ReadPage(Box::new(read))));
                 continue;
             }
-            pure_steps += usize::from(is_pure_step(run, step, question));
+            pure_steps += usize::from(is_pure_step(&run, step, question));
             let now = self.now.wall;
-            let evaluate = || self.evaluator.answer_quickly(run, step, question, now);
+            let evaluate = || self.evaluator.answer_quickly(&run, step, question, now);
             let verdict = match catch_unwind(AssertUnwindSafe(evaluate)) {
                 Ok(verdict) => verdict,
                 Err(panic) => {
@@ -59,7 +59,7 @@ impl<B: Backing> Driver<B> {
                     }
                 }
                 Verdict::TakesLong => {
-                    let evaluation = Evaluation { run: run.clone(), step, question, now: self.now.wall };
+                    let evaluation = Evaluation { run: Run::clone(&run), step, question, now: self.now.wall };
                     self.evaluating.insert((id, step, question));
                     turn.effects.push(Effect::Evaluate(Box::new(evaluation)));
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::effect::Caller;
 use crate::api::{Reply, Request};
 use crate::core::run::Record;
-use crate::encode::encode;
+use crate::encode::encode_into;
 use crate::id::{RunId, StepNo, Token};
 
 /// Records and the answers that depend on them.
@@ -25,15 +25,17 @@ pub(super) struct Batch {
     pub recovered: Vec<(RunId, StepNo, Token)>,
     /// Something is left for another turn.
     pub more: bool,
+    /// Where a record is encoded before it is known how long it is.
+    scratch: Vec<u8>,
 }
 
 impl Batch {
     /// Adds what was decided.
     pub fn extend(&mut self, records: Vec<Record>) {
         for record in records {
-            let bytes = encode(&record);
-            self.bytes += bytes.len();
-            self.encoded.push(bytes);
+            encode_into(&mut self.scratch, &record);
+            self.bytes += self.scratch.len();
+            self.encoded.push(self.scratch.clone());
             self.records.push(record);
         }
     }

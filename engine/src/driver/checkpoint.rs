@@ -15,7 +15,7 @@ use crate::api::RunRow;
 use crate::core::run::Record;
 use crate::encode::encode;
 use crate::id::{Lsn, RunId};
-use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS};
+use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS};
 use crate::store::{self, Image};
 use crate::view::run_row;
 
@@ -66,6 +66,7 @@ impl<B: Backing> Driver<B> {
             Record::Created { run, .. } => {
                 self.created_at.insert(*run, lsn);
                 self.newest = self.newest.max(Some(*run));
+                self.started.note(*run);
                 self.dirty.runs.insert(*run);
             }
             Record::Changed { run, .. } => {
@@ -79,7 +80,8 @@ impl<B: Backing> Driver<B> {
     /// Engine time at which the next checkpoint is due.
     pub(super) fn checkpoint_due(&self) -> Option<u64> {
         let since = self.dirty.since?;
-        Some(if self.dirty.bytes >= CHECKPOINT_BYTES { since } else { since + CHECKPOINT_MS })
+        let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.runs.len() >= CHECKPOINT_RUNS;
+        Some(if is_large { since } else { since + CHECKPOINT_MS })
     }
 
     /// Makes a checkpoint if one is due. To be called between turns, when the effects of the last one are done: runs
@@ -126,8 +128,8 @@ impl<B: Backing> Driver<B> {
         for id in &self.dirty.runs {
             let Some(run) = self.run(*id) else { continue };
             let Some(created_at) = self.created_at.get(id).copied() else { continue };
-            let summary = Summary { row: run_row(run, false), created_at };
-            entries.entries.insert(run_key(*id), Some(encode(run)));
+            let summary = Summary { row: run_row(&run, false), created_at };
+            entries.entries.insert(run_key(*id), Some(encode(&*run)));
             entries.entries.insert(summary_key(&id.to_string()), Some(encode(&summary)));
         }
         let lsn = self.last;
@@ -136,6 +138,7 @@ impl<B: Backing> Driver<B> {
                 let changed = std::mem::take(&mut self.dirty);
                 self.append_records(vec![Record::Checkpointed { lsn, generation, digest }], &mut turn);
                 self.let_go(&changed.runs);
+                changed.runs.iter().for_each(|id| self.state.pack(*id));
             }
             Err(error) => self.put_off_checkpoint(&error.to_string()),
         }

@@ -24,9 +24,8 @@ pub struct Caller(pub u64);
 pub struct Turn {
     /// What is to be done.
     pub effects: Vec<Effect>,
-    /// The steps that changed, by run, each where it changed last; a run whose own state changed is here too. Empty while
-    /// nothing can be stored.
-    pub changed: BTreeMap<RunId, Vec<StepNo>>,
+    /// What changed, in order: a run, and where it is one step of it, the step. Empty while nothing can be stored.
+    pub changed: Vec<(RunId, Option<StepNo>)>,
     /// Another turn is due at once.
     pub again: bool,
 }
@@ -64,37 +63,55 @@ pub enum Effect {
     Ended(RunId),
 }
 
+impl Turn {
+    /// The steps that changed of the runs that `of` picks, by run, each where it changed last: so one hears of a block's
+    /// end behind that of the steps inside. A run whose own state changed is here too.
+    pub fn changed_steps(&self, of: impl Fn(RunId) -> bool) -> BTreeMap<RunId, Vec<StepNo>> {
+        let mut by_run: BTreeMap<RunId, (Vec<StepNo>, BTreeSet<StepNo>)> = BTreeMap::new();
+        for (run, step) in self.changed.iter().rev().filter(|(run, _)| of(*run)) {
+            let (steps, seen) = by_run.entry(*run).or_default();
+            steps.extend(step.filter(|step| seen.insert(*step)));
+        }
+        let in_order = |(run, (mut steps, _)): (RunId, (Vec<StepNo>, _))| {
+            steps.reverse();
+            (run, steps)
+        };
+        by_run.into_iter().map(in_order).collect()
+    }
+}
+
 impl<B: Backing> Driver<B> {
     /// Works out what durable records lead to.
     pub(super) fn effects_of(&self, records: &[Record], turn: &mut Turn) {
         for record in records {
             let (id, change) = match record {
                 Record::Created { run, .. } => {
-                    turn.changed.entry(*run).or_default();
+                    turn.changed.push((*run, None));
                     continue;
                 }
                 Record::Changed { run, change } => (*run, change),
                 Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => continue,
             };
-            let changed = turn.changed.entry(id).or_default();
-            let Some(run) = self.state.run(id) else { continue };
-            match change {
-                // It opens steps again, all through the run.
-                Change::Retried { .. } => changed.extend(run.step_numbers()),
-                _ => changed.extend(step_of(change)),
-            }
+            turn.changed.push((id, step_of(change)));
             match change {
                 Change::Starting { step, token, .. } => {
-                    if let Some((attempt, _)) = self.attempt(run, *step, *token) {
+                    let Some(run) = self.state.run(id) else { continue };
+                    if let Some((attempt, _)) = self.attempt(&run, *step, *token) {
                         turn.effects.push(Effect::Start { step: *step, attempt: Box::new(attempt) });
                     }
                 }
-                Change::Stopping { step, .. } if run.has(*step) => {
+                Change::Stopping { step, .. } => {
+                    let Some(run) = self.state.run(id).filter(|run| run.has(*step)) else { continue };
                     if let Phase::Running { token, .. } = &run.step(*step).phase {
                         turn.effects.push(Effect::Stop(id, *token));
                     }
                 }
                 Change::Finished { .. } => turn.effects.push(Effect::Ended(id)),
+                // It opens steps again, all through the run.
+                Change::Retried { .. } => {
+                    let Some(run) = self.state.run(id) else { continue };
+                    turn.changed.extend(run.step_numbers().map(|step| (id, Some(step))));
+                }
                 Change::Started
                 | Change::Activated { .. }
                 | Change::Asked { .. }
@@ -106,7 +123,6 @@ impl<B: Backing> Driver<B> {
                 | Change::Delayed { .. }
                 | Change::Doubted { .. }
                 | Change::Resolved { .. }
-                | Change::Stopping { .. }
                 | Change::Looped { .. }
                 | Change::Paged { .. }
                 | Change::ItemStarted { .. }
@@ -118,16 +134,8 @@ impl<B: Backing> Driver<B> {
                 | Change::CancelRequested { .. }
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
-                | Change::Retried { .. }
                 | Change::Restored { .. }
                 | Change::Quarantined { .. } => {}
-            }
-        }
-        for (id, steps) in &mut turn.changed {
-            keep_last(steps);
-            // Items that ended may be forgotten already.
-            if let Some(run) = self.state.run(*id) {
-                steps.retain(|step| run.has(*step));
             }
         }
     }
@@ -136,8 +144,8 @@ impl<B: Backing> Driver<B> {
     pub(super) fn look_after(&self, attempts: &[(RunId, StepNo, Token)], turn: &mut Turn) {
         for (id, step, token) in attempts {
             let Some(run) = self.state.run(*id) else { continue };
-            let Some((attempt, grant)) = self.attempt(run, *step, *token) else { continue };
-            turn.changed.entry(*id).or_default().push(*step);
+            let Some((attempt, grant)) = self.attempt(&run, *step, *token) else { continue };
+            turn.changed.push((*id, Some(*step)));
             let this_boot = grant.boot == self.now.boot;
             turn.effects.push(Effect::Recover { step: *step, attempt: Box::new(attempt), this_boot });
             if matches!(run.step(*step).phase, Phase::Running { stopping: Some(_), .. }) {
@@ -175,14 +183,6 @@ impl<B: Backing> Driver<B> {
         debug_assert!(matches!(node.kind, Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_)), "only acting steps attempt");
         Some((attempt, *grant))
     }
-}
-
-/// Keeps every step once, where it stands last: watchers then hear of a block's end behind that of the steps inside.
-fn keep_last(steps: &mut Vec<StepNo>) {
-    let mut seen = BTreeSet::new();
-    steps.reverse();
-    steps.retain(|step| seen.insert(*step));
-    steps.reverse();
 }
 
 /// The references of all secrets that the run may have learned: any of them is masked in what its attempts say.

@@ -25,7 +25,7 @@ impl<B: Backing> Driver<B> {
         if name == "last" {
             return self.newest.ok_or_else(|| refusal("there is no run yet".to_owned()));
         }
-        let mut ids: BTreeSet<RunId> = self.state.runs().chain(self.interrupted.values()).map(|run| run.id).collect();
+        let mut ids: BTreeSet<RunId> = self.state.ids().chain(self.interrupted.keys().copied()).collect();
         if let Some(prefix) = RunId::parse_prefix(name) {
             self.image.scan(&summary_key(&prefix), &mut |key, _| {
                 let id = key.get(SUMMARY_PREFIX.len()..).and_then(|id| std::str::from_utf8(id).ok());
@@ -41,15 +41,15 @@ impl<B: Backing> Driver<B> {
     /// # Errors
     /// The store cannot tell.
     pub(super) fn exists(&mut self, id: RunId) -> Result<bool, Refusal> {
-        if self.run(id).is_some() {
+        if self.has(id) {
             return Ok(true);
         }
-        // Most are newer than all others, and nothing need be read for them.
-        if self.newest.is_none_or(|newest| newest < id) {
-            return Ok(false);
+        // Most are newer than all that were there at opening, and nothing need be read for them.
+        if let Some(known) = self.started.knows(id) {
+            return Ok(known);
         }
         self.catch_up()?;
-        Ok(self.run(id).is_some() || self.image.get(&summary_key(&id.to_string())).is_some())
+        Ok(self.has(id) || self.image.get(&summary_key(&id.to_string())).is_some())
     }
 
     /// A run that ended and was let go of, read from the image.
@@ -67,7 +67,7 @@ impl<B: Backing> Driver<B> {
 
     /// Takes a run that ended back into the state, for something that is asked of it. Says whether it is there.
     pub(super) fn readmit(&mut self, id: RunId) -> bool {
-        if self.state.run(id).is_some() {
+        if self.state.has(id) {
             return true;
         }
         let Some((run, graph)) = self.stored_run(id) else { return false };

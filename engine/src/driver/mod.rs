@@ -19,6 +19,7 @@ mod backing;
 mod batch;
 mod checkpoint;
 mod commit;
+mod definitions;
 mod effect;
 pub(crate) mod find;
 mod quarantine;
@@ -27,6 +28,7 @@ pub(crate) mod recovery;
 mod request;
 mod rest;
 mod restore;
+mod started;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -37,13 +39,17 @@ pub use self::effect::{Caller, Effect, Turn};
 use self::batch::Batch;
 use self::checkpoint::Dirty;
 use self::commit::Held;
+use self::definitions::Definitions;
+use self::started::Started;
 use crate::api::{Refusal, Request};
 use crate::clock::{Clock, Stamp};
-use crate::core::run::{Answer, Input as RunInput, Question, Run};
+use crate::core::run::{Answer, Input as RunInput, Kept, Look, Question, Run};
 use crate::core::{Command, State};
 use crate::eval::Evaluator;
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::limits::{MAX_INPUTS_A_TURN, MAX_STARTS_A_TURN, SOFT_FRAME_BYTES};
+use crate::store::folder::Folder;
+use crate::store::journal::JournalStats;
 use crate::worker::Outcome;
 
 /// Something that happened, for the next turn.
@@ -111,10 +117,12 @@ pub struct Driver<B: Backing> {
     places: Places,
     state: State,
     /// Open runs that a former engine left, not taken up yet. The state does not hold them, so nothing happens to them.
-    interrupted: BTreeMap<RunId, Run>,
+    interrupted: BTreeMap<RunId, Kept>,
     /// The position of the record that created a run, of every run in memory.
     created_at: BTreeMap<RunId, Lsn>,
     newest: Option<RunId>,
+    started: Started,
+    definitions: Definitions,
     /// The last durable record.
     last: Lsn,
     /// Up to there no run was left open, and nothing was read of what ended before: see `rest`.
@@ -129,6 +137,13 @@ pub struct Driver<B: Backing> {
     held: Option<Held>,
     dirty: Dirty,
     halted: Option<String>,
+}
+
+impl Driver<Folder> {
+    /// What the journal has done on the way of commits so far.
+    pub const fn journal(&self) -> JournalStats {
+        self.log.stats()
+    }
 }
 
 impl<B: Backing> Driver<B> {
@@ -154,6 +169,7 @@ impl<B: Backing> Driver<B> {
         self.answer_questions(&mut batch, &mut turn);
         turn.again = batch.more || !self.waiting.is_empty() || !self.starts.is_empty();
         self.commit(batch, &mut turn);
+        self.state.pack_waiting(self.now);
         turn
     }
 
@@ -190,8 +206,13 @@ impl<B: Backing> Driver<B> {
     }
 
     /// A run in memory, as it is after the last turn.
-    pub fn run(&self, id: RunId) -> Option<&Run> {
-        self.state.run(id).or_else(|| self.interrupted.get(&id))
+    pub fn run(&self, id: RunId) -> Option<Look<'_>> {
+        self.state.run(id).or_else(|| self.interrupted.get(&id).map(Kept::look))
+    }
+
+    /// Whether a run is in memory.
+    pub fn has(&self, id: RunId) -> bool {
+        self.state.has(id) || self.interrupted.contains_key(&id)
     }
 
     /// The run that a unique prefix of its id, or `last`, names.
@@ -217,15 +238,14 @@ impl<B: Backing> Driver<B> {
         self.interrupted.contains_key(&id)
     }
 
-    /// Open runs that were left by a former engine and not taken up yet, with the attempts that may have been running.
-    pub fn interrupted(&self) -> impl Iterator<Item = &Run> {
-        self.interrupted.values()
+    /// Open runs that were left by a former engine and not taken up yet.
+    pub fn interrupted(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.interrupted.keys().copied()
     }
 
     /// Whether nothing happens any more without a request: every run has ended, is interrupted or waits for a person.
     pub fn is_idle(&self) -> bool {
-        let rests = |run: &Run| run.is_ended() || run.quarantined.is_some() || run.is_stuck_in_doubt();
-        self.waiting.is_empty() && self.starts.is_empty() && self.evaluating.is_empty() && self.state.runs().all(rests)
+        self.waiting.is_empty() && self.starts.is_empty() && self.evaluating.is_empty() && self.state.is_at_rest()
     }
 
     /// The evaluator, for what is evaluated outside of a turn.

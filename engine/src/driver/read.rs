@@ -50,9 +50,9 @@ impl<B: Backing> Driver<B> {
         let mut newest = Newest::new(limit, status, runbook);
         let memory = self.state.runs().map(|run| (run, false));
         let mut seen = BTreeSet::new();
-        for (run, interrupted) in memory.chain(self.interrupted.values().map(|run| (run, true))) {
+        for (run, interrupted) in memory.chain(self.interrupted.values().map(|run| (run.look(), true))) {
             seen.insert(run.id);
-            newest.offer(run_row(run, interrupted));
+            newest.offer(run_row(&run, interrupted));
         }
         if only_open {
             return Ok(newest.into_rows());
@@ -71,7 +71,7 @@ impl<B: Backing> Driver<B> {
     fn show(&mut self, id: RunId) -> Reply {
         let interrupted = self.is_interrupted(id);
         if let Some(run) = self.run(id) {
-            return Reply::Run(Box::new(run_view(run, interrupted, &self.places.logs)));
+            return Reply::Run(Box::new(run_view(&run, interrupted, &self.places.logs)));
         }
         match self.stored_run(id) {
             Some((run, _)) => Reply::Run(Box::new(run_view(&run, false, &self.places.logs))),
@@ -167,7 +167,7 @@ impl History {
                 | Record::Rested { .. } => continue,
             }
             self.state.apply(&record, frame.stamp);
-            let row = self.state.run(self.id).and_then(|run| history_row(lsn, frame.stamp, &record, run));
+            let row = self.state.run(self.id).and_then(|run| history_row(lsn, frame.stamp, &record, &run));
             self.rows.extend(row);
         }
         Ok(())

@@ -12,7 +12,9 @@ use lockstep_dsl::graph::Graph;
 use super::backing::Backing;
 use super::batch::Batch;
 use super::checkpoint::{Dirty, SUMMARY_PREFIX, Summary, definition_key, run_key};
+use super::definitions::Definitions;
 use super::quarantine::panic_message;
+use super::started::Started;
 use super::{Driver, Places};
 use crate::clock::{Clock, Stamp};
 use crate::core::run::{Change, Input, Record, Run};
@@ -46,6 +48,8 @@ impl<B: Backing> Driver<B> {
             interrupted: BTreeMap::new(),
             created_at: BTreeMap::new(),
             newest: None,
+            started: Started::default(),
+            definitions: Definitions::default(),
             last: head.last,
             unread: None,
             now,
@@ -62,9 +66,11 @@ impl<B: Backing> Driver<B> {
 
     fn recover(&mut self) -> Result<(), OpenError> {
         if self.begin_rested() {
+            self.started = Started::from(self.newest);
             return Ok(());
         }
         let broken = self.rebuild(self.last)?;
+        self.started = Started::from(self.newest);
         if self.dirty.since.is_some() {
             // What a crash left is checkpointed at closing, so that the next one finds less to read.
             self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
@@ -122,8 +128,10 @@ impl<B: Backing> Driver<B> {
                 let Some(Ok(graph)) = find(definition_key(&run.definition)).map(decode::<Graph>) else { return false };
                 self.state.define(run.definition.clone(), Arc::new(graph));
             }
-            self.created_at.insert(run.id, summary.created_at);
+            let id = run.id;
+            self.created_at.insert(id, summary.created_at);
             self.state.admit(run);
+            self.state.pack(id);
         }
         true
     }
@@ -207,12 +215,7 @@ impl<B: Backing> Driver<B> {
                 Err(refused) => tracing::error!(run = %id, %refused, "the quarantine cannot be noted"),
             }
         }
-        let open: Vec<RunId> = self.state.runs().filter(|run| !run.is_ended()).map(|run| run.id).collect();
-        for id in open {
-            if let Some(run) = self.state.withdraw(id) {
-                self.interrupted.insert(id, run);
-            }
-        }
+        self.interrupted = self.state.withdraw_open();
         if !batch.encoded.is_empty() {
             self.commit(batch, &mut super::Turn::default());
         }
@@ -222,8 +225,8 @@ impl<B: Backing> Driver<B> {
     /// others.
     pub(super) fn take_up(&mut self, id: RunId, batch: &mut Batch) {
         let Some(run) = self.interrupted.remove(&id) else { return };
-        batch.recovered.extend(run.running().map(|(step, token)| (id, step, token)));
-        self.state.admit(run);
+        batch.recovered.extend(run.look().running().map(|(step, token)| (id, step, token)));
+        self.state.admit_kept(run);
     }
 }
 

@@ -1,11 +1,10 @@
 //! Requests that change something.
 
-use std::sync::Arc;
-
 use super::Driver;
 use super::backing::Backing;
 use super::batch::Batch;
 use super::commit::only_looks;
+use super::definitions::Definition;
 use super::effect::Caller;
 use crate::api::{Refusal, RefusalKind, Reply, Request, Start};
 use crate::core::Command;
@@ -71,20 +70,19 @@ impl<B: Backing> Driver<B> {
         if self.exists(id)? {
             return Ok(Reply::Started { run: id });
         }
-        let graph = Arc::new(graph);
+        let Definition { graph, hash, bytes } = self.definitions.of(&graph);
         let params = self
             .evaluator
-            .resolve_params(&graph, &params, id, &by, self.now.wall)
+            .resolve_params((&graph, &hash), &params, id, &by, self.now.wall)
             .map_err(|wrong| invalid(wrong.to_string()))?;
-        let bytes = encode(graph.as_ref()).len() + encode(&params).len();
+        let bytes = bytes + encode(&params).len();
         if bytes > MAX_START_BYTES {
             return Err(invalid(format!(
                 "the runbook, its files and its parameters come to {bytes} bytes, {MAX_START_BYTES} are allowed"
             )));
         }
-        let hash = graph.hash();
         let known = self.state.definition(&hash).is_some();
-        let create = Command::Create { run: id, graph, hash: hash.clone(), params, by, cwd };
+        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -13,7 +13,7 @@ use super::checkpoint::Dirty;
 use super::effect::Turn;
 use crate::api::{Refusal, RefusalKind};
 use crate::core::State;
-use crate::core::run::{Record, Run};
+use crate::core::run::{Kept, Record};
 use crate::encode::decode;
 use crate::id::{Lsn, RunId};
 use crate::limits::UNCHECKED_BYTES;
@@ -51,7 +51,7 @@ impl<B: Backing> Driver<B> {
     }
 
     fn is_nothing_open(&self) -> bool {
-        self.interrupted.is_empty() && self.state.runs().all(Run::is_ended)
+        self.interrupted.is_empty() && self.state.runs().all(|run| run.is_ended())
     }
 
     /// Catches up, for a request that needs it.
@@ -100,7 +100,7 @@ impl<B: Backing> Driver<B> {
                 self.state.admit(run);
             } else {
                 tracing::error!(run = %run.id, "a bug of lockstep: a run that had ended is open again; it is left alone");
-                self.interrupted.insert(run.id, run);
+                self.interrupted.insert(run.id, Kept::Open(Box::new(run)));
             }
         }
         if before.dirty.since.is_some() {

@@ -17,7 +17,7 @@ impl<B: Backing> Driver<B> {
     /// Raises the tokens of every open run, and gives up the attempts that were running when the backup was taken: no
     /// report of them will ever be believed. Nothing is started; what follows is left to whoever resumes the runs.
     pub fn tell_restored(&mut self) {
-        let open: Vec<RunId> = self.interrupted().map(|run| run.id).collect();
+        let open: Vec<RunId> = self.interrupted().collect();
         self.now = self.clock.now(Some(&self.now));
         for id in open {
             let mut batch = Batch::default();

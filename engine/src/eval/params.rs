@@ -25,7 +25,7 @@ impl Evaluator {
     /// Everything that is wrong with what is given, or with what the defaults and checks make of it.
     pub fn resolve_params(
         &self,
-        graph: &Arc<Graph>,
+        (graph, hash): (&Arc<Graph>, &str),
         given: &Map,
         id: RunId,
         by: &str,
@@ -35,7 +35,7 @@ impl Evaluator {
         let resolved = param::resolve(&graph.params, given)
             .map_err(|errors| WrongParams(errors.iter().map(ParamError::to_string).collect()))?;
         // Templates see the run and the parameters before them, as if it existed already.
-        let mut run = Run::new(id, graph.hash(), resolved.values, by.to_owned(), now);
+        let mut run = Run::new(id, hash.to_owned(), resolved.values, by.to_owned(), now);
         run.attach(Arc::clone(graph), Arc::new(Links::default()));
         let mut errors = Vec::new();
         for (index, param) in graph.params.iter().enumerate() {

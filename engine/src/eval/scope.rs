@@ -33,7 +33,7 @@ impl<'a> Context<'a> {
                 if scope.get(name).is_none()
                     && let Some(branch) = self.name(name, place, &expr.source)
                 {
-                    scope.set(name.clone(), branch);
+                    scope.set(name.as_str(), branch);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Attempts with the workers of this process: which step each is for, and those that wait for room.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Attempts {
     workers: LocalWorkers,
     ended: UnboundedSender<Ended>,
     steps: HashMap<(RunId, Token), StepNo>,
+    /// Attempts that may have a folder, and whose end is not durable yet.
+    folders: HashSet<(RunId, Token)>,
     waiting: VecDeque<Attempt>,
     /// The variables that secrets of runs started here are read from.
     environments: HashMap<RunId, Arc<SecretEnvironment>>,
@@ -42,6 +44,7 @@ impl Attempts {
             workers,
             ended,
             steps: HashMap::new(),
+            folders: HashSet::new(),
             waiting: VecDeque::new(),
             environments: HashMap::new(),
             running: 0,
@@ -79,7 +82,13 @@ impl Attempts {
             tracing::warn!(run = %attempt.run, %error, "the run's files cannot be written");
         }
         self.running += 1;
+        self.folders.insert((attempt.run, attempt.token));
         self.workers.recover(attempt, this_boot);
+    }
+
+    /// Lets go of an attempt whose end is durable. Says whether it may have left a folder.
+    pub fn forget(&mut self, run: RunId, token: Token) -> bool {
+        self.folders.remove(&(run, token))
     }
 
     /// Asks an attempt to stop; one that still waits has certainly not begun.
@@ -106,6 +115,9 @@ impl Attempts {
         while self.running < MAX_RUNNING_ATTEMPTS {
             let Some(attempt) = self.waiting.pop_front() else { return };
             self.running += 1;
+            if self.workers.uses_folder(&attempt.action) {
+                self.folders.insert((attempt.run, attempt.token));
+            }
             self.workers.start(attempt);
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::mailbox::Mailbox;
 use crate::api::{Event, Refusal, RefusalKind, Reply, Request};
+use crate::store::journal::JournalStats;
 use crate::worker::Action;
 
 /// What an engine is opened with.
@@ -50,6 +51,8 @@ pub(super) enum Call {
     Watch(String, oneshot::Sender<Result<Events, Refusal>>),
     /// Answered when nothing goes on by itself any more.
     Idle(oneshot::Sender<()>),
+    /// What the journal has done so far.
+    Stats(oneshot::Sender<JournalStats>),
     /// To come to an end.
     Close(oneshot::Sender<()>),
 }
@@ -99,6 +102,14 @@ impl EngineHandle {
             // An engine that has stopped is idle as well.
             let _ = answered.await;
         }
+    }
+
+    /// What this engine's journal has done on the way of commits so far: appends, syncs, bytes. `None` when the engine
+    /// has stopped.
+    pub async fn stats(&self) -> Option<JournalStats> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(Call::Stats(answer)).await.ok()?;
+        answered.await.ok()
     }
 
     /// Stops the engine: nothing new starts, the open state is checkpointed, the folder is given up. Runs that are

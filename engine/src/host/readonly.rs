@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::core::State;
-use crate::core::run::{Record, Run};
+use crate::core::run::{Look, Record, Run};
 use crate::driver::read::{History, Newest};
 use crate::driver::recovery::decode_record;
 use crate::id::{Lsn, RunId};
@@ -52,11 +52,11 @@ impl ReadOnly {
             Request::Runs { limit, status, runbook } => {
                 let limit = (*limit).min(MAX_LISTED_RUNS);
                 let mut newest = Newest::new(limit, status.as_deref(), runbook.as_deref());
-                self.state.runs().for_each(|run| newest.offer(run_row(run, true)));
+                self.state.runs().for_each(|run| newest.offer(run_row(&run, true)));
                 Ok(Reply::Runs(newest.into_rows()))
             }
-            Request::Show { run } => self.named(run).map(|run| Reply::Run(Box::new(run_view(run, true, &self.logs)))),
-            Request::History { run } => self.named(run).and_then(|run| self.history(run)),
+            Request::Show { run } => self.named(run).map(|run| Reply::Run(Box::new(run_view(&run, true, &self.logs)))),
+            Request::History { run } => self.named(run).and_then(|run| self.history(&run)),
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -74,8 +74,8 @@ impl ReadOnly {
         self.state.runs().filter(|run| !run.is_ended()).map(|run| run.id)
     }
 
-    fn named(&self, name: &str) -> Result<&Run, Refusal> {
-        let ids = self.state.runs().map(|run| run.id);
+    fn named(&self, name: &str) -> Result<Look<'_>, Refusal> {
+        let ids = self.state.ids();
         let id = crate::driver::find::choose(name, ids)?;
         self.state.run(id).ok_or_else(|| refusal(RefusalKind::Invalid, format!("there is no run `{name}`")))
     }

@@ -1,6 +1,7 @@
 //! The loop that turns the driver: gathers what has happened, takes a turn, does what follows from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,6 +183,10 @@ impl Service {
                 let _ = answer.send(self.watch(&run));
             }
             Woken::Call(Some(Call::Idle(answer))) => self.idle.push(answer),
+            Woken::Call(Some(Call::Stats(answer))) => {
+                // Whoever asked may have gone.
+                let _ = answer.send(self.driver.journal());
+            }
             Woken::Call(Some(Call::Close(answer))) => self.closing = Some(answer),
             // Every handle has been dropped.
             Woken::Call(None) => self.closing = Some(oneshot::channel().0),
@@ -200,7 +205,7 @@ impl Service {
     fn keep_environment(&mut self, request: &mut Request) {
         if let Request::Start(start) = request
             && let Some(environment) = start.environment.take()
-            && self.driver.run(start.id).is_none()
+            && !self.driver.has(start.id)
         {
             self.attempts.remember(start.id, environment);
         }
@@ -215,7 +220,7 @@ impl Service {
 
     /// The requests by which the engine itself takes up all runs that a former one left.
     fn resume_all(&mut self) -> Vec<Input> {
-        let open: Vec<RunId> = self.driver.interrupted().map(|run| run.id).collect();
+        let open: Vec<RunId> = self.driver.interrupted().collect();
         let resume = |id: RunId| Request::Resume { run: id.to_string(), by: "engine".to_owned() };
         open.into_iter().map(|id| self.asked(resume(id), oneshot::channel().0)).collect()
     }
@@ -229,15 +234,15 @@ impl Service {
         let at = self.driver.read_clock().wall.to_string();
         let interrupted = self.driver.is_interrupted(id);
         if let Some(run) = self.driver.run(id) {
-            return Ok(self.watchers.add(run, interrupted, &at, &self.places.logs));
+            return Ok(self.watchers.add(&run, interrupted, &at, &self.places.logs));
         }
         let run = self.driver.stored(id).ok_or_else(|| refusal(format!("run {id} cannot be read")))?;
         Ok(self.watchers.add(&run, false, &at, &self.places.logs))
     }
 
     /// Does what a turn leads to. Says whether another one is due at once.
-    fn follow(&mut self, turn: Turn) -> bool {
-        for effect in turn.effects {
+    fn follow(&mut self, mut turn: Turn) -> bool {
+        for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Answer(caller, reply) => {
                     if let Some(answer) = self.callers.remove(&caller) {
@@ -254,17 +259,28 @@ impl Service {
                     self.attempts.recover(step, *attempt, graph, this_boot);
                 }
                 Effect::Stop(run, token) => self.attempts.stop(run, token),
-                Effect::Forget(run, token) => super::attempts::remove(&self.places.attempt(run, token)),
+                Effect::Forget(run, token) => {
+                    if self.attempts.forget(run, token) {
+                        super::attempts::remove(&self.places.attempt(run, token));
+                    }
+                }
                 Effect::Evaluate(evaluation) => self.evaluations.add(Work::Evaluate(evaluation)),
                 Effect::ReadPage(read) => self.evaluations.add(Work::ReadPage(read)),
-                Effect::Ended(run) => super::attempts::remove(&self.places.files(run)),
+                Effect::Ended(run) => {
+                    let has_files = self.driver.run(run).is_some_and(|run| !run.graph.files.is_empty());
+                    if has_files {
+                        super::attempts::remove(&self.places.files(run));
+                    }
+                }
             }
         }
-        if !turn.changed.is_empty() {
+        if let Some(watched) = self.watchers.watched() {
             let at = self.driver.now().wall.to_string();
-            for (id, steps) in &turn.changed {
-                if let Some(run) = self.driver.run(*id) {
-                    self.watchers.changed(run, steps, &at, &self.places.logs);
+            for (id, mut steps) in turn.changed_steps(|run| watched.contains(&run)) {
+                if let Some(run) = self.driver.run(id) {
+                    // Items that ended may have been let go of already.
+                    steps.retain(|step| run.has(*step));
+                    self.watchers.changed(&run, &steps, &at, &self.places.logs);
                 }
             }
         }
@@ -303,14 +319,17 @@ impl Service {
 
 /// Removes what attempts of runs that are over have left in the spool. For a driver that has just been opened.
 pub(crate) fn sweep_spool(driver: &Driver<Folder>) {
-    let places = driver.places();
-    let mut kept = BTreeSet::new();
-    for run in driver.interrupted() {
-        kept.insert(places.files(run.id));
-        kept.extend(run.running().map(|(_, token)| places.attempt(run.id, token)));
-    }
-    let Ok(entries) = std::fs::read_dir(&places.spool) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| !kept.contains(path)) {
+    let Ok(entries) = std::fs::read_dir(&driver.places().spool) else { return };
+    for path in entries.flatten().map(|entry| entry.path()).filter(|path| !is_needed(driver, path)) {
         super::attempts::remove(&path);
     }
+}
+
+/// Whether a folder of the spool belongs to a run that may go on: the run that its name begins with says so.
+fn is_needed(driver: &Driver<Folder>, path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let id = name.and_then(|name| name.split('-').next()?.parse().ok());
+    let Some(run) = id.filter(|id| driver.is_interrupted(*id)).and_then(|id| driver.run(id)) else { return false };
+    let places = driver.places();
+    places.files(run.id) == path || run.running().any(|(_, token)| places.attempt(run.id, token) == path)
 }

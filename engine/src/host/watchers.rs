@@ -1,6 +1,6 @@
 //! Those who watch runs, and what they are sent.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,6 +54,12 @@ impl Watchers {
             all.watchers.entry(run.id).or_default().push(watcher);
         }
         Events(mailbox)
+    }
+
+    /// The runs that are watched; `None` where none is.
+    pub fn watched(&self) -> Option<BTreeSet<RunId>> {
+        let all = self.all();
+        (!all.watchers.is_empty()).then(|| all.watchers.keys().copied().collect())
     }
 
     /// Sends what changed in a run, its steps in this order.

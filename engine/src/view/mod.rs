@@ -26,7 +26,7 @@ pub fn run_row(run: &Run, interrupted: bool) -> RunRow {
         runbook: run.graph.runbook.clone(),
         status: status(run).to_owned(),
         interrupted: interrupted && !run.is_ended(),
-        in_doubt: !run.is_ended() && run.steps.iter().any(|step| matches!(step.phase, Phase::InDoubt { .. })),
+        in_doubt: run.is_in_doubt(),
         created: run.created,
         ended: run.ended,
         by: run.by.clone(),

@@ -53,6 +53,10 @@ impl Action for Shell {
         "shell"
     }
 
+    fn uses_folder(&self) -> bool {
+        true
+    }
+
     fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
         Box::pin(run(&self.0, attempt, stop, progress))
     }
@@ -65,6 +69,10 @@ impl Action for Shell {
 impl Action for Exec {
     fn name(&self) -> &'static str {
         "exec"
+    }
+
+    fn uses_folder(&self) -> bool {
+        true
     }
 
     fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {

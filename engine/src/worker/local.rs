@@ -4,6 +4,7 @@
 //! and when the action panics. Knows nothing of graphs, retries or deadlines.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -59,6 +60,11 @@ impl LocalWorkers {
         self.0.actions.contains_key(action)
     }
 
+    /// Whether attempts of this action use a folder of their own.
+    pub fn uses_folder(&self, action: &str) -> bool {
+        self.0.actions.get(action).is_some_and(|action| action.uses_folder())
+    }
+
     /// Attempts that run now. The caller keeps them at [`super::limits::MAX_RUNNING_ATTEMPTS`].
     pub fn running(&self) -> usize {
         self.0.running().len()
@@ -69,6 +75,10 @@ impl LocalWorkers {
     /// # Panics
     /// When an attempt of this run and token runs already: the engine has granted it twice.
     pub fn start(&self, attempt: Attempt) {
+        if let Some(outcome) = self.0.run_now(&attempt) {
+            self.0.end(attempt.run, attempt.token, outcome);
+            return;
+        }
         self.spawn(attempt, Begin::Fresh);
     }
 
@@ -92,9 +102,7 @@ impl LocalWorkers {
             let outcome =
                 task.await.unwrap_or_else(|error| Outcome::Unknown { why: format!("the worker broke: {error}") });
             shared.running().remove(&(run, token));
-            if shared.ended.send(Ended { run, token, outcome }).is_err() {
-                tracing::debug!(%run, token = token.0, "an attempt ended after the engine");
-            }
+            shared.end(run, token, outcome);
         });
     }
 
@@ -107,6 +115,19 @@ impl LocalWorkers {
 }
 
 impl Shared {
+    /// Runs an attempt here and now if its action can.
+    fn run_now(&self, attempt: &Attempt) -> Option<Outcome> {
+        let action = self.actions.get(attempt.action.as_str())?;
+        let run = AssertUnwindSafe(|| action.run_now(attempt));
+        catch_unwind(run).unwrap_or_else(|_| Some(Outcome::Unknown { why: "the worker broke".to_owned() }))
+    }
+
+    fn end(&self, run: RunId, token: Token, outcome: Outcome) {
+        if self.ended.send(Ended { run, token, outcome }).is_err() {
+            tracing::debug!(%run, token = token.0, "an attempt ended after the engine");
+        }
+    }
+
     fn running(&self) -> std::sync::MutexGuard<'_, HashMap<(RunId, Token), Stopper>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

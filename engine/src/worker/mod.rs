@@ -202,6 +202,18 @@ pub trait Action: Send + Sync {
     /// The name steps call it by.
     fn name(&self) -> &'static str;
 
+    /// Whether its attempts use [`Attempt::folder`]. It is removed only behind those that do.
+    fn uses_folder(&self) -> bool {
+        false
+    }
+
+    /// Runs an attempt to its end at once, where that takes some microseconds and waits for nothing: it costs no task
+    /// then. `None` has it run as one. Called on the engine's own thread, so whatever takes longer holds up every run.
+    fn run_now(&self, attempt: &Attempt) -> Option<Outcome> {
+        let _ = attempt;
+        None
+    }
+
     /// Runs one attempt to its end.
     fn run<'a>(
         &'a self,

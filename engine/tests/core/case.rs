@@ -7,7 +7,7 @@ use lockstep_dsl::graph::{Field, Kind};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::clock::Stamp;
 use lockstep_engine::core::run::{
-    Answer, Change, Input, Phase, Question, Record, Refused, Resolution, Run, StepStatus,
+    Answer, Change, Input, Kept, Look, Phase, Question, Record, Refused, Resolution, StepStatus,
 };
 use lockstep_engine::core::{Command, State};
 use lockstep_engine::id::{RunId, StepNo, Token};
@@ -77,7 +77,7 @@ impl Case {
         case
     }
 
-    pub fn run(&self) -> &Run {
+    pub fn run(&self) -> Look<'_> {
         self.state.run(self.id).expect("the run is never let go of")
     }
 
@@ -109,7 +109,8 @@ impl Case {
                 Ok(Value::Bool(true))
             }
             Question::Round => {
-                let step = self.run().step(step.expect("a step's question"));
+                let run = self.run();
+                let step = run.step(step.expect("a step's question"));
                 Ok(Value::Bool(step.looping.as_ref().is_some_and(|rounds| rounds.next >= 2)))
             }
             Question::Page => panic!("no case here reads files"),
@@ -149,9 +150,20 @@ impl Case {
             self.replica.apply(&record, *at);
         }
         self.replayed = self.journal.len();
-        let encode = |state: &State| rmp_serde::to_vec(state.run(self.id).expect("the run")).expect("an encoding");
+        // Packed and unpacked at every moment, the run is the same, and so is what is counted rather than encoded.
+        for kept in self.replica.withdraw_open().into_values() {
+            assert!(matches!(kept, Kept::Packed(_)));
+            assert_eq!((self.replica.next_due(), self.replica.asking().next()), (None, None));
+            self.replica.admit_kept(kept);
+        }
+        let encode = |state: &State| rmp_serde::to_vec(&*state.run(self.id).expect("the run")).expect("an encoding");
         assert!(encode(&self.replica) == encode(&self.state), "replay gives another run: {}", self.line());
-        assert_eq!(self.replica.next_due(), self.state.next_due());
+        let indexed = |state: &State| {
+            let run = state.run(self.id).expect("the run");
+            let counted = (run.is_waiting(), run.is_in_doubt(), run.is_stuck_in_doubt(), state.is_at_rest());
+            (counted, state.next_due(), state.asking().collect::<Vec<_>>())
+        };
+        assert_eq!(indexed(&self.replica), indexed(&self.state), "{}", self.line());
     }
 
     /// What holds of a run at every moment.

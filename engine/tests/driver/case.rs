@@ -2,6 +2,7 @@
 //! commands whose outcomes are scripted by the path of their step.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use lockstep_dsl::compile::{NoFiles, compile};
 use lockstep_dsl::graph::Graph;
@@ -16,7 +17,7 @@ use lockstep_engine::id::{RunId, StepNo, Token};
 use lockstep_engine::store::memory::MemoryDisk;
 use lockstep_engine::worker::{Attempt, Failure, Outcome};
 
-const NOON: Timestamp = Timestamp(1_700_000_000_000);
+pub const NOON: Timestamp = Timestamp(1_700_000_000_000);
 
 /// What a command does.
 #[derive(Clone, Debug)]
@@ -119,7 +120,7 @@ impl Case {
         let id = RunId::new(NOON.0, number);
         Request::Start(Box::new(Start {
             id,
-            graph,
+            graph: Arc::new(graph),
             params: Map::new(),
             by: "user:ben".to_owned(),
             cwd: None,
@@ -196,7 +197,7 @@ impl Case {
     pub fn start_request_with(&self, params: Map) -> Request {
         let start = Start {
             id: self.run,
-            graph: self.graph.clone(),
+            graph: Arc::new(self.graph.clone()),
             params,
             by: "user:ana".to_owned(),
             cwd: None,

@@ -2,6 +2,7 @@
 
 mod case;
 mod checkpoint;
+mod cost;
 mod crash;
 mod expressions;
 mod faults;

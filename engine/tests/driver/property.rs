@@ -99,7 +99,7 @@ fn to_the_end(case: &mut Case) {
 /// The bytes of the run in memory.
 fn bytes(case: &mut Case) -> Vec<u8> {
     let id = case.view().id;
-    encode(case.driver().run(id).expect("the run is in memory"))
+    encode(&*case.driver().run(id).expect("the run is in memory"))
 }
 
 proptest! {

@@ -11,7 +11,9 @@ use lockstep_dsl::value::{Map, Timestamp};
 use super::links::Links;
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, StepStatus, StopCause};
 use super::slab::Slab;
-use super::state::{Activation, ActivationNo, Grant, Halt, Phase, Run, RunStatus, Step, Timer, no_graph};
+use super::state::{
+    Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Tally, Timer, no_graph,
+};
 use crate::clock::Stamp;
 use crate::id::{RunId, StepNo, Token};
 use crate::limits::TAIL;
@@ -25,6 +27,8 @@ impl Run {
             definition,
             graph: no_graph(),
             links: Arc::default(),
+            tally: Tally::default(),
+            armed: BTreeMap::new(),
             params,
             by,
             cwd: None,
@@ -52,6 +56,8 @@ impl Run {
     pub fn attach(&mut self, graph: Arc<Graph>, links: Arc<Links>) {
         self.graph = graph;
         self.links = links;
+        self.tally = Tally::of(&self.steps);
+        self.armed = self.timers.iter().map(|(due, timer)| (*timer, *due)).collect();
     }
 
     /// Applies one change; `at` is the stamp of its frame.
@@ -76,7 +82,7 @@ impl Run {
                 self.set_phase(*step, Phase::Deciding);
                 self.step_mut(*step).started = Some(at.wall);
                 if let Some(total) = self.node_of(*step).timeout.total {
-                    self.timers.insert((at.time.saturating_add(total.0), Timer::Total(*step)));
+                    self.arm(at.time.saturating_add(total.0), Timer::Total(*step));
                 }
             }
             Change::Titled { step, title } => {
@@ -121,13 +127,13 @@ impl Run {
                 let times = self.cancel.as_ref().map_or(0, |(_, times)| *times);
                 self.cancel = Some((by.clone(), times + 1));
             }
-            Change::Finishing { outputs } => self.finishing = Some(outputs.clone()),
+            Change::Finishing { outputs } => self.finishing = Some(Finishing { outputs: outputs.clone() }),
             Change::Concluded { outcome, error, outputs } => {
                 self.outcome = Some(*outcome);
                 self.error.clone_from(error);
                 self.outputs.clone_from(outputs);
                 self.questions.retain(|(step, _)| step.is_some());
-                self.timers.retain(|(_, timer)| *timer != Timer::Run);
+                self.disarm(Timer::Run);
             }
             Change::Finished { outcome, error } => {
                 self.status = RunStatus::Ended;
@@ -135,14 +141,14 @@ impl Run {
                 self.error.clone_from(error);
                 self.ended = Some(at.wall);
                 self.questions.clear();
-                self.timers.clear();
+                self.disarm_all();
             }
             Change::Retried { .. } => self.reopen(at),
             Change::Restored { token } => self.token = self.token.max(*token),
             Change::Quarantined { why } => {
                 self.quarantined = Some(why.clone());
                 self.questions.clear();
-                self.timers.clear();
+                self.disarm_all();
             }
         }
     }
@@ -155,12 +161,14 @@ impl Run {
     /// Puts a step into a phase, and with that ends what the phase before it was waiting for.
     pub(super) fn set_phase(&mut self, no: StepNo, phase: Phase) {
         let before = std::mem::replace(&mut self.step_mut(no).phase, phase);
+        self.tally.change(&before, &self.steps[no.0].phase);
         match before {
             Phase::Asking(question) => {
                 self.questions.remove(&(Some(no), question));
             }
             Phase::Delayed { until, .. } => {
                 self.timers.remove(&(until, Timer::Delay(no)));
+                self.armed.remove(&Timer::Delay(no));
             }
             Phase::Pending
             | Phase::Deciding
@@ -171,18 +179,31 @@ impl Run {
         }
     }
 
+    /// Sets a timer, in place of an earlier setting.
+    pub(super) fn arm(&mut self, due: u64, timer: Timer) {
+        self.disarm(timer);
+        self.armed.insert(timer, due);
+        self.timers.insert((due, timer));
+    }
+
     /// Takes a timer back.
     pub(super) fn disarm(&mut self, timer: Timer) {
-        if let Some(armed) = self.timers.iter().find(|(_, other)| *other == timer).copied() {
-            self.timers.remove(&armed);
+        if let Some(due) = self.armed.remove(&timer) {
+            self.timers.remove(&(due, timer));
         }
+    }
+
+    /// Takes all timers back.
+    fn disarm_all(&mut self) {
+        self.armed.clear();
+        self.timers.clear();
     }
 
     fn start(&mut self, at: Stamp) {
         self.status = RunStatus::Running;
         self.started = Some(at.wall);
         if let Some(timeout) = self.graph.timeout {
-            self.timers.insert((at.time.saturating_add(timeout.0), Timer::Run));
+            self.arm(at.time.saturating_add(timeout.0), Timer::Run);
         }
     }
 
@@ -257,14 +278,14 @@ impl Run {
     pub(super) fn arm_block(&mut self, owner: StepNo, at: Stamp) {
         self.disarm(Timer::Attempt(owner));
         if let Some(limit) = self.node_of(owner).timeout.attempt {
-            self.timers.insert((at.time.saturating_add(limit.0), Timer::Attempt(owner)));
+            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(owner));
         }
     }
 
     fn begin_tail(&mut self, status: RunStatus, at: Stamp) {
         self.status = status;
-        if !self.timers.iter().any(|(_, timer)| *timer == Timer::Tail) {
-            self.timers.insert((at.time.saturating_add(TAIL.0), Timer::Tail));
+        if !self.armed.contains_key(&Timer::Tail) {
+            self.arm(at.time.saturating_add(TAIL.0), Timer::Tail);
         }
     }
 
@@ -279,7 +300,7 @@ impl Run {
             step.input.clone_from(input);
         }
         if let Some(limit) = self.node_of(no).timeout.attempt {
-            self.timers.insert((at.time.saturating_add(limit.0), Timer::Attempt(no)));
+            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(no));
         }
     }
 
@@ -296,7 +317,10 @@ impl Run {
     fn report(&mut self, no: StepNo, outcome: &Outcome) {
         self.disarm(Timer::Attempt(no));
         self.set_phase(no, Phase::Deciding);
-        let path = self.path(no);
+        let path = match outcome {
+            Outcome::Failed { .. } => self.path(no),
+            Outcome::Succeeded { .. } | Outcome::Unknown { .. } => String::new(),
+        };
         let step = self.step_mut(no);
         match outcome {
             Outcome::Succeeded { outputs } => {
@@ -363,7 +387,7 @@ impl Run {
         let ahead = i64::try_from(until.saturating_sub(at.time)).unwrap_or(i64::MAX);
         let wall = Timestamp(at.wall.0.saturating_add(ahead));
         self.set_phase(no, Phase::Delayed { until, wall, why });
-        self.timers.insert((until, Timer::Delay(no)));
+        self.arm(until, Timer::Delay(no));
         let step = self.step_mut(no);
         match why {
             Delay::Wait | Delay::Round => {}

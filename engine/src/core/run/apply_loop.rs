@@ -155,7 +155,8 @@ impl Run {
             }
             for step in self.steps_of(no) {
                 steps.insert(step.0);
-                let inner = &self.steps[step.0].inner;
+                let Step { phase, inner, .. } = &self.steps[step.0];
+                self.tally.let_go(phase);
                 for no in inner {
                     self.latest.remove(&(Some(step), self.activations[*no].block));
                 }

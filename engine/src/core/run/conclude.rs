@@ -5,7 +5,7 @@ use lockstep_dsl::value::{Map, Value};
 use super::block::block_error;
 use super::decide::{Answer, Refused};
 use super::record::{Change, Question, RunError, RunOutcome, StopCause};
-use super::state::{ActivationNo, RunStatus};
+use super::state::{ActivationNo, Finishing, RunStatus};
 use super::turn::Turn;
 
 impl Turn<'_> {
@@ -23,7 +23,7 @@ impl Turn<'_> {
             self.fail_run(error);
         } else if let Some(error) = self.first_error(no) {
             self.fail_run(error);
-        } else if let Some(Some(outputs)) = self.run.finishing.clone() {
+        } else if let Some(Finishing { outputs: Some(outputs) }) = self.run.finishing.clone() {
             self.conclude(RunOutcome::Succeeded, None, outputs);
         } else if self.run.graph.outputs.is_empty() {
             self.conclude(RunOutcome::Succeeded, None, Map::new());

@@ -1,6 +1,8 @@
 //! What follows from an input.
 
-use lockstep_dsl::graph::{Kind, Node, Switch};
+use std::sync::Arc;
+
+use lockstep_dsl::graph::{Kind, Switch};
 use lockstep_dsl::value::{Map, Value};
 
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
@@ -154,8 +156,8 @@ impl Turn<'_> {
             (Question::Title, Ok(Value::String(title))) => self.titled(step, Some(title)),
             (Question::Title, _) => self.titled(step, None),
             (Question::Input, Ok(value)) => {
-                let node = self.node(step);
-                self.rendered(step, &node, value);
+                let graph = Arc::clone(&self.run.graph);
+                self.rendered(step, &graph.node(self.run.step(step).node).kind, value);
             }
             (Question::Outputs, Ok(Value::Map(outputs))) => {
                 self.settle(step, Settlement::Done { outputs });
@@ -212,8 +214,8 @@ impl Turn<'_> {
     }
 
     /// The step's input is there: an acting step starts its attempt, any other does what it does.
-    fn rendered(&mut self, step: StepNo, node: &Node, value: Value) {
-        match (&node.kind, value) {
+    fn rendered(&mut self, step: StepNo, kind: &Kind, value: Value) {
+        match (kind, value) {
             (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_), Value::Map(input)) => self.grant(step, Some(input)),
             (Kind::WaitFor(_), Value::Duration(length)) => {
                 let until = self.now.time.saturating_add(length.0);
@@ -297,12 +299,19 @@ impl Turn<'_> {
             }
             _ => return Err(Refused::Superseded),
         };
-        self.emit(Change::Reported { step, token, outcome: outcome.clone() });
-        match (stopping, outcome) {
-            (Some(cause), outcome) => self.stopped_attempt(step, cause, outcome),
-            (None, Outcome::Succeeded { .. }) => self.succeeded(step),
-            (None, Outcome::Failed { .. }) => self.failed(step),
-            (None, Outcome::Unknown { why }) => self.lost(step, why),
+        // What an attempt gave goes into the change as it is: it may be large, and what follows needs none of it.
+        let then = match (stopping, &outcome) {
+            (Some(cause), outcome) => Then::Stopped(cause, outcome.clone()),
+            (None, Outcome::Succeeded { .. }) => Then::Succeeded,
+            (None, Outcome::Failed { .. }) => Then::Failed,
+            (None, Outcome::Unknown { why }) => Then::Lost(why.clone()),
+        };
+        self.emit(Change::Reported { step, token, outcome });
+        match then {
+            Then::Stopped(cause, outcome) => self.stopped_attempt(step, cause, outcome),
+            Then::Succeeded => self.succeeded(step),
+            Then::Failed => self.failed(step),
+            Then::Lost(why) => self.lost(step, why),
         }
         Ok(())
     }
@@ -379,6 +388,14 @@ impl Turn<'_> {
         }
         Ok(())
     }
+}
+
+/// What follows from the end of an attempt.
+enum Then {
+    Stopped(StopCause, Outcome),
+    Succeeded,
+    Failed,
+    Lost(String),
 }
 
 /// What an evaluator's answer of the wrong shape is: a fault of ours, told apart from the runbook's.

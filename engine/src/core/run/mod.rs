@@ -8,6 +8,7 @@ mod block;
 mod conclude;
 mod decide;
 mod foreach;
+mod kept;
 mod links;
 mod looping;
 mod path;
@@ -21,10 +22,11 @@ mod stop;
 mod turn;
 
 pub use decide::{Answer, Input, Refused, decide};
+pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
 pub use record::{
     Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
 };
 pub use slab::Slab;
-pub use state::{Activation, ActivationNo, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};
+pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};

@@ -31,7 +31,7 @@ impl Run {
         self.cancel = None;
         self.finishing = None;
         if let Some(timeout) = self.graph.timeout {
-            self.timers.insert((at.time.saturating_add(timeout.0), Timer::Run));
+            self.arm(at.time.saturating_add(timeout.0), Timer::Run);
         }
         if let Some(main) = self.latest.get(&(None, self.graph.main)).copied() {
             self.reopen_activation(main, at);
@@ -49,10 +49,11 @@ impl Run {
             match self.fate(step, node) {
                 Fate::Kept => continue,
                 Fate::Inside => {
-                    self.step_mut(step).rewind(Phase::Inside);
+                    self.set_phase(step, Phase::Inside);
+                    self.step_mut(step).rewind();
                     self.arm_block(step, at);
                     if let Some(total) = node.timeout.total {
-                        self.timers.insert((at.time.saturating_add(total.0), Timer::Total(step)));
+                        self.arm(at.time.saturating_add(total.0), Timer::Total(step));
                     }
                     if let Some(items) = &mut self.step_mut(step).looping {
                         items.reopen();
@@ -62,8 +63,9 @@ impl Run {
                     }
                 }
                 Fate::Again => {
+                    self.set_phase(step, Phase::Pending);
                     let again = self.step_mut(step);
-                    again.rewind(Phase::Pending);
+                    again.rewind();
                     again.started = None;
                     again.outputs = Map::new();
                 }
@@ -110,8 +112,7 @@ impl Run {
 }
 
 impl Step {
-    fn rewind(&mut self, phase: Phase) {
-        self.phase = phase;
+    fn rewind(&mut self) {
         self.forgiven = self.attempts;
         self.lost = 0;
         self.rounds = 0;

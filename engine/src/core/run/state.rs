@@ -33,18 +33,27 @@ pub struct Run {
     /// What is looked up in the definition again and again; not part of the encoding.
     #[serde(skip)]
     pub links: Arc<Links>,
+    /// How many of its steps are in phases that the run is asked about again and again; not part of the encoding.
+    #[serde(skip)]
+    pub(super) tally: Tally,
+    /// When each of its timers is due; the same as `timers`, by timer, and not part of the encoding.
+    #[serde(skip)]
+    pub(super) armed: BTreeMap<Timer, u64>,
     /// Resolved parameters.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map,
     /// Who asked for it.
     pub by: String,
     /// The folder in which its commands run, and from which relative ones are counted.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
     /// When it came to be.
     pub created: Timestamp,
     /// When it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
     /// Where it is in its life.
     pub status: RunStatus,
@@ -58,23 +67,41 @@ pub struct Run {
     /// The last token given out.
     pub token: Token,
     /// Unhandled failures of steps so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
     /// What the evaluator owes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub questions: BTreeSet<(Option<StepNo>, Question)>,
     /// What is due when, in engine time.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub timers: BTreeSet<(u64, Timer)>,
     /// Who asked for it to be cancelled, and how often: the second time cuts `finally` short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<(String, u32)>,
-    /// A `finish` step took effect: its outputs, where it names any.
-    pub finishing: Option<Option<Map>>,
+    /// A `finish` step took effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finishing: Option<Finishing>,
     /// How it will end, once the steps have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<RunOutcome>,
     /// Why it does not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<RunError>>,
     /// Its outputs.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map,
     /// Why nothing is decided about it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<String>,
+}
+
+/// How a `finish` step ends the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finishing {
+    /// In place of the runbook's outputs, where it names any.
+    #[serde(default)]
+    pub outputs: Option<Map>,
 }
 
 /// Where a run is in its life. Whether it *waits* is seen from its steps: [`Run::is_waiting`].
@@ -100,6 +127,7 @@ pub struct Activation {
     /// The block.
     pub block: BlockId,
     /// The step it runs for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<StepNo>,
     /// Its first step; the others follow in the order of the block.
     pub first: StepNo,
@@ -108,8 +136,10 @@ pub struct Activation {
     /// From 1: how often this block has run for this owner.
     pub visit: u32,
     /// Whether it still starts steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub halt: Option<Halt>,
     /// Its unhandled failures in order of time, with their place in the order of the whole run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<(u32, RunError)>,
     /// Variables set in it, where it has variables of its own (branches; the runbook's steps).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -150,30 +180,43 @@ pub struct Step {
     /// What is happening to it.
     pub phase: Phase,
     /// How many of the steps it needs have not ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub missing: u32,
     /// Tries that came to a definite end.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts: u32,
     /// Of these, those before the last `retry` of the run: they do not count against the step's `retry`.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub forgiven: u32,
     /// Unknown outcomes in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u32,
     /// Rounds of `until` so far.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub rounds: u32,
     /// The rendered input of the current attempts.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub input: Map,
     /// Attempts granted so far, with their tokens, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
     /// What it has produced.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub outputs: Map,
     /// Its result, while what follows from it is worked out: retry, catch, finally.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Settlement>,
     /// Its last error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<RunError>>,
     /// Whether its failure was handled.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub handled: bool,
     /// The activation of the `catch` block that handles its failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler: Option<ActivationNo>,
     /// Whether its `finally` has run or runs.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub finalised: bool,
     /// The activations of its blocks, in the order in which they came to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -182,8 +225,10 @@ pub struct Step {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looping: Option<Box<Loop>>,
     /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
     /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
 }
 
@@ -244,6 +289,54 @@ pub enum Phase {
     },
 }
 
+/// How many steps are in some phases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// An attempt runs, or an answer or a decision is awaited.
+    pub busy: u32,
+    /// They wait for time.
+    pub delayed: u32,
+    /// They wait for a person.
+    pub doubted: u32,
+}
+
+impl Tally {
+    /// Over all steps.
+    pub fn of(steps: &Slab<Step>) -> Self {
+        let mut tally = Self::default();
+        for step in steps.iter() {
+            if let Some(count) = tally.count(&step.phase) {
+                *count += 1;
+            }
+        }
+        tally
+    }
+
+    /// A step in this phase is let go of.
+    pub fn let_go(&mut self, phase: &Phase) {
+        if let Some(count) = self.count(phase) {
+            *count -= 1;
+        }
+    }
+
+    /// The step's phase is another one from now on.
+    pub fn change(&mut self, before: &Phase, after: &Phase) {
+        self.let_go(before);
+        if let Some(count) = self.count(after) {
+            *count += 1;
+        }
+    }
+
+    fn count(&mut self, phase: &Phase) -> Option<&mut u32> {
+        match phase {
+            Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => Some(&mut self.busy),
+            Phase::Delayed { .. } => Some(&mut self.delayed),
+            Phase::InDoubt { .. } => Some(&mut self.doubted),
+            Phase::Pending | Phase::Inside | Phase::Ended { .. } => None,
+        }
+    }
+}
+
 /// What is due at a point in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Timer {
@@ -287,26 +380,25 @@ impl Run {
 
     /// Whether the run is open and nothing in it runs: it waits for time or for a person.
     pub fn is_waiting(&self) -> bool {
-        let mut waits = false;
-        for step in self.steps.iter() {
-            match step.phase {
-                Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => return false,
-                Phase::Delayed { .. } | Phase::InDoubt { .. } => waits = true,
-                Phase::Pending | Phase::Inside | Phase::Ended { .. } => {}
-            }
-        }
-        waits && !self.is_ended()
+        let Tally { busy, delayed, doubted } = self.tally;
+        busy == 0 && delayed + doubted > 0 && !self.is_ended()
+    }
+
+    /// Whether the run is open and the outcome of a step is in doubt.
+    pub fn is_in_doubt(&self) -> bool {
+        self.tally.doubted > 0 && !self.is_ended()
+    }
+
+    /// Whether nothing happens to the run any more without a person.
+    pub fn is_at_rest(&self) -> bool {
+        self.is_ended() || self.quarantined.is_some() || self.is_stuck_in_doubt()
     }
 
     /// Whether the run is open and cannot go on until a person resolves a step in doubt: nothing runs and no time is
     /// waited for.
     pub fn is_stuck_in_doubt(&self) -> bool {
-        !self.is_ended()
-            && self.questions.is_empty()
-            && self.steps.iter().any(|step| matches!(step.phase, Phase::InDoubt { .. }))
-            && !self.steps.iter().any(|step| {
-                matches!(step.phase, Phase::Running { .. } | Phase::Delayed { .. } | Phase::Asking(_) | Phase::Deciding)
-            })
+        let Tally { busy, delayed, doubted } = self.tally;
+        !self.is_ended() && self.questions.is_empty() && doubted > 0 && busy + delayed == 0
     }
 
     /// The status as people and JSON read it.
@@ -481,6 +573,17 @@ impl Step {
             | StepStatus::Cancelled => false,
         }
     }
+}
+
+/// What most steps have is left out of their encoding.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// A stand-in until the definition is put in after decoding.

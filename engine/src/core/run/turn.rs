@@ -1,7 +1,5 @@
 //! One decision in the making.
 
-use lockstep_dsl::graph::Node;
-
 use super::record::{Change, Question, RunError, Settlement, StopCause};
 use super::state::{ActivationNo, Phase, Run};
 use crate::clock::Stamp;
@@ -73,11 +71,6 @@ impl<'a> Turn<'a> {
     /// A step failed with an error of its own.
     pub fn settle_error(&mut self, step: StepNo, error: RunError) {
         self.settle(step, Settlement::Failed { error: Box::new(error) });
-    }
-
-    /// The graph's node of a step; a copy, so that the run can be changed meanwhile.
-    pub fn node(&self, step: StepNo) -> Node {
-        self.run.node_of(step).clone()
     }
 
     /// The phase of a step.

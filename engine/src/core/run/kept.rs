@@ -1,0 +1,108 @@
+//! A run as the state keeps it: open while something happens to it, packed while it only waits.
+//!
+//! Of a million runs that wait for tomorrow almost nothing is needed until then. A packed run is its own encoding without
+//! its definition's hash, a tenth of its size in memory; it is opened when it is looked at or changed. Packing
+//! changes nothing that anybody can see. The bytes never leave this process.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use lockstep_dsl::graph::Graph;
+
+use super::links::Links;
+use super::state::Run;
+
+/// A definition, as all its runs share it.
+#[derive(Debug)]
+pub struct Definition {
+    /// [`Graph::hash`].
+    pub hash: String,
+    /// The graph.
+    pub graph: Arc<Graph>,
+    /// What is looked up in it again and again.
+    pub links: Arc<Links>,
+}
+
+/// A run in one of two forms.
+#[derive(Debug)]
+pub enum Kept {
+    /// As it is.
+    Open(Box<Run>),
+    /// Encoded.
+    Packed(Packed),
+}
+
+/// An encoded run.
+#[derive(Debug)]
+pub struct Packed {
+    definition: Arc<Definition>,
+    bytes: Box<[u8]>,
+}
+
+/// A look at a run, in whichever form it is kept.
+#[derive(Debug)]
+pub enum Look<'a> {
+    /// Where it is kept.
+    Kept(&'a Run),
+    /// Unpacked for this look.
+    Unpacked(Box<Run>),
+}
+
+impl Deref for Look<'_> {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        match self {
+            Self::Kept(run) => run,
+            Self::Unpacked(run) => run,
+        }
+    }
+}
+
+impl Kept {
+    /// To be read.
+    pub fn look(&self) -> Look<'_> {
+        match self {
+            Self::Open(run) => Look::Kept(run),
+            Self::Packed(packed) => Look::Unpacked(packed.unpack()),
+        }
+    }
+
+    /// To be changed: it is open from now on.
+    pub fn open(&mut self) -> &mut Run {
+        if let Self::Packed(packed) = self {
+            *self = Self::Open(packed.unpack());
+        }
+        match self {
+            Self::Open(run) => run,
+            Self::Packed(_) => unreachable!("it has just been opened"),
+        }
+    }
+
+    /// The run itself.
+    pub fn into_run(self) -> Run {
+        match self {
+            Self::Open(run) => *run,
+            Self::Packed(packed) => *packed.unpack(),
+        }
+    }
+
+    /// Packs the run, whatever it does.
+    pub fn pack(&mut self, definition: &Arc<Definition>) {
+        if let Self::Open(run) = self {
+            let hash = std::mem::take(&mut run.definition);
+            debug_assert_eq!(hash, definition.hash, "a run is packed with its own definition");
+            let bytes = rmp_serde::to_vec_named(run).expect("a run has a MessagePack form");
+            *self = Self::Packed(Packed { definition: Arc::clone(definition), bytes: bytes.into_boxed_slice() });
+        }
+    }
+}
+
+impl Packed {
+    fn unpack(&self) -> Box<Run> {
+        let mut run: Box<Run> = rmp_serde::from_slice(&self.bytes).expect("what was packed can be unpacked");
+        run.definition.clone_from(&self.definition.hash);
+        run.attach(Arc::clone(&self.definition.graph), Arc::clone(&self.definition.links));
+        run
+    }
+}
