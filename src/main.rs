@@ -5,6 +5,7 @@
 mod arguments;
 mod bug;
 mod command;
+mod config;
 mod context;
 mod drawing;
 mod ending;

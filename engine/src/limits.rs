@@ -82,6 +82,15 @@ pub const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
 /// open. So much is read again, within milliseconds, when somebody asks for runs that have ended.
 pub const UNCHECKED_BYTES: usize = 1024 * 1024;
 
+/// Milliseconds between two looks at how much the logs take.
+pub const RETENTION_MS: u64 = 60_000;
+
+/// Runs whose logs are looked at in one turn to be removed: a few files each, while everybody waits.
+pub const RETENTION_RUNS_A_TURN: usize = 4;
+
+/// Runs whose logs are removed when the engine ends, and nobody waits any more but for that.
+pub const RETENTION_AT_END: usize = 1_024;
+
 /// Rows of a list of runs.
 pub const MAX_LISTED_RUNS: usize = 10_000;
 

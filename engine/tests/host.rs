@@ -9,7 +9,7 @@ use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp};
 use lockstep_engine::api::{Event, RefusalKind, Reply, Request, RunView, Start};
 use lockstep_engine::core::run::{Resolution, StepStatus};
-use lockstep_engine::host::{self, EngineHandle, Options, ReadOnly};
+use lockstep_engine::host::{self, EngineHandle, Options, ReadOnly, Storage};
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::OpenError;
 use lockstep_engine::worker::Action;
@@ -23,7 +23,9 @@ fn launcher() -> Launcher {
 async fn open(data: &Path) -> EngineHandle {
     let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Exec::new(launcher())), Arc::new(Shell::new(launcher()))];
     let sandbox = Arc::new(Sandbox::new(&[]));
-    host::open(Options { data: data.to_owned(), actions, sandbox, resume: false }).await.expect("the folder opens")
+    host::open(Options { data: data.to_owned(), actions, sandbox, resume: false, storage: Storage::default() })
+        .await
+        .expect("the folder opens")
 }
 
 async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
@@ -193,6 +195,7 @@ async fn a_folder_has_one_engine() {
         actions: Vec::new(),
         sandbox: Arc::new(Sandbox::new(&[])),
         resume: false,
+        storage: Storage::default(),
     };
     assert!(matches!(host::open(options).await, Err(OpenError::Locked { .. })));
     engine.close().await.expect("it closes");

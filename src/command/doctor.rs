@@ -6,6 +6,7 @@ use clap::Args;
 use lockstep_engine::doctor::{self, Finding, Grade, Report};
 use lockstep_engine::store::OpenError;
 
+use crate::config;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::output::{self, health};
@@ -37,6 +38,7 @@ pub struct Options {
 
 /// Examines, and repairs if that is asked for.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    config::read(&context.data)?;
     let before = examine(context)?;
     let (report, repaired) = if options.repair && before.worst() > Some(Grade::Note) {
         doctor::repair(&context.data)?;

@@ -10,6 +10,7 @@ use clap::Args;
 use lockstep_engine::api::{Reply, Request, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::worker::log::{Event, LogReader, Rest};
+use lockstep_engine::worker::retired::retired;
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -160,7 +161,12 @@ impl<'a> Printer<'a> {
                     flow
                 }
                 None if is_over && self.missing.insert(path.clone()) => {
-                    let text = format!("there is no log of attempt {attempt}: it never began, or the log was removed");
+                    let text = match Path::new(path).parent().and_then(retired) {
+                        Some(at) => format!("the logs of this run were removed by retention on {at}"),
+                        None => {
+                            format!("there is no log of attempt {attempt}: it never began, or the log was removed")
+                        }
+                    };
                     output::print_bytes(format!("{}[lockstep: {text}]\n", self.prefix(step)).as_bytes())?
                 }
                 None => ControlFlow::Continue(()),

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::guest::{Guest, Silence, Watching};
 use super::server::Server;
+use crate::config;
 use crate::context::Context;
 use crate::ending::Failure;
 
@@ -181,7 +182,7 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
             Err(Silence::Nobody | Silence::Broken(_)) => {}
             Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(unanswered(folder, &silence)),
         }
-        match host::open(options(folder)).await {
+        match host::open(options(folder)?).await {
             Ok(engine) => {
                 let server = Server::listen(folder, engine.clone())
                     .map_err(Failure::system(format!("cannot listen in `{}`", folder.display())))?;
@@ -228,10 +229,11 @@ const fn is_repeatable(request: &Request) -> bool {
 }
 
 /// An engine over the folder with everything that steps can do. Runs that were cut off wait until they are asked for.
-fn options(folder: &Path) -> Options {
+fn options(folder: &Path) -> Result<Options, Failure> {
+    let storage = config::read(folder)?.storage;
     lockstep_stdlib::install_tls();
     let launcher = Launcher::this_program();
     let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell::new(launcher.clone())), Arc::new(Exec::new(launcher))];
     let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
-    Options { data: folder.to_owned(), actions, sandbox: Arc::new(Sandbox::new(&[])), resume: false }
+    Ok(Options { data: folder.to_owned(), actions, sandbox: Arc::new(Sandbox::new(&[])), resume: false, storage })
 }

@@ -1,10 +1,12 @@
 //! Lists and single runs as people read them.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use jiff::Timestamp;
 use lockstep_engine::api::{HistoryRow, RunRow, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
+use lockstep_engine::worker::retired::retired;
 use serde_json::Value as Json;
 
 use super::story::elapsed;
@@ -97,6 +99,10 @@ pub fn run(view: &RunView, context: &Context) -> String {
         "  definition {}",
         style.paint(Tone::Faint, view.definition.get(..12).unwrap_or(&view.definition))
     );
+    let first_log = view.steps.iter().flat_map(|step| &step.logs).next();
+    if let Some(at) = first_log.and_then(|log| retired(Path::new(log).parent()?)) {
+        let _ = writeln!(out, "  logs removed by retention on {}", harmless_line(&at));
+    }
     for (title, values) in [("params", &view.params), ("outputs", &view.outputs)] {
         if !values.is_empty() {
             let _ = writeln!(out, "{title}");

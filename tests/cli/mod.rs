@@ -10,4 +10,5 @@ mod interrupts;
 mod looking;
 mod resuming;
 mod run;
+mod storage;
 mod terminal;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lockstep_dsl::expr::Sandbox;
 use lockstep_engine::api::{RefusalKind, Reply, Request};
-use lockstep_engine::host::{self, Options, ReadOnly};
+use lockstep_engine::host::{self, Options, ReadOnly, Storage};
 use lockstep_engine::worker::log::{LogReader, Rest};
 
 use super::specimen::{Specimen, content, placeless};
@@ -125,7 +125,8 @@ fn engine(data: &Path) -> Result<BTreeMap<String, Answer>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let sandbox = Arc::new(Sandbox::new(&[]));
-        let options = Options { data: data.to_owned(), actions: Vec::new(), sandbox, resume: false };
+        let options =
+            Options { data: data.to_owned(), actions: Vec::new(), sandbox, resume: false, storage: Storage::default() };
         let engine = host::open(options).await.map_err(|error| named(&error.to_string(), data))?;
         let mut answers = BTreeMap::new();
         let mut next = vec![list()];

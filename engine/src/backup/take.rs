@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{BackupError, Label, copy};
 use crate::doctor::{self, Part, Report};
 use crate::store::files::{self, cannot};
-use crate::store::folder::{FORMAT_FILE, check_format, format_text, open_read_only};
+use crate::store::folder::{CONFIG_FILE, FORMAT_FILE, check_format, format_text, open_read_only};
 use crate::store::journal::head::HEAD_FILE;
 use crate::store::{FORMAT_VERSION, Layout, OpenError};
 
@@ -70,7 +70,8 @@ fn copy_all(from: &Layout, to: &Layout) -> Result<u64, OpenError> {
         files::create_folder(&part).map_err(cannot("cannot create", &part))?;
     }
     let mut bytes = 0;
-    for name in copy::names(from.path())?.into_iter().filter(|name| name.starts_with(BASE)) {
+    let beside = |name: &String| name.starts_with(BASE) || name == CONFIG_FILE;
+    for name in copy::names(from.path())?.into_iter().filter(beside) {
         bytes += copy::file(&from.path().join(&name), &to.path().join(&name))?.unwrap_or_default();
     }
     let (journal, copied) = (from.journal(), to.journal());

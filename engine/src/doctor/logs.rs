@@ -12,6 +12,7 @@ use crate::id::StepNo;
 use crate::store::Layout;
 use crate::view::log_path;
 use crate::worker::log::{LogReader, Rest};
+use crate::worker::retired::retired;
 
 const CUT: &str = "what comes before it can be read: `lockstep logs` says where the log breaks off";
 
@@ -19,7 +20,12 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
     let logs = layout.logs();
     let mut known = BTreeSet::new();
     for run in truth.state.runs() {
-        known.insert(logs.join(run.id.to_string()));
+        let folder = logs.join(run.id.to_string());
+        let removed = retired(&folder).is_some();
+        known.insert(folder);
+        if removed {
+            continue;
+        }
         for (no, step) in run.steps.numbered().map(|(no, step)| (StepNo(no), step)) {
             for grant in over(&run, step) {
                 examine_log(&log_path(&logs, run.id, no, grant), report);

@@ -21,6 +21,7 @@ mod checkpoint;
 mod commit;
 mod definitions;
 mod effect;
+mod ended;
 pub(crate) mod find;
 mod quarantine;
 pub(crate) mod read;

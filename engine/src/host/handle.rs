@@ -7,6 +7,7 @@ use lockstep_dsl::expr::Sandbox;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::mailbox::Mailbox;
+use super::retention::Storage;
 use crate::api::{Event, Refusal, RefusalKind, Reply, Request};
 use crate::store::journal::JournalStats;
 use crate::worker::Action;
@@ -22,6 +23,8 @@ pub struct Options {
     /// Whether runs that a former engine left open go on at once. Otherwise each waits, shown as interrupted, until
     /// [`Request::Resume`] or another request to change it.
     pub resume: bool,
+    /// What the data folder may hold.
+    pub storage: Storage,
 }
 
 /// An engine that runs in this process. Cloning shares it.

@@ -9,12 +9,14 @@ mod handle;
 mod mailbox;
 mod pinned;
 mod readonly;
+mod retention;
 mod service;
 mod space;
 mod watchers;
 
 pub use handle::{EngineHandle, Events, Options, Stopped};
 pub use readonly::ReadOnly;
+pub use retention::{Keep, Storage};
 
 pub(crate) use readonly::fold;
 pub(crate) use service::sweep_spool;

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::attempts::Attempts;
 use super::evaluations::{Evaluations, Work};
 use super::handle::{Call, Events, Options, Stopped};
+use super::retention::Retention;
 use super::space::Space;
 use super::watchers::Watchers;
 use crate::api::{Refusal, RefusalKind, Reply, Request};
@@ -32,6 +33,7 @@ pub(super) struct Service {
     evaluated: mpsc::UnboundedReceiver<Input>,
     stop: watch::Sender<Option<Stopped>>,
     space: Space,
+    retention: Retention,
     attempts: Attempts,
     evaluations: Evaluations,
     watchers: Watchers,
@@ -78,6 +80,7 @@ impl Service {
         let progress = Arc::new(move |run: RunId, step: &str, _: Token, progress| lines.line(run, step, progress));
         Self {
             places: driver.places().clone(),
+            retention: Retention::new(options.storage, options.data.clone(), driver.places().logs.clone()),
             space: Space::of(options.data),
             evaluations: Evaluations::new(driver.evaluator().clone(), to_evaluated),
             attempts: Attempts::new(options.actions, to_ended, progress, runtime),
@@ -113,6 +116,7 @@ impl Service {
             again = self.follow(turn);
             let turn = self.driver.tend();
             again |= self.follow(turn);
+            self.retention.tend(&mut self.driver);
             self.tell_when_full();
             if self.driver.halted().is_some() {
                 break;
@@ -305,6 +309,7 @@ impl Service {
         turn.effects
             .retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_) | Effect::ReadPage(_)));
         self.follow(turn);
+        self.retention.finish(&mut self.driver);
         let why = self.driver.halted().map_or(Stopped::Closed, |why| Stopped::Store(why.to_owned()));
         let Self { driver, stop, closing, _last_word: last_word, .. } = self;
         // The folder is given up before anybody hears of it.

@@ -17,9 +17,11 @@ use crate::id::ShardId;
 /// The file that says which format a data folder has.
 pub const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_PREFIX: &str = "lockstep ";
-/// What may lie in a folder that has no format yet: an opening that was cut off leaves the lock, and a file system of
-/// its own brings its `lost+found`.
-const HARMLESS: [&str; 3] = [LOCK_FILE, "tmp-FORMAT", "lost+found"];
+/// What the operator has configured for the folder. Lockstep only reads it.
+pub const CONFIG_FILE: &str = "config.yaml";
+/// What may lie in a folder that has no format yet: an opening that was cut off leaves the lock, a file system of its
+/// own brings its `lost+found`, and its operator may have configured it.
+const HARMLESS: [&str; 4] = [LOCK_FILE, "tmp-FORMAT", "lost+found", CONFIG_FILE];
 
 /// The one shard of the embedded store.
 const SHARD: ShardId = ShardId(0);

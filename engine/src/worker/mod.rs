@@ -13,6 +13,7 @@ pub mod local;
 pub mod log;
 pub mod mask;
 pub mod pages;
+pub mod retired;
 pub mod secret;
 
 pub(crate) mod output;

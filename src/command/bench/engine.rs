@@ -11,7 +11,7 @@ use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::api::{Reply, Request, Start};
-use lockstep_engine::host::{self, EngineHandle, Options};
+use lockstep_engine::host::{self, EngineHandle, Options, Storage};
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::journal::JournalStats;
 use lockstep_engine::worker::{Action, Attempt, OnProgress, Outcome, StopSignal};
@@ -65,7 +65,7 @@ impl Engine {
         let lanes: Lanes = Arc::new((0..lanes).map(|_| Notify::new()).collect());
         let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing(Arc::clone(&lanes)))];
         let sandbox = Arc::new(Sandbox::new(&[]));
-        let options = Options { data: data.to_owned(), actions, sandbox, resume: false };
+        let options = Options { data: data.to_owned(), actions, sandbox, resume: false, storage: Storage::default() };
         Ok(Self { handle: host::open(options).await?, lanes, number: Arc::default() })
     }
 

@@ -1,0 +1,210 @@
+//! Keeps what attempts have printed within the storage budget: the logs of ended runs go, the oldest first.
+//!
+//! How much there is, is found out by a thread of its own; what is removed is decided here, a few runs a turn. Runs that
+//! are open are never touched, and what the journal says of any run stays.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use lockstep_dsl::value::{Millis, Timestamp};
+
+use crate::driver::{Backing, Driver};
+use crate::id::RunId;
+use crate::limits::{RETENTION_AT_END, RETENTION_MS, RETENTION_RUNS_A_TURN};
+use crate::worker::retired;
+
+/// What a data folder may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Storage {
+    /// Bytes of all of it.
+    pub max: Option<u64>,
+    /// Bytes of all logs.
+    pub logs: Option<u64>,
+    /// How long logs are kept after their run has ended.
+    pub keep: Keep,
+}
+
+/// How long something is kept after a run has ended so; without end where nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Of runs that succeeded.
+    pub succeeded: Option<Millis>,
+    /// Of runs that failed.
+    pub failed: Option<Millis>,
+    /// Of runs that were cancelled.
+    pub cancelled: Option<Millis>,
+}
+
+impl Keep {
+    fn of(&self, status: &str) -> Option<Millis> {
+        match status {
+            "succeeded" => self.succeeded,
+            "failed" => self.failed,
+            "cancelled" => self.cancelled,
+            _ => None,
+        }
+    }
+
+    /// Whether a run began so lately that its logs are kept whatever became of it.
+    fn is_too_young(&self, run: RunId, now: Timestamp) -> bool {
+        let shortest = [self.succeeded, self.failed, self.cancelled].into_iter().flatten().min();
+        shortest.is_none_or(|keep| {
+            let keep = i64::try_from(keep.0).unwrap_or(i64::MAX);
+            RunId::new(now.0.saturating_sub(keep).saturating_add(1), 0) <= run
+        })
+    }
+}
+
+/// The logs of a data folder as they were found.
+#[derive(Debug, Default)]
+struct Survey {
+    /// Runs with logs, oldest first, and their bytes.
+    runs: VecDeque<(RunId, u64)>,
+    /// Bytes that are over the budget.
+    excess: u64,
+}
+
+/// Removes what is over.
+#[derive(Debug)]
+pub(super) struct Retention {
+    storage: Storage,
+    data: PathBuf,
+    logs: PathBuf,
+    /// Engine time of the next survey.
+    next: u64,
+    coming: Option<JoinHandle<io::Result<Survey>>>,
+    found: Survey,
+}
+
+impl Retention {
+    /// For a data folder and the logs in it.
+    pub fn new(storage: Storage, data: PathBuf, logs: PathBuf) -> Self {
+        Self { storage, data, logs, next: 0, coming: None, found: Survey::default() }
+    }
+
+    /// Removes a little of what is over, and looks again now and then; never waits.
+    pub fn tend<B: Backing>(&mut self, driver: &mut Driver<B>) {
+        if self.storage == Storage::default() {
+            return;
+        }
+        let now = driver.now();
+        if self.coming.is_none() && self.found.runs.is_empty() && now.time >= self.next {
+            self.next = now.time + RETENTION_MS;
+            self.begin();
+        }
+        if self.coming.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.take_in();
+        }
+        self.remove(driver, RETENTION_RUNS_A_TURN);
+    }
+
+    /// Removes what is over before the engine ends: one that lives for a single run would never come to it.
+    pub fn finish<B: Backing>(&mut self, driver: &mut Driver<B>) {
+        if self.storage == Storage::default() || driver.halted().is_some() {
+            return;
+        }
+        // What was found earlier does not know the run that has just ended.
+        self.take_in();
+        self.begin();
+        self.take_in();
+        let mut removed = 0;
+        while removed < RETENTION_AT_END && !self.found.runs.is_empty() {
+            removed += self.remove(driver, 1);
+        }
+    }
+
+    fn begin(&mut self) {
+        let (storage, data, logs) = (self.storage, self.data.clone(), self.logs.clone());
+        let survey = move || survey(storage, &data, &logs);
+        self.coming = std::thread::Builder::new().name("retention".to_owned()).spawn(survey).ok();
+    }
+
+    /// Waits for the survey that is being made, if any.
+    fn take_in(&mut self) {
+        let Some(coming) = self.coming.take() else { return };
+        match coming.join() {
+            Ok(Ok(found)) => self.found = found,
+            Ok(Err(error)) => tracing::warn!(%error, "the size of the logs cannot be found out"),
+            Err(_) => tracing::error!("a bug of lockstep: finding out the size of the logs failed"),
+        }
+    }
+
+    /// Looks at so many runs, and removes the logs of those that are over. Gives the number of these.
+    fn remove<B: Backing>(&mut self, driver: &mut Driver<B>, runs: usize) -> usize {
+        let mut removed = 0;
+        for _ in 0..runs {
+            let Some((run, bytes)) = self.found.runs.pop_front() else { break };
+            let now = driver.now().wall;
+            if self.found.excess == 0 && self.storage.keep.is_too_young(run, now) {
+                // And so is all that follows. Nothing need be read to know that.
+                self.found.runs.clear();
+                break;
+            }
+            let (status, ended) = match driver.ended(run) {
+                Ok(Some(ended)) => ended,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "which runs have ended cannot be found out, and no logs are removed");
+                    self.found = Survey::default();
+                    break;
+                }
+            };
+            if self.found.excess == 0 && !is_over(self.storage.keep.of(&status), ended, now) {
+                continue;
+            }
+            match retired::retire(&self.logs.join(run.to_string()), now) {
+                Ok(()) => {
+                    tracing::info!(%run, bytes, "the logs of a run are removed, to keep within the storage budget");
+                    self.found.excess = self.found.excess.saturating_sub(bytes);
+                    removed += 1;
+                }
+                Err(error) => tracing::warn!(%run, %error, "the logs of a run cannot be removed"),
+            }
+        }
+        removed
+    }
+}
+
+fn is_over(keep: Option<Millis>, ended: Timestamp, now: Timestamp) -> bool {
+    let age = u64::try_from(now.0.saturating_sub(ended.0)).unwrap_or(0);
+    keep.is_some_and(|keep| age >= keep.0)
+}
+
+fn survey(storage: Storage, data: &Path, logs: &Path) -> io::Result<Survey> {
+    let mut runs: Vec<(RunId, u64)> = Vec::new();
+    for entry in fs::read_dir(logs)? {
+        let entry = entry?;
+        let Some(run) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let bytes = retired::bytes(&entry.path())?;
+        if bytes > 0 {
+            runs.push((run, bytes));
+        }
+    }
+    runs.sort_unstable();
+    let of_logs: u64 = runs.iter().map(|(_, bytes)| bytes).sum();
+    let over = |limit: Option<u64>, bytes: u64| limit.map_or(0, |limit| bytes.saturating_sub(limit));
+    let of_all = if storage.max.is_some() { size(data)? } else { 0 };
+    let excess = over(storage.logs, of_logs).max(over(storage.max, of_all));
+    Ok(Survey { runs: runs.into(), excess })
+}
+
+/// Bytes of all files below a folder. What goes meanwhile does not count.
+fn size(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let entry = entry?;
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += metadata.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,103 @@
+//! `config.yaml` in a data folder: what its operator has decided for everything that runs there.
+//!
+//! Strict: a key that nobody knows is an error with a suggestion, so that no decision is silently without effect. All
+//! that is wrong is said at once, with the line.
+
+mod reader;
+mod storage;
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use lockstep_dsl::source::Source;
+use lockstep_dsl::yaml;
+use lockstep_engine::host::Storage;
+use lockstep_engine::store::folder::CONFIG_FILE;
+
+use self::reader::Reader;
+use crate::ending::Failure;
+use crate::output::text::count;
+use crate::output::{self, Style};
+use crate::runbook_file::{read_text, render};
+
+/// Bytes of the file.
+const FILE_BYTES: u64 = 64 * 1024;
+
+/// What is configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// What the folder may hold.
+    pub storage: Storage,
+}
+
+/// Reads that of a data folder; without a file everything is as if nothing was said.
+pub fn read(data: &Path) -> Result<Config, Failure> {
+    let path = data.join(CONFIG_FILE);
+    // A folder that cannot be looked into cannot be opened either, and that says it better.
+    let is_nowhere = |error: io::Error| {
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
+    };
+    if path.symlink_metadata().is_err_and(is_nowhere) {
+        return Ok(Config::default());
+    }
+    let wrong = |number: usize| {
+        Failure::Invalid(format!("{} in `{}`; nothing was started", count(number, "error"), path.display()))
+    };
+    let source = Source::new(path.display().to_string(), read_text(&path, FILE_BYTES)?);
+    let mapping = yaml::parse(&source).map_err(|diagnostics| {
+        // Standard error may be gone; the exit code says enough.
+        let _ = output::say(render(&diagnostics, Style { color: false }).trim_end());
+        wrong(diagnostics.len())
+    })?;
+    let mut reader = Reader::new(&source);
+    let mut config = Config::default();
+    reader.map("", &mapping, &mut [("storage", &mut |reader, node| config.storage = storage::read(reader, node))]);
+    let errors = reader.errors();
+    if errors.is_empty() {
+        return Ok(config);
+    }
+    for error in &errors {
+        let _ = output::say(&format!("error: {error}"));
+    }
+    Err(wrong(errors.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use lockstep_dsl::value::Millis;
+
+    use super::*;
+
+    fn read_config(text: &str) -> (Config, Vec<String>) {
+        let source = Source::new("config.yaml", text);
+        let mapping = yaml::parse(&source).unwrap();
+        let mut reader = Reader::new(&source);
+        let mut config = Config::default();
+        reader.map("", &mapping, &mut [("storage", &mut |reader, node| config.storage = storage::read(reader, node))]);
+        (config, reader.errors())
+    }
+
+    #[test]
+    fn what_is_said_is_read() {
+        let text = "storage:\n  max: 10GiB\n  logs: 1GB\n  keep: { succeeded: 30d, failed: 90d }\n";
+        let (config, errors) = read_config(text);
+        assert_eq!(errors, [""; 0]);
+        let storage = config.storage;
+        assert_eq!((storage.max, storage.logs), (Some(10 << 30), Some(1_000_000_000)));
+        assert_eq!((storage.keep.succeeded, storage.keep.cancelled), (Some(Millis(30 * 86_400_000)), None));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_with_its_line() {
+        let (_, errors) = read_config("storage:\n  lgos: 1GB\n  max: much\n  keep: { succeeded: 30 }\nserver: 1\n");
+        assert_eq!(errors.len(), 4, "{errors:#?}");
+        for (error, text) in errors.iter().zip([
+            "config.yaml:2: `storage` has no key `lgos`; did you mean `logs`?",
+            "config.yaml:3: `storage.max`: ",
+            "config.yaml:4: `storage.keep.succeeded`: ",
+            "config.yaml:5: there is no key `server`; there are `storage`",
+        ]) {
+            assert!(error.starts_with(text), "{error:?} is not {text:?}");
+        }
+    }
+}
