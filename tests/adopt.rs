@@ -5,12 +5,14 @@
 //!
 //! `LOCKSTEP_ROUNDS` sets the number of rounds, `LOCKSTEP_SEED` repeats a series; both are printed.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value as Json;
 
-use crate::harness::{Case, Process, Report, Series};
+use crate::harness::{Case, Process, Random, Report, Series};
 
 const ROUNDS: u32 = 50;
 const STEPS: usize = 3;
@@ -20,47 +22,49 @@ const LINES: usize = 20;
 fn a_command_is_picked_up_wherever_the_engine_is_killed() {
     let series = Series::of(ROUNDS);
     let mut report = Report::of("adopt", "adopt::a_command_is_picked_up", &series);
-    let kills = series.play(|round, random| {
-        let case = talkative();
-        let mut run = case.start();
-        let id = run.id();
-        let mut kills = 0;
-        for _ in 0..=random.below(2) {
-            // In the middle of a command, at a line of it; a later kill may come too late for that.
-            let line = format!("line {}", 1 + random.below(LINES as u64 - 2));
-            let step = format!("s{}", random.below(STEPS as u64));
-            let seen = run.event(&format!("{round}: a line"), |event| {
-                (event["path"] == *step && event["line"] == *line) || event["type"] == "run"
-            });
-            if seen["type"] == "run" {
-                break;
-            }
-            run.kill();
-            kills += 1;
-            assert_eq!(case.show(&id)["interrupted"], true, "{round}");
-            run = Process::start(case.command(["resume", "--json"]));
-        }
-        run.outcome(&case).succeeds();
-        let witness = case.read("witness");
-        for step in 0..STEPS {
-            let of = |word: &str| -> Vec<&str> {
-                let beginning = format!("{word} {step} ");
-                witness.lines().filter_map(|line| line.strip_prefix(beginning.as_str())).collect()
-            };
-            assert_eq!(of("begin").len(), 1, "{round}: {witness}");
-            assert_eq!(of("begin"), of("end"), "{round}: the process that began has ended: {witness}");
-            let all: Vec<_> = (0..LINES).map(|line| format!("line {line}")).collect();
-            let logged = case.lockstep(["logs", &id, &format!("s{step}")]);
-            assert_eq!(logged.stdout.lines().collect::<Vec<_>>(), all, "{round}: step s{step}");
-        }
-        kills
-    });
+    let kills = series.play(|round, random| pick_up(&talkative(Case::new()), round, random));
     report.faults("kill -9 of the engine in mid-command", kills.iter().sum());
     report.outcomes("picked up, and succeeded", series.rounds.into());
 }
 
+/// One round: kills the engine in mid-command, and resumes. Gives the number of kills.
+pub fn pick_up(case: &Case, round: &str, random: &mut Random) -> u64 {
+    let mut run = case.start();
+    let id = run.id();
+    let mut kills = 0;
+    for _ in 0..=random.below(2) {
+        // In the middle of a command, at a line of it; a later kill may come too late for that.
+        let line = format!("line {}", 1 + random.below(LINES as u64 - 2));
+        let step = format!("s{}", random.below(STEPS as u64));
+        let seen = run.event(&format!("{round}: a line"), |event| {
+            (event["path"] == *step && event["line"] == *line) || event["type"] == "run"
+        });
+        if seen["type"] == "run" {
+            break;
+        }
+        run.kill();
+        kills += 1;
+        assert_eq!(case.show(&id)["interrupted"], true, "{round}");
+        run = Process::start(case.command(["resume", "--json"]));
+    }
+    run.outcome(case).succeeds();
+    let witness = case.read("witness");
+    for step in 0..STEPS {
+        let of = |word: &str| -> Vec<&str> {
+            let beginning = format!("{word} {step} ");
+            witness.lines().filter_map(|line| line.strip_prefix(beginning.as_str())).collect()
+        };
+        assert_eq!(of("begin").len(), 1, "{round}: {witness}");
+        assert_eq!(of("begin"), of("end"), "{round}: the process that began has ended: {witness}");
+        let all: Vec<_> = (0..LINES).map(|line| format!("line {line}")).collect();
+        let logged = case.lockstep(["logs", &id, &format!("s{step}")]);
+        assert_eq!(logged.stdout.lines().collect::<Vec<_>>(), all, "{round}: step s{step}");
+    }
+    kills
+}
+
 /// Steps that print a line every moment, and note which process begins and ends.
-fn talkative() -> Case {
+pub fn talkative(case: Case) -> Case {
     let steps = (0..STEPS).map(|step| {
         format!(
             "  - id: s{step}
@@ -72,7 +76,7 @@ fn talkative() -> Case {
             LINES - 1
         )
     });
-    Case::new().runbook(&format!("steps:\n{}", steps.collect::<String>()))
+    case.runbook(&format!("steps:\n{}", steps.collect::<String>()))
 }
 
 #[test]
@@ -101,7 +105,12 @@ finally:
 
 #[test]
 fn a_step_whose_supervisor_is_killed_too_waits_in_doubt() {
-    let (case, id) = lost("once");
+    lose_supervisor(Case::new());
+}
+
+/// Kills the engine and the supervisor of a command that must not begin twice, and resumes.
+pub fn lose_supervisor(case: Case) {
+    let (case, id) = lost(case, "once");
     case.lockstep(["resume", &id, "--json"]).exits(3);
     let step = case.show(&id)["steps"][0].clone();
     assert_eq!(step["status"], "in_doubt");
@@ -113,15 +122,14 @@ fn a_step_whose_supervisor_is_killed_too_waits_in_doubt() {
 
 #[test]
 fn a_repeated_command_never_overlaps_the_one_before() {
-    let (case, id) = lost("idempotent");
+    let (case, id) = lost(Case::new(), "idempotent");
     case.lockstep(["resume", &id, "--json"]).succeeds();
     assert_eq!(case.read("witness"), "begin\nbegin\nend\n", "the first was gone when the second began");
 }
 
 /// A case in which the engine and the supervisor were killed, but not the command. It notes if another one of it lives
 /// when it begins; only the second one ends by itself.
-fn lost(effect: &str) -> (Case, String) {
-    let case = Case::new();
+fn lost(case: Case, effect: &str) -> (Case, String) {
     let gate = case.gate("gate");
     let case = case.runbook(&format!(
         "steps:
@@ -150,8 +158,36 @@ fn lost(effect: &str) -> (Case, String) {
 }
 
 #[test]
+fn files_of_a_run_that_were_torn_are_laid_out_anew() {
+    tear_files(Case::new());
+}
+
+/// Tears the files of a run as a loss of power would, in mid-command, and resumes.
+pub fn tear_files(case: Case) {
+    let gate = case.gate("gate");
+    let case = case.file("deploy.sh", "echo whole >> done\n").runbook(&format!(
+        "steps:\n  - {{ id: work, shell: \"{}\" }}\n  - {{ id: deploy, shell: {{ file: ./deploy.sh }} }}\n",
+        gate.script()
+    ));
+    let mut run = case.start();
+    let id = run.id();
+    gate.arrival();
+    run.kill();
+    let spool = fs::read_dir(case.data().join("spool")).expect("the spool").flatten();
+    let mut laid_out = spool.map(|entry| entry.path().join("deploy.sh")).filter(|path| path.exists());
+    let torn = laid_out.next().expect("the files of the run are laid out");
+    fs::set_permissions(&torn, Permissions::from_mode(0o600)).expect("its rights can be changed");
+    fs::write(&torn, "echo torn >> done\n").expect("it can be written");
+    fs::set_permissions(&torn, Permissions::from_mode(0o400)).expect("its rights can be changed");
+    let resume = Process::start(case.command(["resume", &id, "--json"]));
+    gate.open();
+    resume.outcome(&case).succeeds();
+    assert_eq!(case.read("done"), "whole\n");
+}
+
+#[test]
 fn after_another_boot_a_repeatable_command_is_repeated() {
-    let (case, id) = lost("idempotent");
+    let (case, id) = lost(Case::new(), "idempotent");
     let spool = fs::read_dir(case.data().join("spool")).unwrap().next().expect("an attempt").unwrap().path();
     let task = spool.join("task");
     let mut json: Json = serde_json::from_slice(&fs::read(&task).unwrap()).unwrap();
@@ -212,14 +248,7 @@ fn the_program_may_be_replaced_while_a_command_runs() {
         "steps:\n  - {{ id: one, shell: \"echo began >> done; {}\" }}\n  - {{ id: two, shell: 'echo two >> done' }}\n",
         gate.script()
     ));
-    let old = case.path("lockstep");
-    fs::copy(env!("CARGO_BIN_EXE_lockstep"), &old).unwrap();
-    let mut command = case.run_command(&["--json"]);
-    // The same command line, by the copy.
-    let mut by_copy = std::process::Command::new(&old);
-    by_copy.args(command.get_args()).current_dir(case.path("")).env_clear();
-    by_copy.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command = by_copy;
+    let (old, command) = by_copy(&case);
     let mut run = Process::start(command);
     let id = run.id();
     gate.arrival();
@@ -238,12 +267,7 @@ fn an_engine_whose_file_was_replaced_starts_its_own_supervisors() {
     let gate = case.gate("gate");
     let case =
         case.runbook(&format!("steps:\n  - {{ shell: \"{}\" }}\n  - {{ shell: 'echo two >> done' }}\n", gate.script()));
-    let old = case.path("lockstep");
-    fs::copy(env!("CARGO_BIN_EXE_lockstep"), &old).unwrap();
-    let model = case.run_command(&["--json"]);
-    let mut command = std::process::Command::new(&old);
-    command.args(model.get_args()).current_dir(case.path("")).env_clear();
-    command.envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let (old, command) = by_copy(&case);
     let run = Process::start(command);
     gate.arrival();
     fs::remove_file(&old).unwrap();
@@ -251,6 +275,21 @@ fn an_engine_whose_file_was_replaced_starts_its_own_supervisors() {
     gate.open();
     run.outcome(&case).succeeds();
     assert_eq!(case.read("done"), "two\n");
+}
+
+/// The command line of a run by a copy of the program, and where that lies.
+///
+/// Another process copies it: a program whose file is open for writing does not start, and what another test forks at
+/// that moment would hold open what this process has open.
+fn by_copy(case: &Case) -> (PathBuf, Command) {
+    let copy = case.path("lockstep");
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_lockstep")).arg(&copy).status();
+    assert!(copied.expect("`cp` can be run").success(), "the program cannot be copied");
+    let model = case.run_command(&["--json"]);
+    let mut command = Command::new(&copy);
+    command.args(model.get_args()).current_dir(case.path("")).env_clear();
+    command.envs(model.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    (copy, command)
 }
 
 /// A log leaves room for what matters more, and says what it does not hold.
@@ -266,7 +305,7 @@ fn a_command_that_prints_more_than_the_disk_holds_ends_as_it_ended() {
         test "$(stat -f -c %a "$LOCKSTEP_DATA")" -gt 100; echo "room: $?"
     "#;
     let program = case.command(Vec::<String>::new());
-    let mut command = std::process::Command::new("unshare");
+    let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(program.get_program());
     command.current_dir(case.path("")).env("LOCKSTEP_DATA", case.data()).env("HOME", case.path(""));
     let outcome = Process::start(command).outcome(&case);

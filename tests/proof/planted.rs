@@ -8,17 +8,21 @@ use lockstep_engine::fault::Bug;
 
 use super::power::{Cuts, Span, on_disk, play};
 use super::trial::{Trial, Violation};
+use crate::adopt;
 use crate::harness::{Case, Random, Report, Series};
 
 /// Losses of power within which a missing sync is found; most are in the first ten.
 const POWER_ROUNDS: u32 = 200;
+/// Kills of the engine in mid-command within which an end that is not read is found; the first finds it.
+const ADOPT_ROUNDS: u32 = 10;
 
 #[test]
-fn syncs_that_are_missing_are_caught_by_a_loss_of_power() {
-    let bugs = [Bug::NoSync, Bug::SegmentFolderNotSynced, Bug::RetriedSync, Bug::LastFrameNotAgain];
+fn what_was_not_synced_is_caught_by_a_loss_of_power() {
+    let bugs =
+        [Bug::NoSync, Bug::SegmentFolderNotSynced, Bug::RetriedSync, Bug::LastFrameNotAgain, Bug::OtherBootIgnored];
     let span = Span::learn();
     let series = Series::new(Series::of(1).seed(), u32::try_from(bugs.len()).expect("a short list"));
-    let mut report = Report::of("planted", "proof::planted::syncs", &series);
+    let mut report = Report::of("planted", "proof::planted::what_was_not_synced", &series);
     series.play_numbered(|number, name, random| {
         let bug = bugs[number as usize];
         let caught = (0..POWER_ROUNDS).find_map(|round| power_round(bug, span, random).err().map(|why| (round, why)));
@@ -40,6 +44,32 @@ fn what_is_done_before_it_is_stored_is_caught_by_a_failing_write() {
     });
     report.outcomes("caught", u64::from(series.rounds));
 }
+
+#[test]
+fn what_is_overlooked_in_the_spool_is_caught_by_a_crash() {
+    let suites: [(Bug, Suite); 3] = [
+        (Bug::ExitIgnored, |case, name, random| _ = adopt::pick_up(&adopt::talkative(case), name, random)),
+        (Bug::BegunIgnored, |case, _, _| adopt::lose_supervisor(case)),
+        (Bug::FilesBelieved, |case, _, _| adopt::tear_files(case)),
+    ];
+    let series = Series::new(Series::of(1).seed(), u32::try_from(suites.len()).expect("a short list"));
+    let mut report = Report::of("planted", "proof::planted::what_is_overlooked", &series);
+    series.play_numbered(|number, name, random| {
+        let (bug, suite) = suites[number as usize];
+        let mut fails = || {
+            judged(|| {
+                suite(planted(bug), name, random);
+                Ok(())
+            })
+            .is_err()
+        };
+        assert!((0..ADOPT_ROUNDS).any(|_| fails()), "{name}: {} is not caught", bug.name());
+    });
+    report.outcomes("caught", u64::from(series.rounds));
+}
+
+/// A suite that fails by a panic.
+type Suite = fn(Case, &str, &mut Random);
 
 fn planted(bug: Bug) -> Case {
     Case::new().env("LOCKSTEP_PLANTED", bug.name())

@@ -78,6 +78,14 @@ bugs! {
         "The key contains the attempt, so that a repeated one looks new to the world.",
     MaskedByChunk = "masked-by-chunk" in "engine/src/worker/mask.rs":
         "A secret that comes in two chunks is not masked.",
+    ExitIgnored = "exit-ignored" in "engine/src/worker/recover.rs":
+        "How a command ended while no engine lived is not read.",
+    BegunIgnored = "begun-ignored" in "engine/src/worker/recover.rs":
+        "A command whose supervisor was killed counts as one that never began.",
+    OtherBootIgnored = "other-boot-ignored" in "engine/src/worker/recover.rs":
+        "What lies in the spool is believed after the machine was started anew.",
+    FilesBelieved = "files-believed" in "engine/src/host/pinned.rs":
+        "The files of a run are taken as whole because their folder is there.",
 }
 
 #[cfg(feature = "proof")]
