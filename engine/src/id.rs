@@ -32,6 +32,16 @@ impl RunId {
         Self(((since & 0xff_ffff_ffff) << 20) | (random as u64 & 0xf_ffff))
     }
 
+    /// The number behind the text; sorts as the text does.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The id with this number; `None` if no id has it.
+    pub const fn of_number(number: u64) -> Option<Self> {
+        if number >> 60 == 0 { Some(Self(number)) } else { None }
+    }
+
     /// Reads an id as people write it: case does not matter, `i` and `l` are 1, `o` is 0.
     pub fn parse_prefix(text: &str) -> Option<String> {
         let normal: String = text
@@ -159,6 +169,7 @@ mod tests {
         let late = RunId::new(EPOCH_MS + 6, 0);
         assert!(early < late && early.to_string() < late.to_string());
         assert_eq!(late.to_string().parse(), Ok(late));
+        assert_eq!((RunId::of_number(late.number()), RunId::of_number(u64::MAX)), (Some(late), None));
         assert_eq!(late.to_string().to_uppercase().replace('0', "O").parse(), Ok(late));
         let letters = "0123456789ab".parse::<RunId>().map(|id| id.to_string());
         assert_eq!(letters.as_deref(), Ok("0123456789ab"));

@@ -91,6 +91,18 @@ pub const RETENTION_RUNS_A_TURN: usize = 4;
 /// Runs whose logs are removed when the engine ends, and nobody waits any more but for that.
 pub const RETENTION_AT_END: usize = 1_024;
 
+/// Bytes of journal after which a base is made: so much is replayed where the checkpoint cannot be believed.
+pub const BASE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// The same when an engine closes: whoever looks at the folder afterwards reads the rest of the journal each time.
+pub const CLOSING_BASE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Milliseconds after a base that failed before the next is tried: mostly the disk is full.
+pub const BASE_RETRY_MS: u64 = 60_000;
+
+/// Runs that change while the journal is replayed before those that have ended are let go of.
+pub const MAX_REPLAYED_RUNS: usize = 10_000;
+
 /// Rows of a list of runs.
 pub const MAX_LISTED_RUNS: usize = 10_000;
 

@@ -15,8 +15,6 @@ use crate::store::{FORMAT_VERSION, Layout, OpenError};
 
 /// How often a folder may change under the copy before it is given up.
 const TRIES: usize = 5;
-/// Begins the names of bases.
-const BASE: &str = "base-";
 
 /// Copies the data folder at `data` into the new or empty folder `backup`, examines the copy, and labels it. Gives the
 /// label, and what the examination found: what is damaged in the one is so in the other.
@@ -70,8 +68,10 @@ fn copy_all(from: &Layout, to: &Layout) -> Result<u64, OpenError> {
         files::create_folder(&part).map_err(cannot("cannot create", &part))?;
     }
     let mut bytes = 0;
-    let beside = |name: &String| name.starts_with(BASE) || name == CONFIG_FILE;
-    for name in copy::names(from.path())?.into_iter().filter(beside) {
+    if from.bases().exists() {
+        bytes += copy::folder(&from.bases(), &to.bases())?;
+    }
+    for name in copy::names(from.path())?.into_iter().filter(|name| name == CONFIG_FILE) {
         bytes += copy::file(&from.path().join(&name), &to.path().join(&name))?.unwrap_or_default();
     }
     let (journal, copied) = (from.journal(), to.journal());

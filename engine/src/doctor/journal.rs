@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::finding::{Part, Report};
-use crate::core::State;
 use crate::core::run::Record;
-use crate::driver::recovery::decode_record;
-use crate::host::fold;
-use crate::id::{Lsn, RunId};
+use crate::driver::fold::Broken;
+use crate::driver::recovery::{decode_record, load_base};
+use crate::driver::whole::Whole;
+use crate::id::Lsn;
 use crate::store::folder::open_read_only;
-use crate::store::{Layout, OpenError};
+use crate::store::{Frames, Layout, OpenError};
 
 const DAMAGED: &str = "keep a copy of the folder as it is, and put a backup in its place";
 
 /// What the journal says.
 pub(super) struct Truth {
-    /// Every run, open or ended.
-    pub state: State,
+    /// Every run: in its state, open or ended, those of which the journal holds all records; of the others that have ended
+    /// a summary.
+    pub whole: Whole,
     /// The last record.
     pub last: Lsn,
     /// What it says of checkpoints: position, generation, digest.
@@ -30,8 +31,8 @@ impl Truth {
     /// # Errors
     /// Nothing was stored there yet, or it is of a newer program.
     pub fn read(layout: &Layout, report: &mut Report) -> Result<Option<Self>, OpenError> {
-        let mut truth = Self { state: State::default(), last: Lsn(0), checkpoints: BTreeSet::new() };
-        let mut broken = BTreeSet::new();
+        let mut truth = Self { whole: Whole::default(), last: Lsn(0), checkpoints: BTreeSet::new() };
+        let mut broken = Broken::new();
         match truth.take_all(layout, &mut broken, report) {
             Ok(()) => {}
             Err(OpenError::Damaged { path, offset, what }) => {
@@ -48,27 +49,30 @@ impl Truth {
                 return Err(error);
             }
         }
-        for run in broken {
+        for run in broken.keys() {
             let what = format!("a record of run {run} cannot be applied: the run is quarantined, the others go on");
             report.damage(Part::Journal, &layout.journal(), 0, what, "this is a bug of lockstep: please report it");
         }
-        for run in truth.state.runs() {
+        for run in truth.whole.state.runs() {
             report.checked.runs += 1;
             report.checked.open += u64::from(!run.is_ended());
         }
         Ok(Some(truth))
     }
 
-    fn take_all(
-        &mut self,
-        layout: &Layout,
-        broken: &mut BTreeSet<RunId>,
-        report: &mut Report,
-    ) -> Result<(), OpenError> {
+    fn take_all(&mut self, layout: &Layout, broken: &mut Broken, report: &mut Report) -> Result<(), OpenError> {
         let folder = open_read_only(layout.path())?;
+        let oldest = folder.journal.oldest();
+        // Where the journal's beginning was dropped, a base stands for it.
+        let base = if oldest == Lsn(1) { None } else { load_base(&folder.bases, &folder.journal)? };
+        let (base, opening) = base.unwrap_or_default();
+        self.whole = Whole::after(opening);
+        let from = Lsn(base.0 + 1);
         let mut failed = None;
-        folder.journal.read(Lsn(1), &mut |frame| {
-            let taken = fold(&mut self.state, broken, &frame).and_then(|()| self.take_checkpoints(&frame));
+        folder.journal.read(oldest, &mut |frame| {
+            let folds = frame.last() >= from;
+            let taken = if folds { self.whole.fold(&folder.journal, broken, &frame, from).map(drop) } else { Ok(()) };
+            let taken = taken.and_then(|()| self.take_checkpoints(&frame));
             report.checked.frames += 1;
             report.checked.records += frame.records.len() as u64;
             self.last = frame.last();

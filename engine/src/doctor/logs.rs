@@ -18,8 +18,8 @@ const CUT: &str = "what comes before it can be read: `lockstep logs` says where 
 
 pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
     let logs = layout.logs();
-    let mut known = BTreeSet::new();
-    for run in truth.state.runs() {
+    let mut known: BTreeSet<PathBuf> = truth.whole.past.keys().map(|run| logs.join(run.to_string())).collect();
+    for run in truth.whole.state.runs() {
         let folder = logs.join(run.id.to_string());
         let removed = retired(&folder).is_some();
         known.insert(folder);

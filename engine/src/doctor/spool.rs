@@ -52,7 +52,7 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
 /// The folders that open runs need: of an attempt, or of a run's files.
 pub(super) fn wanted(places: &Places, truth: &Truth) -> BTreeMap<PathBuf, Option<(RunId, Token)>> {
     let mut wanted = BTreeMap::new();
-    for run in truth.state.runs().filter(|run| !run.is_ended()) {
+    for run in truth.whole.state.runs().filter(|run| !run.is_ended()) {
         wanted.insert(places.files(run.id), None);
         wanted.extend(run.running().map(|(_, token)| (places.attempt(run.id, token), Some((run.id, token)))));
     }

@@ -19,7 +19,7 @@ pub(super) fn examine(layout: &Layout, truth: Option<&Truth>, report: &mut Repor
         report.note(Part::State, &path, what, "examine it when nothing runs");
         return;
     }
-    let checkpoint = match examine_image(&path) {
+    let (checkpoint, entries) = match examine_image(&path) {
         Ok(Some(checkpoint)) => checkpoint,
         Ok(None) => {
             if truth.is_some_and(|truth| !truth.checkpoints.is_empty()) {
@@ -32,7 +32,7 @@ pub(super) fn examine(layout: &Layout, truth: Option<&Truth>, report: &mut Repor
             return;
         }
     };
-    report.checked.entries = checkpoint.entries.len() as u64;
+    report.checked.entries = entries;
     let Some(truth) = truth else { return };
     if checkpoint.lsn > truth.last {
         let what = format!(

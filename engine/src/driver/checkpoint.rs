@@ -3,75 +3,90 @@
 //! The image is only trusted when the journal says what is in it, so the journal's record comes last. When the image
 //! cannot be written nothing else suffers: what changed is kept in memory and tried again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::backing::Backing;
+use super::base::Occasion;
 use super::batch::Batch;
 use super::effect::Turn;
+use super::past::{Span, Summary};
 use super::{Driver, Input};
-use crate::api::RunRow;
-use crate::core::run::Record;
+use crate::core::run::{Record, Run};
 use crate::encode::encode;
 use crate::id::{Lsn, RunId};
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS};
-use crate::store::{self, Image};
-use crate::view::run_row;
+use crate::store::{self, Checkpoint, Frames, Image, ImageError};
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     pub runs: BTreeSet<RunId>,
-    pub definitions: BTreeSet<String>,
     /// Bytes appended since.
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
 }
 
-/// What lists show of a run, and where its history begins.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Summary {
-    pub row: RunRow,
-    /// The position of the record that created it.
-    pub created_at: Lsn,
+/// A run as a checkpoint holds it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kept {
+    /// Where its records are.
+    pub span: Span,
+    /// Its state.
+    pub run: Run,
 }
 
-/// Begins the keys of summaries.
-pub(super) const SUMMARY_PREFIX: &[u8] = b"sum/";
+/// The same, to be written.
+#[derive(Serialize)]
+struct Keep<'a> {
+    span: Span,
+    run: &'a Run,
+}
+
+/// Begins the keys of open runs, and of those that ended whose records are not all kept.
+pub(crate) const RUN_PREFIX: &[u8] = b"run/";
+/// Begins the keys of summaries of runs that ended.
+pub(crate) const SUMMARY_PREFIX: &[u8] = b"sum/";
+/// Begins the keys of definitions that open runs use.
+pub(crate) const DEFINITION_PREFIX: &[u8] = b"def/";
+/// The key of the oldest position that is still needed.
+pub(crate) const NEEDS_KEY: &[u8] = b"needs";
+/// Begins the keys of the positions of all definitions.
+pub(crate) const PLACE_PREFIX: &[u8] = b"place/";
 
 /// The key of a run.
 pub(super) fn run_key(id: RunId) -> Vec<u8> {
-    format!("run/{id}").into_bytes()
+    key(RUN_PREFIX, &id.to_string())
 }
 
 /// The key of a run's summary, or the beginning of the keys of several.
 pub(super) fn summary_key(prefix: &str) -> Vec<u8> {
-    [SUMMARY_PREFIX, prefix.as_bytes()].concat()
+    key(SUMMARY_PREFIX, prefix)
 }
 
-/// The key of a definition.
-pub(super) fn definition_key(hash: &str) -> Vec<u8> {
-    format!("def/{hash}").into_bytes()
+fn key(prefix: &[u8], name: &str) -> Vec<u8> {
+    [prefix, name.as_bytes()].concat()
 }
 
 impl<B: Backing> Driver<B> {
     /// Notes that a record changed something; called once for every durable record.
     pub(super) fn note(&mut self, lsn: Lsn, record: &Record) {
+        self.positions.note(lsn, record, &self.state);
+        if let Record::Created { run, .. } = record {
+            self.started.note(*run);
+        }
+        self.mark(record);
+    }
+
+    /// Notes that a record changed what the next checkpoint holds.
+    pub(super) fn mark(&mut self, record: &Record) {
         match record {
-            Record::Defined { hash, .. } => {
-                self.dirty.definitions.insert(hash.clone());
-            }
-            Record::Created { run, .. } => {
-                self.created_at.insert(*run, lsn);
-                self.newest = self.newest.max(Some(*run));
-                self.started.note(*run);
+            Record::Created { run, .. } | Record::Changed { run, .. } => {
                 self.dirty.runs.insert(*run);
             }
-            Record::Changed { run, .. } => {
-                self.dirty.runs.insert(*run);
-            }
+            Record::Defined { .. } => {}
             Record::Checkpointed { .. } | Record::Rested { .. } => return,
         }
         self.dirty.since.get_or_insert(self.now.time);
@@ -87,7 +102,14 @@ impl<B: Backing> Driver<B> {
     /// Makes a checkpoint if one is due. To be called between turns, when the effects of the last one are done: runs
     /// that have ended are let go of.
     pub fn tend(&mut self) -> Turn {
-        if self.checkpoint_due().is_some_and(|due| due <= self.now.time) { self.checkpoint() } else { Turn::default() }
+        if self.image.failure().is_some() {
+            self.dirty.since.get_or_insert(self.now.time);
+        }
+        if self.checkpoint_due().is_some_and(|due| due <= self.now.time) {
+            self.checkpoint(Occasion::Due)
+        } else {
+            Turn::default()
+        }
     }
 
     /// Takes in the last reports, without going on from them, and makes a last checkpoint; the driver may then be
@@ -104,13 +126,13 @@ impl<B: Backing> Driver<B> {
         }
         self.refuse_requests(&mut turn);
         if self.dirty.since.is_some() && !self.may_rest_unchecked() {
-            turn.effects.extend(self.checkpoint().effects);
+            turn.effects.extend(self.checkpoint(Occasion::Closing).effects);
         }
         self.rest(&mut turn);
         turn
     }
 
-    fn checkpoint(&mut self) -> Turn {
+    pub(super) fn checkpoint(&mut self, occasion: Occasion) -> Turn {
         let mut turn = Turn::default();
         if self.held.is_some() || self.halted.is_some() {
             return turn;
@@ -119,26 +141,18 @@ impl<B: Backing> Driver<B> {
             self.put_off_checkpoint(&refusal.message);
             return turn;
         }
-        let mut entries = store::Dirty::default();
-        for hash in &self.dirty.definitions {
-            if let Some(graph) = self.state.definition(hash) {
-                entries.entries.insert(definition_key(hash), Some(encode(graph.as_ref())));
-            }
+        if occasion == Occasion::Due && self.is_making_base() {
+            self.postpone_checkpoint();
+            return turn;
         }
-        for id in &self.dirty.runs {
-            let Some(run) = self.run(*id) else { continue };
-            let Some(created_at) = self.created_at.get(id).copied() else { continue };
-            let summary = Summary { row: run_row(&run, false), created_at };
-            entries.entries.insert(run_key(*id), Some(encode(&*run)));
-            entries.entries.insert(summary_key(&id.to_string()), Some(encode(&summary)));
-        }
+        self.refill_image();
         let lsn = self.last;
-        match self.image.checkpoint(lsn, &entries) {
+        match self.store_state(lsn) {
             Ok((generation, digest)) => {
-                let changed = std::mem::take(&mut self.dirty);
                 self.append_records(vec![Record::Checkpointed { lsn, generation, digest }], &mut turn);
-                self.let_go(&changed.runs);
-                changed.runs.iter().for_each(|id| self.state.pack(*id));
+                if self.held.is_none() && self.halted.is_none() {
+                    self.begin_base_of(Checkpoint { lsn, generation, digest }, occasion);
+                }
             }
             Err(error) => self.put_off_checkpoint(&error.to_string()),
         }
@@ -147,16 +161,56 @@ impl<B: Backing> Driver<B> {
 
     fn put_off_checkpoint(&mut self, why: &str) {
         tracing::warn!(why, "the checkpoint failed; it is tried again, and nothing is lost");
-        // Counted from now, so that a broken image is not tried at every turn.
+        self.postpone_checkpoint();
+    }
+
+    /// Counts from now, so that a checkpoint that cannot be made is not tried at every turn.
+    const fn postpone_checkpoint(&mut self) {
         self.dirty.since = Some(self.now.time);
         self.dirty.bytes = 0;
     }
 
-    /// Lets go of ended runs, which the image holds now.
-    fn let_go(&mut self, runs: &BTreeSet<RunId>) {
-        for id in runs {
-            if self.state.release(*id).is_some() {
-                self.created_at.remove(id);
+    /// Brings what changed up to `lsn` into the image, and lets go of what it holds now. Nothing but the journal's
+    /// record, which is to follow, makes the image believed.
+    pub(super) fn store_state(&mut self, lsn: Lsn) -> Result<(u64, [u8; 32]), ImageError> {
+        let stored = self.image.checkpoint(lsn, &self.changed_entries())?;
+        self.let_go();
+        Ok(stored)
+    }
+
+    fn changed_entries(&self) -> store::Dirty {
+        let mut entries = BTreeMap::new();
+        for hash in &self.positions.touched {
+            let used = self.positions.uses.contains_key(hash);
+            let graph = self.state.definition(hash).filter(|_| used);
+            entries.insert(key(DEFINITION_PREFIX, hash), graph.map(|graph| encode(graph.as_ref())));
+            let place = self.positions.definitions.get(hash);
+            entries.insert(key(PLACE_PREFIX, hash), place.map(encode));
+        }
+        for id in &self.dirty.runs {
+            let (Some(run), Some(span)) = (self.run(*id), self.positions.runs.get(id).copied()) else { continue };
+            let summary = run.is_ended().then(|| encode(&Summary::of(&run, span)));
+            // What is not all in the journal any more cannot be made again from it.
+            let keep = !run.is_ended() || span.first < self.log.oldest();
+            entries.insert(run_key(*id), keep.then(|| encode(&Keep { span, run: &run })));
+            entries.insert(summary_key(&id.to_string()), summary);
+        }
+        entries.insert(NEEDS_KEY.to_vec(), Some(encode(&self.positions.needs)));
+        store::Dirty { entries }
+    }
+
+    /// Lets go of runs that ended and of definitions that only they used: the image and the journal have them.
+    fn let_go(&mut self) {
+        for id in std::mem::take(&mut self.dirty).runs {
+            if self.state.release(id).is_some() {
+                self.positions.runs.remove(&id);
+            } else {
+                self.state.pack(id);
+            }
+        }
+        for hash in std::mem::take(&mut self.positions.touched) {
+            if !self.positions.uses.contains_key(&hash) {
+                self.state.undefine(&hash);
             }
         }
     }

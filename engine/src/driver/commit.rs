@@ -139,6 +139,7 @@ impl<B: Backing> Driver<B> {
         }
         self.last = frame.last();
         self.dirty.bytes += bytes;
+        self.base.journaled(bytes);
         Appended::Durable
     }
 

@@ -19,7 +19,7 @@ impl<B: Backing> Driver<B> {
         }
         let row = match self.run(id) {
             Some(run) => Some(run_row(&run, false)),
-            None => self.stored_summary(id).map(|summary| summary.row),
+            None => self.stored_summary(id).ok().map(|summary| summary.row),
         };
         Ok(row.and_then(|row| Some((row.status, row.ended?))))
     }

@@ -7,31 +7,33 @@ use lockstep_dsl::graph::Graph;
 
 use super::Driver;
 use super::backing::Backing;
-use super::checkpoint::{SUMMARY_PREFIX, Summary, definition_key, run_key, summary_key};
+use super::checkpoint::{Kept, SUMMARY_PREFIX, run_key, summary_key};
+use super::past::{self, PastError, Summary, retell};
 use crate::api::{Refusal, RefusalKind};
 use crate::core::run::Run;
 use crate::encode::decode;
 use crate::id::RunId;
-use crate::store::Image;
+use crate::store::{Frames, Image, ImageError, Order};
 
 impl<B: Backing> Driver<B> {
     /// The run that a unique prefix of its id, or `last`, names.
     pub(super) fn named(&mut self, name: &str) -> Result<RunId, Refusal> {
-        let whole = if name == "last" { self.newest } else { name.parse().ok() };
-        if let Some(id) = whole.filter(|id| self.run(*id).is_some()) {
+        let whole = if name == "last" { self.positions.newest } else { name.parse().ok() };
+        if let Some(id) = whole.filter(|id| self.has(*id)) {
             return Ok(id);
         }
         self.catch_up()?;
         if name == "last" {
-            return self.newest.ok_or_else(|| refusal("there is no run yet".to_owned()));
+            return self.positions.newest.ok_or_else(|| refusal("there is no run yet".to_owned()));
         }
         let mut ids: BTreeSet<RunId> = self.state.ids().chain(self.interrupted.keys().copied()).collect();
         if let Some(prefix) = RunId::parse_prefix(name) {
-            self.image.scan(&summary_key(&prefix), &mut |key, _| {
+            let scanned = self.image.scan(&summary_key(&prefix), Order::Up, &mut |key, _| {
                 let id = key.get(SUMMARY_PREFIX.len()..).and_then(|id| std::str::from_utf8(id).ok());
                 ids.extend(id.and_then(|id| id.parse::<RunId>().ok()));
                 true
             });
+            scanned.map_err(|error| unreadable(&error))?;
         }
         choose(name, ids)
     }
@@ -49,42 +51,67 @@ impl<B: Backing> Driver<B> {
             return Ok(known);
         }
         self.catch_up()?;
-        Ok(self.has(id) || self.image.get(&summary_key(&id.to_string())).is_some())
+        Ok(self.has(id) || self.image.get(&summary_key(&id.to_string())).map_err(|error| unreadable(&error))?.is_some())
     }
 
-    /// A run that ended and was let go of, read from the image.
-    pub(super) fn stored_run(&mut self, id: RunId) -> Option<(Run, Arc<Graph>)> {
-        let mut run: Run = decode(&self.image.get(&run_key(id))?).ok()?;
-        let graph = self.definition(&run.definition)?;
-        run.graph = Arc::clone(&graph);
-        Some((run, graph))
+    /// A run that ended and was let go of: from the image, where its records are not all kept, else from its records.
+    pub(super) fn stored_run(&mut self, id: RunId) -> Result<Run, PastError> {
+        let Summary { span, definition, .. } = self.stored_summary(id)?;
+        let kept = self.image.get(&run_key(id))?.and_then(|bytes| decode::<Kept>(&bytes).ok());
+        let oldest = self.log.oldest();
+        if kept.is_none() && span.first < oldest {
+            return Err(PastError::Dropped { run: id, oldest: oldest.0 });
+        }
+        let graph = self.definition(id, &definition)?;
+        match kept {
+            Some(Kept { mut run, .. }) => {
+                run.graph = graph;
+                Ok(run)
+            }
+            None => retell(&self.log, id, span, (&definition, graph), &mut |_, _, _, _| {}),
+        }
     }
 
-    /// What the lists need of a run that was let go of.
-    pub(super) fn stored_summary(&mut self, id: RunId) -> Option<Summary> {
-        decode(&self.image.get(&summary_key(&id.to_string()))?).ok()
+    /// What is kept of a run that was let go of.
+    pub(super) fn stored_summary(&mut self, id: RunId) -> Result<Summary, PastError> {
+        let bytes = self.image.get(&summary_key(&id.to_string()))?;
+        let summary = bytes.and_then(|bytes| decode(&bytes).ok());
+        summary.ok_or_else(|| PastError::Missing { run: id, what: "it is not in the checkpoint".to_owned() })
     }
 
-    /// Takes a run that ended back into the state, for something that is asked of it. Says whether it is there.
-    pub(super) fn readmit(&mut self, id: RunId) -> bool {
+    /// Takes a run that ended back into the state, for something that is asked of it.
+    pub(super) fn readmit(&mut self, id: RunId) -> Result<(), PastError> {
         if self.state.has(id) {
-            return true;
+            return Ok(());
         }
-        let Some((run, graph)) = self.stored_run(id) else { return false };
-        if let Some(summary) = self.stored_summary(id) {
-            self.created_at.insert(id, summary.created_at);
+        let run = self.stored_run(id)?;
+        let Summary { span, .. } = self.stored_summary(id)?;
+        self.positions.runs.insert(id, span);
+        if self.state.definition(&run.definition).is_none() {
+            self.state.define(run.definition.clone(), Arc::clone(&run.graph));
         }
-        self.state.define(run.definition.clone(), graph);
         self.state.admit(run);
-        true
+        Ok(())
     }
 
-    fn definition(&mut self, hash: &str) -> Option<Arc<Graph>> {
-        if let Some(graph) = self.state.definition(hash) {
-            return Some(Arc::clone(graph));
+    /// Lets go of a run again that was only taken in to be asked.
+    pub(super) fn put_back(&mut self, id: RunId) {
+        if let Some(run) = self.state.release(id) {
+            self.positions.runs.remove(&id);
+            if !self.positions.uses.contains_key(&run.definition) {
+                self.state.undefine(&run.definition);
+            }
         }
-        let graph: Graph = decode(&self.image.get(&definition_key(hash))?).ok()?;
-        Some(Arc::new(graph))
+    }
+
+    /// The definition of a run, from memory or from the journal.
+    pub(super) fn definition(&mut self, run: RunId, hash: &str) -> Result<Arc<Graph>, PastError> {
+        if let Some(graph) = self.state.definition(hash) {
+            return Ok(Arc::clone(graph));
+        }
+        let missing = || PastError::Missing { run, what: format!("its definition {hash} is not there") };
+        let at = self.positions.definitions.get(hash).ok_or_else(missing)?;
+        Ok(Arc::new(past::definition(&self.log, hash, *at)?.ok_or_else(missing)?))
     }
 }
 
@@ -104,6 +131,11 @@ pub(crate) fn choose(name: &str, ids: impl IntoIterator<Item = RunId>) -> Result
     let Some(second) = found.next() else { return Ok(first) };
     let more = if found.next().is_some() { ", ..." } else { "" };
     Err(refusal(format!("`{name}` is the beginning of several runs: `{first}`, `{second}`{more}")))
+}
+
+/// The checkpoint cannot be read.
+pub(super) fn unreadable(error: &ImageError) -> Refusal {
+    Refusal { kind: RefusalKind::Store, message: error.to_string(), help: Vec::new() }
 }
 
 fn refusal(message: String) -> Refusal {

@@ -16,6 +16,7 @@
 
 mod ask;
 mod backing;
+mod base;
 mod batch;
 mod checkpoint;
 mod commit;
@@ -23,6 +24,9 @@ mod definitions;
 mod effect;
 mod ended;
 pub(crate) mod find;
+pub(crate) mod fold;
+pub(crate) mod past;
+mod pending;
 mod quarantine;
 pub(crate) mod read;
 pub(crate) mod recovery;
@@ -30,6 +34,7 @@ mod request;
 mod rest;
 mod restore;
 mod started;
+pub(crate) mod whole;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -37,10 +42,13 @@ use std::path::PathBuf;
 pub use self::backing::Backing;
 pub use self::effect::{Caller, Effect, Turn};
 
+use self::base::LastBase;
 use self::batch::Batch;
 use self::checkpoint::Dirty;
 use self::commit::Held;
 use self::definitions::Definitions;
+use self::past::Positions;
+use self::pending::Pending;
 use self::started::Started;
 use crate::api::{Refusal, Request};
 use crate::clock::{Clock, Stamp};
@@ -112,16 +120,17 @@ impl Places {
 pub struct Driver<B: Backing> {
     backing: B,
     log: B::Log,
-    image: B::Image,
+    image: Pending<B::Image>,
+    bases: B::Bases,
+    base: LastBase,
     clock: Box<dyn Clock>,
     evaluator: Evaluator,
     places: Places,
     state: State,
     /// Open runs that a former engine left, not taken up yet. The state does not hold them, so nothing happens to them.
     interrupted: BTreeMap<RunId, Kept>,
-    /// The position of the record that created a run, of every run in memory.
-    created_at: BTreeMap<RunId, Lsn>,
-    newest: Option<RunId>,
+    /// Where in the journal the runs in memory and all definitions are.
+    positions: Positions,
     started: Started,
     definitions: Definitions,
     /// The last durable record.
@@ -224,9 +233,9 @@ impl<B: Backing> Driver<B> {
         self.named(name)
     }
 
-    /// A run that is not in memory any more, read from the image.
+    /// A run that is not in memory any more, made again from the journal.
     pub fn stored(&mut self, id: RunId) -> Option<Run> {
-        self.stored_run(id).map(|(run, _)| run)
+        self.stored_run(id).ok()
     }
 
     /// Where what belongs to attempts lies.

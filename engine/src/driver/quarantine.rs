@@ -6,11 +6,10 @@ use std::sync::Arc;
 use super::Driver;
 use super::backing::Backing;
 use super::batch::Batch;
+use super::past::{Span, each_record};
 use crate::core::run::{Input, Record};
 use crate::core::{Command, State};
-use crate::encode::decode;
 use crate::id::{Lsn, RunId};
-use crate::store::ShardLog;
 
 impl<B: Backing> Driver<B> {
     /// Quarantines a run whose deciding has panicked. What the panic left half changed in memory is replaced by what the
@@ -19,7 +18,8 @@ impl<B: Backing> Driver<B> {
         tracing::error!(run = %id, why, "a bug of lockstep: the run is quarantined");
         let half_changed = self.state.withdraw(id);
         let created = batch.created().contains(&id);
-        let Some(first) = self.created_at.get(&id).copied().or(created.then_some(Lsn(self.last.0 + 1))) else {
+        let durable = self.positions.runs.get(&id).map(|span| span.first);
+        let Some(first) = durable.or(created.then_some(Lsn(self.last.0 + 1))) else {
             return;
         };
         let Some(graph) = half_changed.map(|run| (run.definition.clone(), Arc::clone(&run.graph))) else { return };
@@ -27,12 +27,8 @@ impl<B: Backing> Driver<B> {
         alone.define(graph.0, graph.1);
         let now = self.now;
         let rebuilt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let read = self.log.read(first, &mut |frame| {
-                for record in frame.records.iter().filter_map(|bytes| decode::<Record>(bytes).ok()) {
-                    if is_of(&record, id) {
-                        alone.apply(&record, frame.stamp);
-                    }
-                }
+            let read = each_record(&self.log, id, Span { first, last: self.last }, &mut |_, at, record| {
+                alone.apply(record, at);
                 true
             });
             for record in batch.records.iter().filter(|record| is_of(record, id)) {

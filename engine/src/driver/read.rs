@@ -1,19 +1,22 @@
 //! Answers requests that only look, from memory where the run is there, else from the image and the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lockstep_dsl::graph::Graph;
 
 use super::Driver;
 use super::backing::Backing;
-use super::checkpoint::{SUMMARY_PREFIX, Summary};
+use super::checkpoint::SUMMARY_PREFIX;
 use super::commit::refused;
-use super::recovery::decode_record;
+use super::find::unreadable;
+use super::past::{PastError, Span, Summary, each_record, retell};
 use crate::api::{HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow};
-use crate::core::State;
-use crate::core::run::{Record, RunOutcome};
+use crate::core::run::{Run, RunOutcome};
 use crate::encode::decode;
-use crate::id::{Lsn, RunId};
+use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
-use crate::store::{Frame, Image, OpenError, ShardLog};
+use crate::store::{Frames, Image, OpenError, Order};
 use crate::view::{history_row, run_row, run_view};
 
 impl<B: Backing> Driver<B> {
@@ -57,15 +60,18 @@ impl<B: Backing> Driver<B> {
         if only_open {
             return Ok(newest.into_rows());
         }
-        self.image.scan(SUMMARY_PREFIX, &mut |_, bytes| {
-            if let Ok(summary) = decode::<Summary>(bytes)
-                && !seen.contains(&summary.row.id)
-            {
-                newest.offer(summary.row);
+        let scanned = self.image.scan(SUMMARY_PREFIX, Order::Down, &mut |_, bytes| {
+            let Ok(Summary { row, .. }) = decode(bytes) else { return true };
+            // They come newest first, so the rest need not be read once there are enough.
+            if newest.is_beyond(row.id) {
+                return false;
+            }
+            if !seen.contains(&row.id) {
+                newest.offer(row);
             }
             true
         });
-        Ok(newest.into_rows())
+        scanned.map(|()| newest.into_rows()).map_err(|error| unreadable(&error))
     }
 
     fn show(&mut self, id: RunId) -> Reply {
@@ -74,37 +80,63 @@ impl<B: Backing> Driver<B> {
             return Reply::Run(Box::new(run_view(&run, interrupted, &self.places.logs)));
         }
         match self.stored_run(id) {
-            Some((run, _)) => Reply::Run(Box::new(run_view(&run, false, &self.places.logs))),
-            None => refused(RefusalKind::Store, format!("run {id} cannot be read from the checkpoint")),
+            Ok(run) => Reply::Run(Box::new(run_view(&run, false, &self.places.logs))),
+            Err(error) => refused(RefusalKind::Store, error.to_string()),
         }
     }
 
     fn history(&mut self, id: RunId) -> Reply {
-        let from = self.created_at.get(&id).copied().or_else(|| self.stored_summary(id).map(|sum| sum.created_at));
-        let mut history = History::of(id);
-        if let Some(graph) = self.graph_of(id) {
-            history.state.define(graph.0, graph.1);
-        }
-        let mut failed = None;
-        let read = self.log.read(from.unwrap_or(Lsn(1)), &mut |frame| match history.take(&frame) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        });
-        match read.err().or(failed) {
-            None => Reply::History(history.rows),
-            Some(error) => refused(RefusalKind::Store, error.to_string()),
+        match self.try_history(id) {
+            Ok(rows) => Reply::History(rows),
+            Err(error) => refused(RefusalKind::Store, error.to_string()),
         }
     }
 
-    fn graph_of(&mut self, id: RunId) -> Option<(String, std::sync::Arc<lockstep_dsl::graph::Graph>)> {
-        if let Some(run) = self.run(id) {
-            return Some((run.definition.clone(), std::sync::Arc::clone(&run.graph)));
+    fn try_history(&mut self, id: RunId) -> Result<Vec<HistoryRow>, PastError> {
+        let in_memory = self.run(id).zip(self.positions.runs.get(&id));
+        let (span, hash, graph) = if let Some((run, span)) = in_memory {
+            (*span, run.definition.clone(), Arc::clone(&run.graph))
+        } else {
+            let Summary { span, definition, .. } = self.stored_summary(id)?;
+            let oldest = self.log.oldest();
+            if span.last < oldest {
+                return Err(PastError::Dropped { run: id, oldest: oldest.0 });
+            }
+            let graph = self.definition(id, &definition)?;
+            (span, definition, graph)
+        };
+        if span.first >= self.log.oldest() {
+            return history_rows(&self.log, id, span, (&hash, graph));
         }
-        self.stored_run(id).map(|(run, graph)| (run.definition, graph))
+        // Its beginning is not kept any more: the rest is told by what came of it.
+        let whole = match self.run(id) {
+            Some(run) => run.clone(),
+            None => self.stored_run(id)?,
+        };
+        Ok(later_rows(&self.log, span, &whole)?)
     }
+}
+
+/// What is kept of the records of a run, told by what came of it.
+pub(crate) fn later_rows(frames: &dyn Frames, span: Span, run: &Run) -> Result<Vec<HistoryRow>, OpenError> {
+    let mut rows = Vec::new();
+    each_record(frames, run.id, span, &mut |lsn, at, record| {
+        rows.extend(history_row(lsn, at, record, run));
+        true
+    })?;
+    Ok(rows)
+}
+
+/// Everything that was journaled of a run whose records are all kept.
+pub(crate) fn history_rows(
+    frames: &dyn Frames,
+    id: RunId,
+    span: Span,
+    definition: (&str, Arc<Graph>),
+) -> Result<Vec<HistoryRow>, PastError> {
+    let mut rows = Vec::new();
+    retell(frames, id, span, definition, &mut |lsn, at, record, run| rows.extend(history_row(lsn, at, record, run)))?;
+    Ok(rows)
 }
 
 /// The newest rows that fit a filter.
@@ -126,6 +158,11 @@ impl<'a> Newest<'a> {
         self.rows.into_values().rev().collect()
     }
 
+    /// Whether no row of this run or an older one can come among the newest any more.
+    pub fn is_beyond(&self, id: RunId) -> bool {
+        self.rows.len() == self.limit && self.rows.first_key_value().is_none_or(|(oldest, _)| id < *oldest)
+    }
+
     /// Keeps the row if it fits and is among the newest.
     pub fn offer(&mut self, row: RunRow) {
         let fits = self.status.is_none_or(|status| row.status == status || (status == INTERRUPTED && row.interrupted))
@@ -136,40 +173,5 @@ impl<'a> Newest<'a> {
                 self.rows.pop_first();
             }
         }
-    }
-}
-
-/// The records of one run, as rows, while the journal is read.
-pub(crate) struct History {
-    id: RunId,
-    /// Holds that run alone, as far as it has been read.
-    pub state: State,
-    /// The rows so far.
-    pub rows: Vec<HistoryRow>,
-}
-
-impl History {
-    /// No row yet. The run's definition must be known before its first record comes.
-    pub fn of(id: RunId) -> Self {
-        Self { id, state: State::default(), rows: Vec::new() }
-    }
-
-    /// Takes what the frame holds of the run.
-    pub fn take(&mut self, frame: &Frame) -> Result<(), OpenError> {
-        for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
-            let record = decode_record(lsn, bytes)?;
-            match &record {
-                Record::Created { run, .. } | Record::Changed { run, .. } if *run == self.id => {}
-                Record::Created { .. }
-                | Record::Changed { .. }
-                | Record::Defined { .. }
-                | Record::Checkpointed { .. }
-                | Record::Rested { .. } => continue,
-            }
-            self.state.apply(&record, frame.stamp);
-            let row = self.state.run(self.id).and_then(|run| history_row(lsn, frame.stamp, &record, &run));
-            self.rows.extend(row);
-        }
-        Ok(())
     }
 }

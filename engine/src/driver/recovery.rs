@@ -1,29 +1,36 @@
-//! Opening: the image, if the journal vouches for it, then the journal behind it.
+//! Opening: the image, if the journal vouches for it, else the newest base, then the journal behind it.
 //!
-//! What the image says is believed only when the journal holds the record of that very checkpoint. Otherwise everything
-//! is rebuilt from the journal, which alone is the truth. Open runs are left alone until somebody asks for them.
+//! What an image or a base says is believed only when the journal holds the record of that very checkpoint. Where there
+//! is neither, everything is folded from the journal's first record. Open runs are left alone until somebody asks for
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
 
 use super::backing::Backing;
+use super::base::LastBase;
 use super::batch::Batch;
-use super::checkpoint::{Dirty, SUMMARY_PREFIX, Summary, definition_key, run_key};
+use super::checkpoint::{
+    DEFINITION_PREFIX, Dirty, Kept, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, summary_key,
+};
 use super::definitions::Definitions;
-use super::quarantine::panic_message;
+use super::fold::{Broken, Fold, Shelf};
+use super::past::{Positions, Summary};
+use super::pending::Pending;
 use super::started::Started;
+use super::whole::Whole;
 use super::{Driver, Places};
-use crate::clock::{Clock, Stamp};
-use crate::core::run::{Change, Input, Record, Run};
+use crate::clock::Clock;
+use crate::core::run::{Input, Record};
 use crate::core::{Command, State};
 use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
 use crate::id::{Lsn, RunId};
-use crate::limits::UNCHECKED_BYTES;
-use crate::store::{Checkpoint, Frame, Image, OpenError, ShardLog};
+use crate::limits::{MAX_REPLAYED_RUNS, UNCHECKED_BYTES};
+use crate::store::files::damaged;
+use crate::store::{Checkpoint, Entry, Frame, Frames, Image, OpenError, Order, ShardLog, StoredBase, StoredBases};
 
 impl<B: Backing> Driver<B> {
     /// Opens a store and recovers what is in it. Open runs are interrupted until they are asked for.
@@ -34,20 +41,23 @@ impl<B: Backing> Driver<B> {
         places: Places,
     ) -> Result<Self, OpenError> {
         let log = backing.open_log()?;
-        let image = backing.open_image();
+        let image = Pending::new(backing.open_image());
+        let bases = backing.open_bases();
+        let base = LastBase::of(&bases)?;
         let head = log.head();
         let now = clock.now(head.stamp.as_ref());
         let mut driver = Self {
             backing,
             log,
             image,
+            bases,
+            base,
             clock,
             evaluator,
             places,
             state: State::default(),
             interrupted: BTreeMap::new(),
-            created_at: BTreeMap::new(),
-            newest: None,
+            positions: Positions::default(),
             started: Started::default(),
             definitions: Definitions::default(),
             last: head.last,
@@ -66,11 +76,11 @@ impl<B: Backing> Driver<B> {
 
     fn recover(&mut self) -> Result<(), OpenError> {
         if self.begin_rested() {
-            self.started = Started::from(self.newest);
+            self.started = Started::from(self.positions.newest);
             return Ok(());
         }
         let broken = self.rebuild(self.last)?;
-        self.started = Started::from(self.newest);
+        self.started = Started::from(self.positions.newest);
         if self.dirty.since.is_some() {
             // What a crash left is checkpointed at closing, so that the next one finds less to read.
             self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
@@ -81,131 +91,138 @@ impl<B: Backing> Driver<B> {
 
     /// Builds the state as it was after the record `until`. Gives the runs with a record that could not be applied, and
     /// why; `None` when that is journaled already.
-    pub(super) fn rebuild(&mut self, until: Lsn) -> Result<BTreeMap<RunId, Option<String>>, OpenError> {
-        let mut fold = Fold { until, ..Fold::default() };
-        let checkpoint = self.image.load();
-        let vouched = match checkpoint {
-            Some(checkpoint) if self.load(&checkpoint) => {
-                fold.wanted = Some(checkpoint);
-                self.read_journal(&mut fold)?;
-                fold.wanted.is_none()
+    pub(super) fn rebuild(&mut self, until: Lsn) -> Result<Broken, OpenError> {
+        let (from, anew) = match self.image.load() {
+            Some(checkpoint) if is_vouched_for(&self.log, &checkpoint)? && self.load_image() => {
+                (Lsn(checkpoint.lsn.0 + 1), false)
             }
-            Some(_) | None => false,
+            Some(_) | None => (self.begin_anew()?, true),
         };
-        if !vouched {
-            if let Err(error) = self.image.reset() {
-                tracing::warn!(%error, "the checkpoint cannot be emptied");
-            }
-            self.state = State::default();
-            self.created_at.clear();
-            self.newest = None;
-            self.dirty = Dirty::default();
-            fold = Fold { until, anew: true, ..Fold::default() };
-            self.read_journal(&mut fold)?;
+        let (broken, checkpointed) = self.replay(from, until)?;
+        if anew && (from > Lsn(1) || checkpointed) {
+            // There was an image: it is to be made again at closing.
+            self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
         }
-        Ok(fold.broken)
+        Ok(broken)
     }
 
-    /// Takes the open runs in from a checkpoint. Says whether all of it could be read.
-    fn load(&mut self, checkpoint: &Checkpoint) -> bool {
-        if checkpoint.lsn > self.last {
-            tracing::warn!("the checkpoint is ahead of the journal and is not used");
-            return false;
-        }
-        let find = |key: Vec<u8>| {
-            let place = checkpoint.entries.binary_search_by(|(known, _)| known.as_slice().cmp(&key)).ok()?;
-            Some(checkpoint.entries[place].1.as_slice())
+    /// Takes the open runs in from the image. Says whether all of it could be read.
+    fn load_image(&mut self) -> bool {
+        let mut opening = Opening::default();
+        let mut read = |image: &mut Pending<B::Image>, prefix: &[u8], order| {
+            let scanned = image.scan(prefix, order, &mut |key, value| {
+                opening.take(key, value);
+                order == Order::Up && opening.wrong.is_none()
+            });
+            scanned.map_err(|error| error.to_string()).and_then(|()| opening.wrong.take().map_or(Ok(()), Err))
         };
-        let summaries = checkpoint.entries.iter().filter(|(key, _)| key.starts_with(SUMMARY_PREFIX));
-        for (_, bytes) in summaries {
-            let Ok(summary) = decode::<Summary>(bytes) else { return false };
-            self.newest = self.newest.max(Some(summary.row.id));
-            if summary.row.ended.is_some() {
-                continue;
+        let loaded = read(&mut self.image, NEEDS_KEY, Order::Up)
+            .and_then(|()| read(&mut self.image, DEFINITION_PREFIX, Order::Up))
+            .and_then(|()| read(&mut self.image, PLACE_PREFIX, Order::Up))
+            .and_then(|()| read(&mut self.image, RUN_PREFIX, Order::Up))
+            // Of those that have ended, the newest is enough.
+            .and_then(|()| read(&mut self.image, SUMMARY_PREFIX, Order::Down));
+        match loaded {
+            Ok(()) => {
+                (self.state, self.positions) = (opening.state, opening.positions);
+                true
             }
-            let Some(Ok(run)) = find(run_key(summary.row.id)).map(decode::<Run>) else { return false };
-            if self.state.definition(&run.definition).is_none() {
-                let Some(Ok(graph)) = find(definition_key(&run.definition)).map(decode::<Graph>) else { return false };
-                self.state.define(run.definition.clone(), Arc::new(graph));
+            Err(why) => {
+                tracing::warn!(%why, "the checkpoint cannot be read; it is made anew");
+                false
             }
-            let id = run.id;
-            self.created_at.insert(id, summary.created_at);
-            self.state.admit(run);
-            self.state.pack(id);
         }
-        true
     }
 
-    fn read_journal(&mut self, fold: &mut Fold) -> Result<(), OpenError> {
-        let from = fold.wanted.as_ref().map_or(Lsn(1), |checkpoint| Lsn(checkpoint.lsn.0 + 1));
-        // Taken aside so that a record may ask the image while the log is being read.
+    /// Empties the image and begins with the newest base. Gives the position from which the journal is to be replayed.
+    fn begin_anew(&mut self) -> Result<Lsn, OpenError> {
+        let Some((lsn, opening)) = load_base(&self.bases, &self.log)? else {
+            self.image.fill(Vec::new());
+            return Ok(Lsn(1));
+        };
+        tracing::info!(lsn = lsn.0, "the checkpoint is made anew from a base");
+        (self.state, self.positions) = (opening.state, opening.positions);
+        self.image.fill(opening.past);
+        self.mark_everything();
+        self.store_while_replaying(lsn);
+        self.dirty.since = Some(self.now.time);
+        Ok(Lsn(lsn.0 + 1))
+    }
+
+    /// Fills an image anew that failed while it was used: with what the journal says of the past, and all that is in
+    /// memory. Nothing else waits for it but time.
+    pub(super) fn refill_image(&mut self) {
+        let Some(why) = self.image.failure() else { return };
+        tracing::warn!(why, "the checkpoint failed and is made anew; nothing is lost");
+        match Whole::read(&self.bases, &self.log) {
+            Ok(mut read) => {
+                read.past.retain(|id, _| !self.has(*id));
+                self.image.fill(read.past_entries());
+                self.mark_everything();
+            }
+            Err(error) => tracing::error!(%error, "what a checkpoint is made from cannot be read"),
+        }
+        self.dirty.since = Some(self.now.time);
+    }
+
+    /// Lets the next checkpoint hold everything that is in memory.
+    fn mark_everything(&mut self) {
+        self.dirty.runs = self.positions.runs.keys().copied().collect();
+        let definitions = self.positions.definitions.keys().chain(self.positions.uses.keys());
+        self.positions.touched = definitions.cloned().collect();
+    }
+
+    fn store_while_replaying(&mut self, lsn: Lsn) {
+        if let Err(error) = self.store_state(lsn) {
+            tracing::warn!(%error, "the checkpoint cannot be written while the journal is replayed");
+        }
+    }
+
+    /// Applies the journal's records of these positions. Says also whether one of them is of a checkpoint.
+    fn replay(&mut self, from: Lsn, until: Lsn) -> Result<(Broken, bool), OpenError> {
+        let mut replayed = (Broken::new(), false);
+        // Taken aside so that a record may ask the journal while it is being read.
         let mut frames = Vec::new();
         let mut next = from;
         loop {
             let mut bytes = 0;
             self.log.read(next, &mut |frame| {
-                if frame.last() > fold.until {
+                if frame.last() > until {
                     return false;
                 }
                 bytes += frame.records.iter().map(Vec::len).sum::<usize>();
                 frames.push(frame);
                 bytes < READ_BYTES
             })?;
-            let Some(last) = frames.last().map(Frame::last) else { return Ok(()) };
+            let Some(last) = frames.last().map(Frame::last) else { return Ok(replayed) };
             for frame in frames.drain(..) {
-                self.replay(&frame, from, fold)?;
+                self.replay_frame(&frame, from, &mut replayed)?;
+            }
+            if self.dirty.runs.len() > MAX_REPLAYED_RUNS {
+                self.store_while_replaying(last);
+                self.dirty.since = Some(self.now.time);
             }
             next = Lsn(last.0 + 1);
         }
     }
 
-    fn replay(&mut self, frame: &Frame, from: Lsn, fold: &mut Fold) -> Result<(), OpenError> {
-        for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
-            if lsn < from {
-                continue;
-            }
+    fn replay_frame(&mut self, frame: &Frame, from: Lsn, replayed: &mut (Broken, bool)) -> Result<(), OpenError> {
+        let (broken, checkpointed) = replayed;
+        for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records).filter(|(lsn, _)| *lsn >= from) {
             self.dirty.bytes += bytes.len();
             let record = decode_record(lsn, bytes)?;
-            if let Record::Checkpointed { lsn, generation, digest } = &record {
-                if fold.anew {
-                    // There was an image: it is to be made again at closing.
-                    self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
-                }
-                fold.wanted
-                    .take_if(|wanted| (wanted.lsn, wanted.generation, wanted.digest) == (*lsn, *generation, *digest));
+            *checkpointed |= matches!(record, Record::Checkpointed { .. });
+            let mut lookup = ImageShelf { image: &mut self.image, log: &self.log };
+            let mut fold = Fold { state: &mut self.state, positions: &mut self.positions, broken, shelf: &mut lookup };
+            if fold.apply(lsn, &record, frame.stamp)? {
+                self.mark(&record);
             }
-            self.replay_record(lsn, &record, frame.stamp, fold);
         }
         Ok(())
     }
 
-    fn replay_record(&mut self, lsn: Lsn, record: &Record, at: Stamp, fold: &mut Fold) {
-        if let Record::Changed { run, change } = record {
-            let noted = matches!(change, Change::Quarantined { .. });
-            if let Some(why) = fold.broken.get_mut(run) {
-                // What was decided before the bug cannot be applied, but that it was noticed can.
-                if !noted {
-                    return;
-                }
-                *why = None;
-            }
-            // A run that ended before the checkpoint, and was opened again after it.
-            self.readmit(*run);
-        }
-        match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {
-            Ok(()) => self.note(lsn, record),
-            Err(panic) => {
-                let why = panic_message(panic.as_ref());
-                tracing::error!(record = lsn.0, why, "a bug of lockstep: a journaled record cannot be applied");
-                if let Record::Created { run, .. } | Record::Changed { run, .. } = record {
-                    fold.broken.insert(*run, Some(why));
-                }
-            }
-        }
-    }
-
     /// Leaves open runs alone, and quarantines those that could not be rebuilt.
-    fn set_aside(&mut self, broken: &BTreeMap<RunId, Option<String>>) {
+    fn set_aside(&mut self, broken: &Broken) {
         let mut batch = Batch::default();
         for (id, why) in broken {
             let Some(why) = why else { continue };
@@ -233,17 +250,117 @@ impl<B: Backing> Driver<B> {
 /// Bytes of records that are taken from the log at a time while it is replayed.
 const READ_BYTES: usize = 16 * 1024 * 1024;
 
-/// What is known so far while the journal is read.
+/// What was let go of is in the image.
+struct ImageShelf<'a, I, L> {
+    image: &'a mut I,
+    log: &'a L,
+}
+
+impl<I: Image, L: Frames> Shelf for ImageShelf<'_, I, L> {
+    fn summary(&mut self, id: RunId) -> Option<Summary> {
+        decode(&self.image.get(&summary_key(&id.to_string())).ok()??).ok()
+    }
+
+    fn frames(&self) -> &dyn Frames {
+        self.log
+    }
+}
+
+/// Whether the journal holds the record of that very checkpoint, which comes right behind what the checkpoint holds.
+fn is_vouched_for(frames: &dyn Frames, checkpoint: &Checkpoint) -> Result<bool, OpenError> {
+    let Checkpoint { lsn, generation, digest } = *checkpoint;
+    let expected = Record::Checkpointed { lsn, generation, digest };
+    let behind = Lsn(lsn.0 + 1);
+    let mut vouched = Ok(false);
+    frames.read(behind, &mut |frame| {
+        if frame.first == behind {
+            vouched = decode_record(behind, &frame.records[0]).map(|record| record == expected);
+        }
+        false
+    })?;
+    if matches!(vouched, Ok(false)) {
+        tracing::warn!(lsn = lsn.0, "the journal does not vouch for a checkpoint; it is not used");
+    }
+    vouched
+}
+
+/// Reads the newest base that can be read and that the journal vouches for, and says which it is. `None` where there is
+/// none and none is needed: the journal has everything from its first record on.
+pub(crate) fn load_base(bases: &dyn StoredBases, frames: &dyn Frames) -> Result<Option<(Lsn, Opening)>, OpenError> {
+    let mut why = None;
+    for StoredBase { lsn, .. } in bases.list()? {
+        let mut opening = Opening::default();
+        match bases.read(lsn, &mut |key, value| opening.take(key, value)) {
+            Ok(_) if opening.wrong.is_some() => why = opening.wrong,
+            Ok(checkpoint) if is_vouched_for(frames, &checkpoint)? => return Ok(Some((lsn, opening))),
+            Ok(_) => why = Some(format!("the journal does not vouch for the base of record {}", lsn.0)),
+            Err(error) => why = Some(error.to_string()),
+        }
+        tracing::warn!(lsn = lsn.0, why, "a base cannot be used");
+    }
+    let oldest = frames.oldest();
+    if oldest == Lsn(1) {
+        return Ok(None);
+    }
+    let why = why.unwrap_or_else(|| "there is none".to_owned());
+    let what = format!("the journal begins at record {}, and no base leads up to it: {why}", oldest.0);
+    Err(damaged("bases".as_ref(), 0, what))
+}
+
+/// What a checkpoint holds, entry by entry in the order of its keys: definitions, their places, runs, and rows.
 #[derive(Default)]
-struct Fold {
-    /// The last record to be read.
-    until: Lsn,
-    /// Everything is read, since there is no image that can be believed.
-    anew: bool,
-    /// The checkpoint whose record is still to be found.
-    wanted: Option<Checkpoint>,
-    /// Runs with a record that could not be applied, and why; `None` when that is journaled already.
-    broken: BTreeMap<RunId, Option<String>>,
+pub(crate) struct Opening {
+    /// The open runs and the definitions they use.
+    pub state: State,
+    /// Where they are.
+    pub positions: Positions,
+    /// The entries of runs that have ended.
+    pub past: Vec<Entry>,
+    /// The first thing that could not be understood.
+    wrong: Option<String>,
+}
+
+impl Opening {
+    fn take(&mut self, key: &[u8], value: &[u8]) {
+        if self.wrong.is_none() {
+            self.wrong = self.try_take(key, value).err();
+        }
+    }
+
+    fn try_take(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let undecodable = |error: DecodeError| format!("the entry `{}`: {error}", key.escape_ascii());
+        if key == NEEDS_KEY {
+            self.positions.needs = decode(value).map_err(undecodable)?;
+        } else if let Some(hash) = name(key, DEFINITION_PREFIX) {
+            let graph: Graph = decode(value).map_err(undecodable)?;
+            self.state.define(hash.to_owned(), Arc::new(graph));
+        } else if let Some(hash) = name(key, PLACE_PREFIX) {
+            self.positions.definitions.insert(hash.to_owned(), decode(value).map_err(undecodable)?);
+        } else if let Some(id) = name(key, RUN_PREFIX) {
+            let Kept { span, run } = decode(value).map_err(undecodable)?;
+            if run.is_ended() {
+                self.past.push((key.to_vec(), value.to_vec()));
+                return Ok(());
+            }
+            if self.state.definition(&run.definition).is_none() {
+                return Err(format!("the definition of run {id} is not there"));
+            }
+            let id = run.id;
+            self.positions.admit(&run, span);
+            self.state.admit(run);
+            self.state.pack(id);
+        } else if let Some(id) = name(key, SUMMARY_PREFIX) {
+            let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
+            self.positions.newest = self.positions.newest.max(Some(id));
+            self.past.push((key.to_vec(), value.to_vec()));
+        }
+        Ok(())
+    }
+}
+
+/// What stands behind the prefix of a key.
+fn name<'a>(key: &'a [u8], prefix: &[u8]) -> Option<&'a str> {
+    std::str::from_utf8(key.strip_prefix(prefix)?).ok()
 }
 
 /// Decodes a record of the journal.

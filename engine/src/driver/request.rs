@@ -1,5 +1,7 @@
 //! Requests that change something.
 
+use std::sync::Arc;
+
 use super::Driver;
 use super::backing::Backing;
 use super::batch::Batch;
@@ -49,17 +51,11 @@ impl<B: Backing> Driver<B> {
     fn change_run(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
         let id = self.named(name)?;
         self.take_up(id, batch);
-        if !self.readmit(id) {
-            return Err(Refusal {
-                kind: RefusalKind::Store,
-                message: format!("run {id} cannot be read from the checkpoint"),
-                help: Vec::new(),
-            });
-        }
+        self.readmit(id).map_err(|error| unreadable(&error))?;
         let decided = self.decide(Command::Run(id, input), batch);
         if decided.is_err() && !self.dirty.runs.contains(&id) {
             // It was only taken in to be asked.
-            self.state.release(id);
+            self.put_back(id);
         }
         decided.map(|()| Reply::Done).map_err(|refused| invalid(refused.to_string()))
     }
@@ -82,6 +78,10 @@ impl<B: Backing> Driver<B> {
             )));
         }
         let known = self.state.definition(&hash).is_some();
+        if !known && self.positions.definitions.contains_key(&*hash) {
+            // The journal holds it, from runs that have ended.
+            self.state.define(hash.to_string(), Arc::clone(&graph));
+        }
         let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
@@ -98,4 +98,8 @@ impl<B: Backing> Driver<B> {
 
 fn invalid(message: String) -> Refusal {
     Refusal { kind: RefusalKind::Invalid, message, help: Vec::new() }
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal { kind: RefusalKind::Store, message: error.to_string(), help: Vec::new() }
 }

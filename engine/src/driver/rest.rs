@@ -11,6 +11,7 @@ use super::Driver;
 use super::backing::Backing;
 use super::checkpoint::Dirty;
 use super::effect::Turn;
+use super::past::Positions;
 use crate::api::{Refusal, RefusalKind};
 use crate::core::State;
 use crate::core::run::{Kept, Record};
@@ -24,7 +25,7 @@ impl<B: Backing> Driver<B> {
     pub(super) fn begin_rested(&mut self) -> bool {
         let last = self.log.settled().and_then(|frame| decode(frame.records.last()?).ok());
         let Some(Record::Rested { newest, unchecked }) = last else { return false };
-        self.newest = newest;
+        self.positions.newest = newest;
         self.dirty.bytes = usize::try_from(unchecked).unwrap_or(usize::MAX);
         self.unread = Some(self.last);
         true
@@ -43,7 +44,7 @@ impl<B: Backing> Driver<B> {
         // Nothing was appended since the record that says so already.
         if self.unread != Some(self.last) {
             let unchecked = u64::try_from(self.dirty.bytes).unwrap_or(u64::MAX);
-            self.append_records(vec![Record::Rested { newest: self.newest, unchecked }], turn);
+            self.append_records(vec![Record::Rested { newest: self.positions.newest, unchecked }], turn);
         }
         if self.held.is_none() && self.halted.is_none() {
             self.log.settle();
@@ -70,17 +71,17 @@ impl<B: Backing> Driver<B> {
     /// The journal cannot be read.
     pub fn read_all(&mut self) -> Result<(), OpenError> {
         let Some(until) = self.unread.take() else { return Ok(()) };
-        let state = std::mem::take(&mut self.state);
-        let created_at = std::mem::take(&mut self.created_at);
-        let dirty = std::mem::take(&mut self.dirty);
-        let newest = self.newest;
-        let rebuilt = self.rebuild(until);
-        let before = Past {
-            state: std::mem::replace(&mut self.state, state),
-            created_at: std::mem::replace(&mut self.created_at, created_at),
-            dirty: std::mem::replace(&mut self.dirty, dirty),
+        let since = Known {
+            state: std::mem::take(&mut self.state),
+            positions: std::mem::take(&mut self.positions),
+            dirty: std::mem::take(&mut self.dirty),
         };
-        self.newest = newest.max(self.newest);
+        let rebuilt = self.rebuild(until);
+        let before = Known {
+            state: std::mem::replace(&mut self.state, since.state),
+            positions: std::mem::replace(&mut self.positions, since.positions),
+            dirty: std::mem::replace(&mut self.dirty, since.dirty),
+        };
         if let Err(error) = rebuilt {
             self.unread = Some(until);
             return Err(error);
@@ -89,13 +90,12 @@ impl<B: Backing> Driver<B> {
         Ok(())
     }
 
-    fn join(&mut self, mut before: Past) {
+    fn join(&mut self, mut before: Known) {
         let ids: Vec<RunId> = before.state.runs().map(|run| run.id).collect();
         for run in ids.into_iter().filter_map(|id| before.state.withdraw(id)) {
             if self.state.definition(&run.definition).is_none() {
                 self.state.define(run.definition.clone(), std::sync::Arc::clone(&run.graph));
             }
-            self.created_at.extend(before.created_at.get(&run.id).map(|lsn| (run.id, *lsn)));
             if run.is_ended() {
                 self.state.admit(run);
             } else {
@@ -103,18 +103,18 @@ impl<B: Backing> Driver<B> {
                 self.interrupted.insert(run.id, Kept::Open(Box::new(run)));
             }
         }
+        self.positions.join(before.positions);
         if before.dirty.since.is_some() {
             self.dirty.runs.extend(before.dirty.runs);
-            self.dirty.definitions.extend(before.dirty.definitions);
             self.dirty.since.get_or_insert(self.now.time);
             self.dirty.bytes = self.dirty.bytes.max(before.dirty.bytes);
         }
     }
 }
 
-/// What was rebuilt of the time before.
-struct Past {
+/// What is known of a stretch of the journal.
+struct Known {
     state: State,
-    created_at: std::collections::BTreeMap<RunId, Lsn>,
+    positions: Positions,
     dirty: Dirty,
 }

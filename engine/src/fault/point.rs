@@ -51,6 +51,16 @@ points! {
     SegmentRename = "segment.rename" in "engine/src/store/journal/segment.rs",
     /// A segment that is no longer counted is removed.
     SegmentRemove = "segment.remove" in "engine/src/store/journal/segment.rs",
+    /// A block of a sealed segment or of a base is written under another name.
+    PackBlock = "pack.block" in "engine/src/store/journal/pack.rs",
+    /// The rest of it is written, and all of it synced.
+    PackFinish = "pack.finish" in "engine/src/store/journal/pack.rs",
+    /// A sealed segment takes the place of what it was made from.
+    SealRename = "seal.rename" in "engine/src/store/journal/sealer.rs",
+    /// What was dropped is noted.
+    ManifestPut = "manifest.put" in "engine/src/store/journal/manifest.rs",
+    /// A base takes its name.
+    BaseRename = "base.rename" in "engine/src/store/base.rs",
     /// A frame is written.
     JournalAppend = "journal.append" in "engine/src/store/journal/mod.rs",
     /// A frame is synced.
@@ -75,6 +85,8 @@ points! {
     ImageSync = "image.sync" in "engine/src/store/image/tree.rs",
     /// A checkpoint that cannot be used is set aside.
     ImageAside = "image.aside" in "engine/src/store/image.rs",
+    /// A copy of a checkpoint that took too much takes its place.
+    ImageReplace = "image.replace" in "engine/src/store/image.rs",
     /// The files that travel with a run are written.
     PinnedWrite = "pinned.write" in "engine/src/host/pinned.rs",
     /// Their folder takes its name.

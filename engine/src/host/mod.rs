@@ -18,7 +18,6 @@ pub use handle::{EngineHandle, Events, Options, Stopped};
 pub use readonly::ReadOnly;
 pub use retention::{Keep, Storage};
 
-pub(crate) use readonly::fold;
 pub(crate) use service::sweep_spool;
 
 use std::sync::Arc;

@@ -1,49 +1,38 @@
 //! Looks at a data folder that no engine holds, without a lock and without writing.
 
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockstep_dsl::graph::Graph;
+
 use crate::api::{Refusal, RefusalKind, Reply, Request};
-use crate::core::State;
-use crate::core::run::{Look, Record, Run};
-use crate::driver::read::{History, Newest};
-use crate::driver::recovery::decode_record;
-use crate::id::{Lsn, RunId};
+use crate::core::run::Run;
+use crate::driver::find::choose;
+use crate::driver::past::{PastError, Span, Summary, definition, retell};
+use crate::driver::read::{Newest, history_rows, later_rows};
+use crate::driver::whole::Whole;
+use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::folder::{self, open_read_only};
-use crate::store::{Frame, OpenError};
+use crate::store::{Frames, OpenError};
 use crate::view::{run_row, run_view};
 
 /// The durable state of a data folder at the moment it was opened. Open runs are shown as interrupted.
 pub struct ReadOnly {
     folder: folder::ReadOnly,
     logs: PathBuf,
-    state: State,
+    whole: Whole,
 }
 
 impl ReadOnly {
-    /// Reads the journal of a folder from its beginning.
+    /// Reads the newest base and the journal behind it. Of runs that have ended only a summary stays in memory.
     ///
     /// # Errors
     /// Nothing was stored there yet, or it is damaged or of a newer program.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let folder = open_read_only(path)?;
-        let mut state = State::default();
-        let mut broken = BTreeSet::new();
-        let mut failed = None;
-        folder.journal.read(Lsn(1), &mut |frame| match fold(&mut state, &mut broken, &frame) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        })?;
-        match failed {
-            Some(error) => Err(error),
-            None => Ok(Self { logs: folder.layout.logs(), folder, state }),
-        }
+        let whole = Whole::read(&folder.bases, &folder.journal)?;
+        Ok(Self { logs: folder.layout.logs(), folder, whole })
     }
 
     /// Answers [`Request::Runs`], [`Request::Show`] and [`Request::History`]; anything else needs an engine.
@@ -52,11 +41,12 @@ impl ReadOnly {
             Request::Runs { limit, status, runbook } => {
                 let limit = (*limit).min(MAX_LISTED_RUNS);
                 let mut newest = Newest::new(limit, status.as_deref(), runbook.as_deref());
-                self.state.runs().for_each(|run| newest.offer(run_row(&run, true)));
+                self.whole.state.runs().for_each(|run| newest.offer(run_row(&run, true)));
+                self.whole.past.values().for_each(|summary| newest.offer(summary.row.clone()));
                 Ok(Reply::Runs(newest.into_rows()))
             }
-            Request::Show { run } => self.named(run).map(|run| Reply::Run(Box::new(run_view(&run, true, &self.logs)))),
-            Request::History { run } => self.named(run).and_then(|run| self.history(&run)),
+            Request::Show { run } => self.named(run).and_then(|id| self.show(id).map_err(|error| store(&error))),
+            Request::History { run } => self.named(run).and_then(|id| self.history(id).map_err(|error| store(&error))),
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -71,50 +61,52 @@ impl ReadOnly {
 
     /// The runs that are open, and so interrupted, by id.
     pub fn interrupted(&self) -> impl Iterator<Item = RunId> + '_ {
-        self.state.runs().filter(|run| !run.is_ended()).map(|run| run.id)
+        self.whole.state.ids()
     }
 
-    fn named(&self, name: &str) -> Result<Look<'_>, Refusal> {
-        let ids = self.state.ids();
-        let id = crate::driver::find::choose(name, ids)?;
-        self.state.run(id).ok_or_else(|| refusal(RefusalKind::Invalid, format!("there is no run `{name}`")))
+    fn named(&self, name: &str) -> Result<RunId, Refusal> {
+        choose(name, self.whole.state.ids().chain(self.whole.past.keys().copied()))
     }
 
-    fn history(&self, run: &Run) -> Result<Reply, Refusal> {
-        let mut history = History::of(run.id);
-        history.state.define(run.definition.clone(), Arc::clone(&run.graph));
-        let mut failed = None;
-        let read = self.folder.journal.read(Lsn(1), &mut |frame| match history.take(&frame) {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        });
-        match read.err().or(failed) {
-            None => Ok(Reply::History(history.rows)),
-            Some(error) => Err(refusal(RefusalKind::Store, error.to_string())),
+    fn show(&self, id: RunId) -> Result<Reply, PastError> {
+        let view = |run: &Run| Reply::Run(Box::new(run_view(run, true, &self.logs)));
+        if let Some(run) = self.whole.state.run(id) {
+            return Ok(view(&run));
         }
+        let (span, hash, graph) = self.whereabouts(id)?;
+        retell(&self.folder.journal, id, span, (&hash, graph), &mut |_, _, _, _| {}).map(|run| view(&run))
+    }
+
+    fn history(&self, id: RunId) -> Result<Reply, PastError> {
+        let (span, hash, graph) = self.whereabouts(id)?;
+        if let Some(run) = self.whole.state.run(id).filter(|_| span.first < self.folder.journal.oldest()) {
+            // Its beginning is not kept any more.
+            return Ok(Reply::History(later_rows(&self.folder.journal, span, &run)?));
+        }
+        history_rows(&self.folder.journal, id, span, (&hash, graph)).map(Reply::History)
+    }
+
+    /// Where a run's records are, and its definition.
+    fn whereabouts(&self, id: RunId) -> Result<(Span, String, Arc<Graph>), PastError> {
+        let missing = |what: &str| PastError::Missing { run: id, what: what.to_owned() };
+        if let (Some(run), Some(span)) = (self.whole.state.run(id), self.whole.positions.runs.get(&id)) {
+            return Ok((*span, run.definition.clone(), Arc::clone(&run.graph)));
+        }
+        let Summary { span, definition: hash, .. } =
+            self.whole.past.get(&id).ok_or_else(|| missing("it is not listed"))?;
+        if let Some(graph) = self.whole.state.definition(hash) {
+            return Ok((*span, hash.clone(), Arc::clone(graph)));
+        }
+        let at = self.whole.positions.definitions.get(hash);
+        let at = at.ok_or_else(|| missing("its definition is not listed"))?;
+        let graph = definition(&self.folder.journal, hash, *at)?;
+        let graph = Arc::new(graph.ok_or_else(|| missing("its definition is not there"))?);
+        Ok((*span, hash.clone(), graph))
     }
 }
 
-/// Applies a frame. A run with a record that cannot be applied is left as it was: `broken` holds it from then on.
-pub(crate) fn fold(state: &mut State, broken: &mut BTreeSet<RunId>, frame: &Frame) -> Result<(), OpenError> {
-    for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
-        let record: Record = decode_record(lsn, bytes)?;
-        let run = match &record {
-            Record::Created { run, .. } | Record::Changed { run, .. } => Some(*run),
-            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => None,
-        };
-        if run.is_some_and(|run| broken.contains(&run)) {
-            continue;
-        }
-        if catch_unwind(AssertUnwindSafe(|| state.apply(&record, frame.stamp))).is_err() {
-            tracing::error!(record = lsn.0, "a bug of lockstep: a journaled record cannot be applied");
-            broken.extend(run);
-        }
-    }
-    Ok(())
+fn store(error: &PastError) -> Refusal {
+    refusal(RefusalKind::Store, error.to_string())
 }
 
 fn refusal(kind: RefusalKind, message: String) -> Refusal {

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::memory::{Fault, MemoryDisk, MemoryLog};
-use super::{AppendError, Blobs, Frame, Image, ShardLog};
+use super::{AppendError, Blobs, Frame, Image, Order, ShardLog};
 use crate::clock::Stamp;
-use crate::id::{Epoch, Lsn};
+use crate::core::run::{self, Change, Record};
+use crate::encode::encode;
+use crate::id::{Epoch, Lsn, RunId};
 
 /// A store under test.
 pub trait Subject {
@@ -22,6 +24,9 @@ pub trait Subject {
 
     /// What a crash leaves; handles opened before must not be used any more.
     fn crash(&mut self);
+
+    /// Makes whatever the store does in its own time happen now.
+    fn seal(&mut self, log: &mut Self::Log);
 
     /// Lets the next append fail; `false` if the store cannot be made to.
     fn inject(&mut self, fault: Fault) -> bool;
@@ -36,6 +41,8 @@ pub enum Op {
     Fault(Fault),
     /// Nothing is appended for a while.
     Rest,
+    /// What is full is sealed.
+    Seal,
     /// It is closed and opened again.
     Reopen,
     /// The process ends in the middle, and it is opened again.
@@ -56,6 +63,7 @@ pub fn any_ops(max: usize) -> impl Strategy<Value = Vec<Op>> {
         1 => prop::collection::vec(20_000..120_000_usize, 1..4).prop_map(Op::Append),
         2 => fault.prop_map(Op::Fault),
         1 => Just(Op::Rest),
+        2 => Just(Op::Seal),
         1 => Just(Op::Reopen),
         2 => Just(Op::Crash),
         1 => Just(Op::Fence),
@@ -82,6 +90,7 @@ pub fn keeps_the_promise(subject: &mut impl Subject, ops: &[Op]) {
                 }
             }
             Op::Rest => open.rest(),
+            Op::Seal => subject.seal(open),
             Op::Reopen => {
                 drop(log.take());
                 log = Some(model.reopen(subject));
@@ -210,6 +219,8 @@ impl Subject for MemoryDisk {
         Self::crash(self);
     }
 
+    fn seal(&mut self, _: &mut MemoryLog) {}
+
     fn inject(&mut self, fault: Fault) -> bool {
         Self::inject(self, fault);
         true
@@ -243,18 +254,84 @@ pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
         let loaded = image.load().expect("there is a checkpoint");
         assert_eq!((loaded.lsn, loaded.generation, loaded.digest), (Lsn(round * 10), generation, digest));
         assert_eq!(digest, super::digest(expected.iter().map(|(k, v)| (k.as_slice(), v.as_slice()))));
-        assert_eq!(loaded.entries, expected.clone().into_iter().collect::<Vec<_>>());
+        let mut entries = read_entries(&mut image, b"", Order::Up);
+        assert_eq!(entries, expected.clone().into_iter().collect::<Vec<_>>());
+        entries.reverse();
+        assert_eq!(read_entries(&mut image, b"", Order::Down), entries);
     }
-    assert_eq!(image.get(b"b"), Some(large));
-    assert_eq!(image.get(b"c"), None);
-    let mut keys = Vec::new();
-    image.scan(b"a", &mut |key, _| {
-        keys.push(key.to_vec());
-        true
+    assert_eq!(image.get(b"b").unwrap(), Some(large));
+    assert_eq!(image.get(b"c").unwrap(), None);
+    let keys = |image: &mut I, order| -> Vec<Vec<u8>> {
+        read_entries(image, b"a", order).into_iter().map(|(key, _)| key).collect()
+    };
+    assert_eq!(keys(&mut image, Order::Up), [b"a\0".to_vec(), b"a\0b".to_vec(), b"a\xff".to_vec()]);
+    assert_eq!(keys(&mut image, Order::Down), [b"a\xff".to_vec(), b"a\0b".to_vec(), b"a\0".to_vec()]);
+    let mut first = None;
+    let one = image.scan(b"a", Order::Down, &mut |key, _| {
+        assert_eq!(first.replace(key.to_vec()), None, "no more is given than asked for");
+        false
     });
-    assert_eq!(keys, [b"a\0".to_vec(), b"a\0b".to_vec(), b"a\xff".to_vec()]);
+    one.unwrap();
+    // More than are fetched at once.
+    let many = (0..600_u32).map(|number| (number.to_be_bytes().to_vec(), Some(vec![7; 40]))).collect();
+    image.checkpoint(Lsn(40), &super::Dirty { entries: many }).unwrap();
+    for order in [Order::Up, Order::Down] {
+        let seen: Vec<u32> = read_entries(&mut image, &[0, 0], order)
+            .into_iter()
+            .map(|(key, _)| u32::from_be_bytes(key.try_into().unwrap()))
+            .collect();
+        let all = if order == Order::Up { (0..600).collect::<Vec<_>>() } else { (0..600).rev().collect() };
+        assert_eq!(seen, all);
+    }
     image.reset().unwrap();
     assert_eq!(image.load(), None);
+}
+
+fn read_entries(image: &mut impl Image, prefix: &[u8], order: Order) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut entries = Vec::new();
+    let read = image.scan(prefix, order, &mut |key, value| {
+        entries.push((key.to_vec(), value.to_vec()));
+        true
+    });
+    read.unwrap();
+    entries
+}
+
+/// Any log finds the frames of one run among those of others, wherever they lie and however much of it is sealed.
+pub fn one_run_is_found_among_others<L: ShardLog>(mut log: L, mut seal: impl FnMut(&mut L)) {
+    let run = |number| RunId::new(1_700_000_000_000, number);
+    let mut expected = BTreeMap::<RunId, Vec<Frame>>::new();
+    for round in 0..400_u32 {
+        let runs = [run(round % 7), run(round / 40)];
+        let record = |run| encode(&Record::Changed { run, change: Change::CancelRequested { by: "x".repeat(700) } });
+        let first = Lsn(log.head().last.0 + 1);
+        let frame = Frame { first, stamp: Stamp::default(), records: runs.into_iter().map(record).collect() };
+        log.append(log.head().last, &frame).unwrap();
+        for run in std::collections::BTreeSet::from(runs) {
+            expected.entry(run).or_default().push(frame.clone());
+        }
+        if round % 100 == 50 {
+            seal(&mut log);
+        }
+    }
+    let read = |run, positions| {
+        let mut seen = Vec::new();
+        let read = log.read_of(&run::Subject::Run(run), positions, &mut |frame| {
+            seen.push(frame);
+            true
+        });
+        read.unwrap();
+        seen
+    };
+    for (run, frames) in expected {
+        assert_eq!(read(run, Lsn(1)..=Lsn(u64::MAX)), frames);
+        for positions in [Lsn(1)..=Lsn(1), Lsn(100)..=Lsn(333), Lsn(790)..=Lsn(800), Lsn(801)..=Lsn(900)] {
+            let asked = frames.iter().filter(|frame| frame.last() >= *positions.start());
+            let asked: Vec<_> = asked.filter(|frame| frame.first <= *positions.end()).cloned().collect();
+            assert_eq!(read(run, positions), asked);
+        }
+    }
+    assert_eq!(read(run(999), Lsn(1)..=Lsn(u64::MAX)), []);
 }
 
 /// Any blobs give back what was put, by its hash, over an opening.
@@ -271,6 +348,7 @@ pub fn blobs_keep_their_bytes<B: Blobs>(open: impl Fn() -> B) {
 
 mod damage;
 mod embedded;
+mod sealed;
 mod space;
 
 proptest! {
@@ -278,6 +356,11 @@ proptest! {
     fn memory_keeps_the_promise(ops in any_ops(40)) {
         keeps_the_promise(&mut MemoryDisk::new(), &ops);
     }
+}
+
+#[test]
+fn one_run_is_found_among_others_in_memory() {
+    one_run_is_found_among_others(MemoryDisk::new().log(), |_| {});
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::base::{BaseFolder, FileBases};
 use super::blobs::FileBlobs;
 use super::files::{self, cannot, damaged};
 use super::image::SledImage;
-use super::journal::{Journal, Reader, head};
+use super::journal::{self, Journal, Reader};
 use super::lock::{self, Held, LOCK_FILE};
 use super::{FORMAT_VERSION, OpenError};
 use crate::fault::{self, Point};
@@ -19,8 +20,8 @@ pub const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_PREFIX: &str = "lockstep ";
 /// What the operator has configured for the folder. Lockstep only reads it.
 pub const CONFIG_FILE: &str = "config.yaml";
-/// What may lie in a folder that has no format yet: an opening that was cut off leaves the lock, a file system of its
-/// own brings its `lost+found`, and its operator may have configured it.
+/// What may lie in a folder that has no format yet: an opening that was cut off leaves the lock (and a journal that
+/// nothing was written to), a file system of its own brings its `lost+found`, and its operator may have configured it.
 const HARMLESS: [&str; 4] = [LOCK_FILE, "tmp-FORMAT", "lost+found", CONFIG_FILE];
 
 /// The one shard of the embedded store.
@@ -49,6 +50,11 @@ impl Layout {
     /// The checkpoint.
     pub fn state(&self) -> PathBuf {
         self.0.join("state")
+    }
+
+    /// What a checkpoint is made anew from.
+    pub fn bases(&self) -> PathBuf {
+        self.0.join("bases")
     }
 
     /// Large values by hash.
@@ -84,6 +90,8 @@ impl Folder {
         let known = check_format(path)?;
         let held = Held::take(path)?;
         if !known && !check_format(path)? {
+            // The format comes last: a folder that has one has a journal, so one that is gone is missed.
+            journal::create(&layout.journal(), SHARD)?;
             let put = fault::at(Point::FolderFormat, || files::put_file(path, FORMAT_FILE, format_text().as_bytes()));
             put.map_err(cannot("cannot create", &path.join(FORMAT_FILE)))?;
         }
@@ -106,6 +114,11 @@ impl Folder {
     /// The checkpoint; it is opened when it is first asked for something.
     pub fn image(&self) -> SledImage {
         SledImage::new(self.layout.state(), Arc::clone(&self.held))
+    }
+
+    /// What a checkpoint is made anew from.
+    pub fn bases(&self) -> FileBases {
+        FileBases::new(BaseFolder::new(self.layout.bases(), SHARD), Arc::clone(&self.held))
     }
 
     /// Large values.
@@ -141,6 +154,8 @@ pub struct ReadOnly {
     pub layout: Layout,
     /// The durable frames.
     pub journal: Reader,
+    /// What a checkpoint is made anew from.
+    pub bases: BaseFolder,
     /// Large values.
     pub blobs: FileBlobs,
 }
@@ -156,8 +171,8 @@ pub fn open_read_only(path: impl Into<PathBuf>) -> Result<ReadOnly, OpenError> {
         return Err(cannot("cannot read", path)(none));
     }
     let journal = Reader::open(&layout.journal(), SHARD)?;
-    let blobs = FileBlobs::new(layout.blobs());
-    Ok(ReadOnly { layout, journal, blobs })
+    let (bases, blobs) = (BaseFolder::new(layout.bases(), SHARD), FileBlobs::new(layout.blobs()));
+    Ok(ReadOnly { layout, journal, bases, blobs })
 }
 
 /// What the file says in a folder of this version.
@@ -197,14 +212,16 @@ pub(crate) fn check_format(folder: &Path) -> Result<bool, OpenError> {
 
 fn check_unused(folder: &Path) -> Result<(), OpenError> {
     let format = folder.join(FORMAT_FILE);
-    let journal = head::path(&Layout::new(folder).journal());
+    let journal = Layout::new(folder).journal();
     // Two processes may begin at once: the format of the other may have appeared meanwhile.
-    if journal.exists() && !format.exists() {
+    let unused = !journal.exists() || journal::is_unused(&journal, SHARD)?;
+    if !unused && !format.exists() {
         return Err(damaged(&format, 0, "the file is missing, but there is a journal"));
     }
     for entry in fs::read_dir(folder).map_err(cannot("cannot list", folder))? {
         let name = entry.map_err(cannot("cannot list", folder))?.file_name();
-        if !HARMLESS.iter().any(|harmless| name == *harmless) && !format.exists() {
+        let harmless = HARMLESS.iter().any(|harmless| name == *harmless) || journal.file_name() == Some(&name);
+        if !harmless && !format.exists() {
             let what = format!("it holds `{}` and no data of lockstep: name a new or an empty folder", name.display());
             return Err(cannot("cannot use", folder)(io::Error::new(io::ErrorKind::InvalidInput, what)));
         }

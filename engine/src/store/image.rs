@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lock::Held;
-use super::{Checkpoint, Dirty, Image, ImageError};
+use super::{Checkpoint, Dirty, Entry, Image, ImageError, Order, Pages};
 use crate::fault::{self, Point};
 use crate::id::Lsn;
 
-use self::guarded::Guarded;
+use self::guarded::{Asker, Guarded};
 use self::tree::Tree;
 
 mod examine;
@@ -28,6 +28,9 @@ pub(crate) use self::examine::examine;
 
 /// The extension of the folder that a checkpoint is moved to when it cannot be used.
 pub(crate) const SET_ASIDE: &str = "set-aside";
+
+/// The extension of the folder that a checkpoint is copied to.
+const NEXT: &str = "next";
 
 /// How long sled may take to open and to be verified: 100,000 entries take a quarter of a second.
 const OPEN_DEADLINE: Duration = Duration::from_mins(1);
@@ -49,7 +52,7 @@ pub struct SledImage {
 enum State {
     Unopened,
     Open(Guarded<Tree>),
-    /// It failed, and what is on disk could not be set aside either; no more is tried before [`Image::reset`].
+    /// It failed while it was used, or what is on disk could not be set aside; no more is tried before [`Image::reset`].
     Broken(String),
 }
 
@@ -70,6 +73,8 @@ impl SledImage {
             Ok(answer) => Ok(answer),
             Err(why) => {
                 self.set_aside(&why);
+                // What comes next must not be taken for what was there: it is for `reset` to begin anew.
+                self.state = State::Broken(why.clone());
                 Err(ImageError(why))
             }
         }
@@ -101,6 +106,39 @@ impl SledImage {
         Ok(())
     }
 
+    /// Copies a tree that takes much more than it holds into a folder of its own, which then takes its place: sled gives
+    /// no space back. A crash in the middle leaves the old one, the new one, or none, which costs time only.
+    fn compact(&mut self) {
+        let State::Open(tree) = &mut self.state else { return };
+        let next = self.folder.with_extension(NEXT);
+        let place = next.clone();
+        let copied = tree.ask(OPEN_DEADLINE, move |tree| {
+            if !tree.is_bloated()? {
+                return Ok(false);
+            }
+            remove_folder(&place).map_err(|error| error.to_string())?;
+            tree.copy_to(&place).map(|()| true)
+        });
+        match copied {
+            Ok(false) => {}
+            Ok(true) => {
+                // Closed first: sled must not write while its folder changes its name.
+                self.state = State::Unopened;
+                let moved = fault::at(Point::ImageReplace, || {
+                    remove_folder(&self.folder)?;
+                    fs::rename(&next, &self.folder)
+                });
+                if let Err(error) = moved {
+                    self.state = State::Broken(format!("it cannot take the place of the old one: {error}"));
+                }
+            }
+            Err(why) => {
+                tracing::warn!(why, "the checkpoint takes much more than it holds, and cannot be copied");
+                let _ = remove_folder(&next);
+            }
+        }
+    }
+
     /// Moves the folder out of the way, for whoever wants to look into it; the one set aside before is removed.
     fn set_aside(&mut self, why: &str) {
         self.state = State::Unopened;
@@ -125,40 +163,57 @@ impl Image for SledImage {
         if matches!(self.state, State::Unopened) && !self.folder.exists() {
             return None;
         }
-        self.ask(|tree| tree.load()).ok().flatten()
+        self.ask(|tree| Ok(tree.checkpointed())).ok().flatten()
     }
 
-    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError> {
         if matches!(self.state, State::Unopened) && !self.folder.exists() {
-            return None;
+            return Ok(None);
         }
         let key = key.to_vec();
-        self.ask(move |tree| tree.get(&key)).ok().flatten()
+        self.ask(move |tree| tree.get(&key))
     }
 
-    fn scan(&mut self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError> {
         if matches!(self.state, State::Unopened) && !self.folder.exists() {
-            return;
+            return Ok(());
         }
         let mut after: Option<Vec<u8>> = None;
         loop {
             let (from, prefix) = (after.take(), prefix.to_vec());
-            let Ok(page) = self.ask(move |tree| tree.page(&prefix, from.as_deref(), PAGE)) else { return };
-            for (key, value) in &page {
-                if !each(key, value) {
-                    return;
-                }
+            let page = self.ask(move |tree| tree.page(&prefix, from.as_deref(), order, PAGE))?;
+            if !page.iter().all(|(key, value)| each(key, value)) {
+                return Ok(());
             }
             match page.into_iter().nth(PAGE - 1) {
                 Some((key, _)) => after = Some(key),
-                None => return,
+                None => return Ok(()),
             }
         }
     }
 
     fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
         let entries: BTreeMap<_, _> = dirty.entries.clone();
-        self.ask(move |tree| tree.checkpoint(lsn, &entries))
+        let stored = self.ask(move |tree| tree.checkpoint(lsn, &entries))?;
+        self.compact();
+        Ok(stored)
+    }
+
+    fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
+        self.open()?;
+        match &self.state {
+            State::Open(tree) => match tree.asker() {
+                Some(asker) => Ok(Box::new(TreePages { asker, after: None })),
+                None => Err(ImageError("it does not answer".to_owned())),
+            },
+            State::Unopened => Err(ImageError("it is not open".to_owned())),
+            State::Broken(why) => Err(ImageError(why.clone())),
+        }
     }
 
     fn reset(&mut self) -> Result<(), ImageError> {
@@ -168,6 +223,24 @@ impl Image for SledImage {
             self.state = State::Broken(why.clone());
             ImageError(why)
         })
+    }
+}
+
+/// Reads the tree from another thread, between what else it is asked.
+struct TreePages {
+    asker: Asker<Tree>,
+    after: Option<Vec<u8>>,
+}
+
+impl Pages for TreePages {
+    fn next(&mut self) -> Result<Vec<Entry>, ImageError> {
+        let after = self.after.clone();
+        let page = move |tree: &mut Tree| tree.page(b"", after.as_deref(), Order::Up, PAGE);
+        let page = self.asker.ask(USE_DEADLINE, page).map_err(ImageError)?;
+        if let Some((key, _)) = page.last() {
+            self.after = Some(key.clone());
+        }
+        Ok(page)
     }
 }
 

@@ -5,9 +5,16 @@
 //! test shows that it would notice.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{AppendError, Blobs, Checkpoint, Dirty, Frame, Head, Image, ImageError, OpenError, ShardLog, digest};
+use super::base::KEPT_BASES;
+use super::files::damaged;
+use super::{
+    AppendError, Bases, Blobs, Checkpoint, Dirty, Entry, Frame, Frames, Head, Image, ImageError, MadeBase, OpenError,
+    Order, Pages, ShardLog, StoredBase, StoredBases, digest,
+};
+use crate::core::run::Subject;
 use crate::id::{Epoch, Lsn, ShardId};
 
 /// What the next append meets.
@@ -62,10 +69,29 @@ struct Disk {
     faults: VecDeque<Option<Fault>>,
     /// State of the random numbers, and how rare a random fault is.
     random: (u64, u64),
-    image: Option<Checkpoint>,
+    image: Option<Stored>,
     image_fails: bool,
+    bases: BTreeMap<Lsn, Dump>,
     blobs: BTreeMap<String, Vec<u8>>,
     appends: u64,
+}
+
+/// What a checkpoint is, and its entries.
+type Stored = (Checkpoint, BTreeMap<Vec<u8>, Vec<u8>>);
+
+/// A base.
+#[derive(Clone, Debug)]
+struct Dump {
+    generation: u64,
+    needs: Lsn,
+    entries: Vec<Entry>,
+}
+
+impl Dump {
+    fn as_stored(&self, lsn: Lsn) -> StoredBase {
+        let bytes = self.entries.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum();
+        StoredBase { lsn, needs: self.needs, bytes }
+    }
 }
 
 impl Default for Disk {
@@ -83,6 +109,7 @@ impl Default for Disk {
             random: (0, 0),
             image: None,
             image_fails: false,
+            bases: BTreeMap::new(),
             blobs: BTreeMap::new(),
             appends: 0,
         }
@@ -106,6 +133,18 @@ impl MemoryDisk {
     /// The checkpoint.
     pub fn image(&self) -> MemoryImage {
         MemoryImage { disk: self.clone() }
+    }
+
+    /// What the checkpoint is made anew from.
+    pub fn bases(&self) -> MemoryBases {
+        MemoryBases { disk: self.clone(), made: None }
+    }
+
+    /// Spoils a base: it cannot be read as what it was any more.
+    pub fn spoil_base(&self, lsn: Lsn) {
+        if let Some(dump) = self.disk().bases.get_mut(&lsn) {
+            dump.entries.pop();
+        }
     }
 
     /// Large values.
@@ -220,6 +259,16 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
+    fn read_if(&self, asked: impl Fn(&Frame) -> bool, each: &mut dyn FnMut(Frame) -> bool) {
+        // Copied first: `each` may come back to this disk.
+        let frames: Vec<Frame> = {
+            let disk = self.disk.disk();
+            let frames = disk.durable.iter().chain(&disk.cached).filter(|frame| frame.last() <= self.head.last);
+            frames.filter(|frame| asked(frame)).cloned().collect()
+        };
+        frames.into_iter().all(each);
+    }
+
     fn fail(&mut self, why: &str) -> AppendError {
         self.finished = Some(why.to_owned());
         AppendError::Failed(why.to_owned())
@@ -284,21 +333,6 @@ impl ShardLog for MemoryLog {
         }
     }
 
-    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
-        // Copied first: `each` may come back to this disk.
-        let frames: Vec<Frame> = {
-            let disk = self.disk.disk();
-            let frames = disk.durable.iter().chain(&disk.cached);
-            frames.filter(|frame| frame.last() >= from && frame.last() <= self.head.last).cloned().collect()
-        };
-        for frame in frames {
-            if !each(frame) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn trim(&mut self, below: Lsn) -> Result<(), OpenError> {
         let mut disk = self.disk.disk();
         disk.trimmed = disk.trimmed.max(below);
@@ -320,6 +354,31 @@ impl ShardLog for MemoryLog {
     }
 }
 
+impl Frames for MemoryLog {
+    fn oldest(&self) -> Lsn {
+        let disk = self.disk.disk();
+        let first = disk.durable.iter().chain(&disk.cached).next();
+        first.map_or(Lsn(self.head.last.0 + 1), |frame| frame.first)
+    }
+
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        self.read_if(|frame| frame.last() >= from, each);
+        Ok(())
+    }
+
+    fn read_of(
+        &self,
+        subject: &Subject,
+        positions: RangeInclusive<Lsn>,
+        each: &mut dyn FnMut(Frame) -> bool,
+    ) -> Result<(), OpenError> {
+        let concerns = |frame: &Frame| frame.records.iter().any(|record| Subject::of(record).as_ref() == Some(subject));
+        let asked = |frame: &Frame| frame.last() >= *positions.start() && frame.first <= *positions.end();
+        self.read_if(|frame| asked(frame) && concerns(frame), each);
+        Ok(())
+    }
+}
+
 /// An [`Image`] on a [`MemoryDisk`].
 #[derive(Debug)]
 pub struct MemoryImage {
@@ -328,23 +387,27 @@ pub struct MemoryImage {
 
 impl Image for MemoryImage {
     fn load(&mut self) -> Option<Checkpoint> {
-        self.disk.disk().image.clone()
+        self.disk.disk().image.as_ref().map(|(checkpoint, _)| *checkpoint)
     }
 
-    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>> {
-        let disk = self.disk.disk();
-        let entries = &disk.image.as_ref()?.entries;
-        let place = entries.binary_search_by(|(known, _)| known.as_slice().cmp(key)).ok()?;
-        Some(entries[place].1.clone())
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError> {
+        Ok(self.disk.disk().image.as_ref().and_then(|(_, entries)| entries.get(key).cloned()))
     }
 
-    fn scan(&mut self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
-        let entries = self.load().unwrap_or_default().entries;
-        for (key, value) in entries.iter().filter(|(key, _)| key.starts_with(prefix)) {
-            if !each(key, value) {
-                break;
-            }
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError> {
+        // Copied first: `each` may come back to this disk.
+        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        let mut asked: Vec<_> = entries.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
+        if order == Order::Down {
+            asked.reverse();
         }
+        asked.into_iter().all(|(key, value)| each(key, value));
+        Ok(())
     }
 
     fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
@@ -352,8 +415,7 @@ impl Image for MemoryImage {
         if disk.image_fails {
             return Err(ImageError("an injected fault".to_owned()));
         }
-        let last = disk.image.take().unwrap_or_default();
-        let mut entries: BTreeMap<Vec<u8>, Vec<u8>> = last.entries.into_iter().collect();
+        let (last, mut entries) = disk.image.take().unwrap_or_default();
         for (key, value) in &dirty.entries {
             match value {
                 Some(value) => drop(entries.insert(key.clone(), value.clone())),
@@ -362,13 +424,79 @@ impl Image for MemoryImage {
         }
         let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
         let generation = last.generation + 1;
-        disk.image = Some(Checkpoint { lsn, generation, digest, entries: entries.into_iter().collect() });
+        disk.image = Some((Checkpoint { lsn, generation, digest }, entries));
         Ok((generation, digest))
+    }
+
+    fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
+        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        Ok(Box::new(MemoryPages(Some(entries.into_iter().collect()))))
     }
 
     fn reset(&mut self) -> Result<(), ImageError> {
         self.disk.lose_image();
         Ok(())
+    }
+}
+
+struct MemoryPages(Option<Vec<Entry>>);
+
+impl Pages for MemoryPages {
+    fn next(&mut self) -> Result<Vec<Entry>, ImageError> {
+        Ok(self.0.take().unwrap_or_default())
+    }
+}
+
+/// [`Bases`] on a [`MemoryDisk`]: made at once, so that a simulation is the same every time.
+#[derive(Debug)]
+pub struct MemoryBases {
+    disk: MemoryDisk,
+    made: Option<MadeBase>,
+}
+
+impl StoredBases for MemoryBases {
+    fn list(&self) -> Result<Vec<StoredBase>, OpenError> {
+        Ok(self.disk.disk().bases.iter().rev().map(|(lsn, dump)| dump.as_stored(*lsn)).collect())
+    }
+
+    fn read(&self, lsn: Lsn, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<Checkpoint, OpenError> {
+        let dump = self.disk.disk().bases.get(&lsn).cloned();
+        let Dump { generation, entries, .. } =
+            dump.ok_or_else(|| damaged("base".as_ref(), 0, "the base is missing"))?;
+        for (key, value) in &entries {
+            each(key, value);
+        }
+        let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        Ok(Checkpoint { lsn, generation, digest })
+    }
+}
+
+impl Bases for MemoryBases {
+    fn begin(&mut self, of: Checkpoint, needs: Lsn, mut pages: Box<dyn Pages>) {
+        let mut entries = Vec::new();
+        while let Ok(page) = pages.next()
+            && !page.is_empty()
+        {
+            entries.extend(page);
+        }
+        let dump = Dump { generation: of.generation, needs, entries };
+        let base = dump.as_stored(of.lsn);
+        let mut disk = self.disk.disk();
+        disk.bases.insert(of.lsn, dump);
+        while disk.bases.len() > KEPT_BASES {
+            disk.bases.pop_first();
+        }
+        let frees = disk.bases.iter().map(|(lsn, dump)| dump.as_stored(*lsn).frees()).min();
+        let frees = frees.filter(|_| disk.bases.len() == KEPT_BASES).unwrap_or_default();
+        self.made = Some(MadeBase { base, frees });
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn finish(&mut self) -> Option<Result<MadeBase, OpenError>> {
+        self.made.take().map(Ok)
     }
 }
 

@@ -9,11 +9,13 @@
 //! 4. After `Unknown` or `Failed` the handle appends nothing more: every later call is `Failed` until the log is opened
 //!    again.
 //! 5. `open` fences every handle opened before: their appends are `Fenced`.
-//! 6. `read` gives exactly what is durable, in order, from the position asked for; or says what is damaged.
+//! 6. `read` gives exactly what is durable, in order, from the position asked for; or says what is damaged. `read_of`
+//!    gives the same frames, without those that are about something else.
 //! 7. The image is a cache of a prefix of the log. Losing it loses time, nothing else.
 //!
 //! One suite (`conformance.rs`) holds every implementation to these words.
 
+pub mod base;
 pub mod blobs;
 mod digest;
 pub(crate) mod files;
@@ -30,9 +32,12 @@ pub use self::digest::{Digest, digest};
 pub use self::folder::{Folder, Layout, ReadOnly, open_read_only};
 pub use self::journal::Journal;
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
+use crate::core::run::Subject;
 use crate::id::{Epoch, Lsn, ShardId};
 
 /// The version of all that lies in a data folder, counted up when older programs could not read it any more.
@@ -123,8 +128,26 @@ pub enum OpenError {
     },
 }
 
+/// The durable frames of a log, to be read.
+pub trait Frames {
+    /// The position of the oldest record that is kept, or of the first one to come.
+    fn oldest(&self) -> Lsn;
+
+    /// Calls `each` with every durable frame whose last record is at or behind `from`, in order, until it says `false`.
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError>;
+
+    /// Calls `each` with every durable frame that holds a record about `subject` and reaches into `positions`, in order,
+    /// until it says `false`. Costs what is read, not what the log holds.
+    fn read_of(
+        &self,
+        subject: &Subject,
+        positions: RangeInclusive<Lsn>,
+        each: &mut dyn FnMut(Frame) -> bool,
+    ) -> Result<(), OpenError>;
+}
+
 /// A shard's log, opened and not yet fenced.
-pub trait ShardLog: Send {
+pub trait ShardLog: Frames + Send {
     /// The shard.
     fn shard(&self) -> ShardId;
 
@@ -136,9 +159,6 @@ pub trait ShardLog: Send {
 
     /// Makes a frame durable behind `after`, which must be the head.
     fn append(&mut self, after: Lsn, frame: &Frame) -> Result<(), AppendError>;
-
-    /// Calls `each` with every durable frame whose last record is at or behind `from`, in order, until it says `false`.
-    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError>;
 
     /// Allows the store to forget frames whose last record lies before `below`.
     fn trim(&mut self, below: Lsn) -> Result<(), OpenError>;
@@ -154,8 +174,8 @@ pub trait ShardLog: Send {
     fn settled(&mut self) -> Option<Frame>;
 }
 
-/// A checkpoint of the open state.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Which state an image holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The state is that after this record.
     pub lsn: Lsn,
@@ -163,8 +183,6 @@ pub struct Checkpoint {
     pub generation: u64,
     /// What the journal's `checkpoint` record says of the entries: see [`digest`].
     pub digest: [u8; 32],
-    /// Entries by key, sorted.
-    pub entries: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A change of an image since its last checkpoint.
@@ -176,25 +194,108 @@ pub struct Dirty {
 
 /// The checkpointed open state. May fail at any time without any harm but time.
 pub trait Image: Send {
-    /// The last checkpoint, or `None` where there is none that can be trusted.
+    /// The last checkpoint, all of whose entries were checked; `None` where there is none that can be trusted.
     fn load(&mut self) -> Option<Checkpoint>;
 
-    /// One entry of the last checkpoint, read without loading the others.
-    fn get(&mut self, key: &[u8]) -> Option<Vec<u8>>;
+    /// One entry of the last checkpoint.
+    ///
+    /// # Errors
+    /// It is not known whether there is one.
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError>;
 
-    /// Keys and values of the last checkpoint that begin with `prefix`, in order of the keys.
-    fn scan(&mut self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool);
+    /// Keys and values of the last checkpoint that begin with `prefix`, in the order of the keys or the other way round,
+    /// until `each` says `false`.
+    ///
+    /// # Errors
+    /// They could not all be read.
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError>;
 
     /// Makes `dirty` and `lsn` durable together; gives the new generation and the digest over all entries.
     fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError>;
+
+    /// All entries of the last checkpoint, to be read elsewhere. They are those only as long as no other is made.
+    fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError>;
 
     /// Empties it, to be filled anew.
     fn reset(&mut self) -> Result<(), ImageError>;
 }
 
-/// An image that could not be written.
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
+/// All entries of a checkpoint, some at a time.
+pub trait Pages: Send {
+    /// The next ones in the order of their keys; none at the end.
+    fn next(&mut self) -> Result<Vec<Entry>, ImageError>;
+}
+
+/// A base that is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoredBase {
+    /// It holds the state after this record.
+    pub lsn: Lsn,
+    /// The oldest record that whoever begins with it may come to need.
+    pub needs: Lsn,
+    /// How long its file is, in bytes.
+    pub bytes: u64,
+}
+
+impl StoredBase {
+    /// What lies before this position is not needed by whoever begins with this base.
+    pub fn frees(&self) -> Lsn {
+        self.needs.min(Lsn(self.lsn.0 + 1))
+    }
+}
+
+/// A base that was made and checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeBase {
+    /// The base.
+    pub base: StoredBase,
+    /// What lies before this position is needed neither by it nor by the one before it, which was checked again; 0 while
+    /// there is none before it.
+    pub frees: Lsn,
+}
+
+/// Dumps of whole checkpoints, to be read.
+pub trait StoredBases {
+    /// All bases, newest first.
+    fn list(&self) -> Result<Vec<StoredBase>, OpenError>;
+
+    /// Calls `each` with every entry of a base in the order of the keys, and gives the checkpoint that they are. Whoever
+    /// asks compares it with what the journal says of that checkpoint.
+    fn read(&self, lsn: Lsn, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<Checkpoint, OpenError>;
+}
+
+/// Dumps of whole checkpoints, from which an image is made anew.
+pub trait Bases: StoredBases + Send {
+    /// Begins to make one, which may come to need the records from `needs` on; those that are too old then go.
+    fn begin(&mut self, of: Checkpoint, needs: Lsn, pages: Box<dyn Pages>);
+
+    /// Whether one is being made.
+    fn is_busy(&self) -> bool;
+
+    /// How the one that was begun came out; waits for it. `None` if none was begun.
+    fn finish(&mut self) -> Option<Result<MadeBase, OpenError>>;
+}
+
+/// In which order entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// From the smallest key on.
+    Up,
+    /// From the largest key on.
+    Down,
+}
+
+/// An image that could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("the checkpoint could not be written: {0}")]
+#[error("the checkpoint cannot be used: {0}")]
 pub struct ImageError(pub String);
 
 /// Large values by content.

@@ -14,6 +14,7 @@ use lockstep_engine::core::run::{Question, Resolution, StepStatus};
 use lockstep_engine::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use lockstep_engine::eval::Evaluator;
 use lockstep_engine::id::{RunId, StepNo, Token};
+use lockstep_engine::store::OpenError;
 use lockstep_engine::store::memory::MemoryDisk;
 use lockstep_engine::worker::{Attempt, Failure, Outcome};
 
@@ -142,6 +143,11 @@ impl Case {
 
     /// Opens the driver over the disk.
     pub fn open(&mut self) {
+        self.try_open().expect("the store opens");
+    }
+
+    /// Opens the driver over the disk if it can be opened.
+    pub fn try_open(&mut self) -> Result<(), OpenError> {
         let places = Places { logs: "/data/logs".into(), spool: "/data/spool".into() };
         let opened = Driver::open(
             self.disk.clone(),
@@ -149,7 +155,8 @@ impl Case {
             Evaluator::new(std::sync::Arc::new(lockstep_dsl::expr::Sandbox::new(&[]))),
             places,
         );
-        self.driver = Some(opened.expect("the store opens"));
+        self.driver = Some(opened?);
+        Ok(())
     }
 
     /// The engine dies at this append.

@@ -8,7 +8,7 @@ use lockstep_dsl::value::Map;
 use lockstep_engine::api::{Request, Start};
 use lockstep_engine::driver::{Caller, Effect, Input};
 use lockstep_engine::id::{Lsn, RunId};
-use lockstep_engine::store::{Frame, ShardLog};
+use lockstep_engine::store::{Frame, Frames};
 use lockstep_engine::worker::Outcome;
 
 use crate::case::{Case, NOON};

@@ -1,11 +1,14 @@
 //! The core and the driver together, on the store in memory: no runtime, no sleep, every outcome scripted.
 
+mod base;
 mod case;
 mod checkpoint;
 mod cost;
 mod crash;
 mod expressions;
 mod faults;
+mod fixture;
+mod folder;
 mod interrupted;
 mod kinds;
 mod look;

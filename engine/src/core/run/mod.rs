@@ -19,6 +19,7 @@ mod slab;
 mod state;
 mod step;
 mod stop;
+mod subject;
 mod turn;
 
 pub use decide::{Answer, Input, Refused, decide};
@@ -30,3 +31,4 @@ pub use record::{
 };
 pub use slab::Slab;
 pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};
+pub use subject::Subject;

@@ -507,6 +507,16 @@ pub struct RunError {
     pub cause: Option<Box<RunError>>,
 }
 
+impl Record {
+    /// The run that it is about, where it is about one.
+    pub const fn run(&self) -> Option<RunId> {
+        match self {
+            Self::Created { run, .. } | Self::Changed { run, .. } => Some(*run),
+            Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } => None,
+        }
+    }
+}
+
 impl RunError {
     /// An error without attempt, data and cause.
     pub fn new(kind: &str, message: impl Into<String>, step: impl Into<String>) -> Self {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::embedded::{append, copy_folder, frame_after, read_all};
 use crate::id::{Epoch, Lsn};
 use crate::store::journal::frame;
-use crate::store::{Dirty, Folder, Frame, Image, OpenError, ShardLog};
+use crate::store::{Dirty, Folder, Frame, Frames, Image, OpenError, ShardLog};
 
 /// A folder of 12 small frames, written by three handles; the last one was closed.
 fn closed_folder() -> (TempDir, Vec<Frame>) {
@@ -45,7 +45,7 @@ fn used(place: &Path) -> usize {
 }
 
 /// Changes one bit, asks, and changes it back.
-fn with_flipped<R>(file: &Path, offset: u64, bit: u8, ask: impl FnOnce() -> R) -> R {
+pub(super) fn with_flipped<R>(file: &Path, offset: u64, bit: u8, ask: impl FnOnce() -> R) -> R {
     let open = OpenOptions::new().read(true).write(true).open(file).unwrap();
     let mut byte = [0];
     open.read_exact_at(&mut byte, offset).unwrap();
@@ -55,7 +55,7 @@ fn with_flipped<R>(file: &Path, offset: u64, bit: u8, ask: impl FnOnce() -> R) -
     answer
 }
 
-fn names_a_place(error: &OpenError) -> bool {
+pub(super) fn names_a_place(error: &OpenError) -> bool {
     matches!(error, OpenError::Damaged { .. } | OpenError::Newer { .. })
 }
 

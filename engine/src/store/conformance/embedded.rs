@@ -12,7 +12,7 @@ use super::{Fault, Subject, any_ops, blobs_keep_their_bytes, image_keeps_its_ent
 use crate::clock::Stamp;
 use crate::id::Lsn;
 use crate::store::journal::segment::FIRST_SEGMENT_BYTES;
-use crate::store::{Blobs, Folder, Frame, Image, Journal, Layout, OpenError, ShardLog, open_read_only};
+use crate::store::{Blobs, Folder, Frame, Frames, Image, Journal, Layout, OpenError, Order, ShardLog, open_read_only};
 
 /// A data folder. A crash is what a killed process leaves: its files at that moment, in another place.
 struct OnDisk {
@@ -39,6 +39,10 @@ impl Subject for OnDisk {
         copy_folder(self.place.path(), copy.path());
         self.folder = None;
         self.place = copy;
+    }
+
+    fn seal(&mut self, log: &mut Journal) {
+        log.seal();
     }
 
     fn inject(&mut self, _: Fault) -> bool {
@@ -112,8 +116,8 @@ fn asking_for_a_checkpoint_that_was_never_made_opens_no_database() {
     let place = tempfile::tempdir().unwrap();
     let folder = Folder::open(place.path()).unwrap();
     let mut image = folder.image();
-    assert_eq!((image.load(), image.get(b"a")), (None, None));
-    image.scan(b"", &mut |_, _| panic!("there is no entry"));
+    assert_eq!((image.load(), image.get(b"a").unwrap()), (None, None));
+    image.scan(b"", Order::Up, &mut |_, _| panic!("there is no entry")).unwrap();
     drop(image);
     assert!(!folder.layout().state().exists());
 }

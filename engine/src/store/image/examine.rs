@@ -33,15 +33,16 @@ impl Drop for Copy {
     }
 }
 
-/// The checkpoint in a folder that nobody writes to; `None` where there is none. An error says why it cannot be used.
-pub fn examine(folder: &Path) -> Result<Option<Checkpoint>, String> {
+/// The checkpoint in a folder that nobody writes to, and how many entries it has; `None` where there is none. An error
+/// says why it cannot be used.
+pub fn examine(folder: &Path) -> Result<Option<(Checkpoint, u64)>, String> {
     if !folder.exists() {
         return Ok(None);
     }
     let copy = Copy::of(folder).map_err(|error| format!("it cannot be copied to be examined: {error}"))?;
     let place = copy.0.join("state");
     let mut tree = Guarded::start("checkpoint", OPEN_DEADLINE, move || Tree::open(&place))?;
-    tree.ask(USE_DEADLINE, |tree| tree.load())
+    tree.ask(USE_DEADLINE, |tree| Ok(tree.checkpointed().map(|checkpoint| (checkpoint, tree.count()))))
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

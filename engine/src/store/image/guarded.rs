@@ -61,16 +61,41 @@ impl<T: 'static> Guarded<T> {
         deadline: Duration,
         question: impl FnOnce(&mut T) -> Result<R, String> + Send + 'static,
     ) -> Result<R, String> {
-        let (answer, answered) = channel();
-        let question = move |value: &mut T| drop(answer.send(question(value)));
-        let sent = self.questions.as_ref().map(|questions| questions.send(Box::new(question)));
-        if !matches!(sent, Some(Ok(()))) {
-            return Err("it panicked before".to_owned());
-        }
-        answered.recv_timeout(deadline).unwrap_or_else(|error| {
+        let asker = self.asker().ok_or("it panicked before")?;
+        asker.try_ask(deadline, question).unwrap_or_else(|error| {
             self.questions = None;
             Err(no_answer(error))
         })
+    }
+
+    /// Something that asks from another thread; `None` once no more may be asked.
+    pub fn asker(&self) -> Option<Asker<T>> {
+        self.questions.clone().map(Asker)
+    }
+}
+
+/// Asks a guarded value from another thread.
+pub struct Asker<T>(Sender<Question<T>>);
+
+impl<T: 'static> Asker<T> {
+    /// Asks one question and waits for the answer.
+    pub fn ask<R: Send + 'static>(
+        &self,
+        deadline: Duration,
+        question: impl FnOnce(&mut T) -> Result<R, String> + Send + 'static,
+    ) -> Result<R, String> {
+        self.try_ask(deadline, question).unwrap_or_else(|error| Err(no_answer(error)))
+    }
+
+    fn try_ask<R: Send + 'static>(
+        &self,
+        deadline: Duration,
+        question: impl FnOnce(&mut T) -> Result<R, String> + Send + 'static,
+    ) -> Result<Result<R, String>, RecvTimeoutError> {
+        let (answer, answered) = channel();
+        let question = move |value: &mut T| drop(answer.send(question(value)));
+        self.0.send(Box::new(question)).map_err(|_| RecvTimeoutError::Disconnected)?;
+        answered.recv_timeout(deadline)
     }
 }
 

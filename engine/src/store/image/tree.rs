@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{self, Bug, Point};
 use crate::id::Lsn;
-use crate::store::{Checkpoint, Digest, files};
+use crate::store::{Checkpoint, Digest, Entry, Order, files};
 
 /// sled keeps values of more than a few pages in files that it never syncs; below this they stay in its log.
 const CHUNK_BYTES: usize = 12 * 1024;
@@ -24,14 +24,14 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 const META_KEY: &[u8] = b"m";
 const ENTRY: u8 = b'e';
 
-type Entry = (Vec<u8>, Vec<u8>);
-
 /// A database that has been checked.
 pub struct Tree {
     db: sled::Db,
     /// What is behind sled's back: its `flush` writes, this handle syncs.
     file: File,
     meta: Meta,
+    /// Bytes of all keys and values.
+    live: u64,
 }
 
 /// What a checkpoint says of itself.
@@ -42,6 +42,13 @@ struct Meta {
     count: u64,
     digest: Digest,
 }
+
+/// A file this many times as long as what it holds is copied ...
+const BLOAT_FACTOR: u64 = 4;
+/// ... once it is longer than this.
+const BLOAT_BYTES: u64 = 32 * 1024 * 1024;
+/// Entries that are copied at once.
+const COPIED_AT_ONCE: usize = 1024;
 
 impl Tree {
     /// Opens the database and checks every entry against the digest.
@@ -54,19 +61,20 @@ impl Tree {
         if new {
             files::sync_folder(folder).map_err(|error| format!("cannot sync the folder: {error}"))?;
         }
-        let mut tree = Self { db, file, meta: Meta::default() };
-        tree.meta = tree.check()?;
+        let mut tree = Self { db, file, meta: Meta::default(), live: 0 };
+        (tree.meta, tree.live) = tree.check()?;
         Ok(tree)
     }
 
-    /// The checkpoint with all entries; `None` before the first.
-    pub fn load(&self) -> Result<Option<Checkpoint>, String> {
-        if self.meta.generation == 0 {
-            return Ok(None);
-        }
-        let entries = Self::entries(self.db.iter()).collect::<Result<_, _>>()?;
+    /// The checkpoint that it holds; `None` before the first.
+    pub fn checkpointed(&self) -> Option<Checkpoint> {
         let Meta { lsn, generation, digest, .. } = self.meta;
-        Ok(Some(Checkpoint { lsn, generation, digest: digest.0, entries }))
+        (generation > 0).then_some(Checkpoint { lsn, generation, digest: digest.0 })
+    }
+
+    /// How many entries it has.
+    pub const fn count(&self) -> u64 {
+        self.meta.count
     }
 
     /// One entry.
@@ -75,22 +83,40 @@ impl Tree {
         Ok(entry.map(|(_, value)| value))
     }
 
-    /// Up to `limit` entries that begin with `prefix`, behind the key `after`.
-    pub fn page(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, String> {
-        let from = match after {
-            // The terminator of a key is 0 0, and its chunks follow; 0 1 comes behind them all.
-            Some(key) => {
-                let mut behind = escape(key);
-                behind.pop();
-                behind.push(1);
-                behind
+    /// Up to `limit` entries that begin with `prefix`, behind the key `after` in that order.
+    pub fn page(&self, prefix: &[u8], after: Option<&[u8]>, order: Order, limit: usize) -> Result<Vec<Entry>, String> {
+        match order {
+            Order::Up => {
+                let from = after.map_or_else(|| escape_prefix(prefix), behind);
+                Self::entries(self.db.range(from..))
+                    .take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
+                    .take(limit)
+                    .collect()
             }
-            None => escape_prefix(prefix),
-        };
-        Self::entries(self.db.range(from..))
-            .take_while(|entry| entry.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
-            .take(limit)
-            .collect()
+            Order::Down => {
+                let chunks = match after {
+                    Some(key) => self.db.range(..escape(key)),
+                    None => self.db.range(..behind_prefix(prefix)),
+                };
+                let chunks = chunks.rev().map(|chunk| {
+                    let (place, _) = chunk.map_err(|error| error.to_string())?;
+                    Ok::<_, String>(unescape(&place))
+                });
+                // Each entry once, by its first chunk; what is no entry of that prefix ends it.
+                let mut page = Vec::new();
+                for chunk in chunks {
+                    let Some((key, number)) = chunk?.filter(|(key, _)| key.starts_with(prefix)) else { break };
+                    if number == 0 {
+                        let value = self.get(&key)?.ok_or("an entry has no value")?;
+                        page.push((key, value));
+                    }
+                    if page.len() == limit {
+                        break;
+                    }
+                }
+                Ok(page)
+            }
+        }
     }
 
     /// Makes the changed entries durable.
@@ -100,6 +126,7 @@ impl Tree {
         dirty: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     ) -> Result<(u64, [u8; 32]), String> {
         let mut meta = Meta { lsn, generation: self.meta.generation + 1, ..self.meta };
+        let mut live = self.live;
         let mut batch = sled::Batch::default();
         for (key, value) in dirty {
             if key.len() > MAX_KEY_BYTES {
@@ -110,10 +137,12 @@ impl Tree {
             if let Some(old) = &old {
                 meta.digest.toggle(key, old);
                 meta.count -= 1;
+                live -= (key.len() + old.len()) as u64;
             }
             if let Some(value) = value {
                 meta.digest.toggle(key, value);
                 meta.count += 1;
+                live += (key.len() + value.len()) as u64;
             }
             let kept = value.as_ref().map_or(0, |value| put_chunks(&mut batch, &place, value));
             let had = old.map_or(0, |old| chunks_of(&old));
@@ -127,23 +156,51 @@ impl Tree {
         let synced = fault::at(Point::ImageSync, || self.file.sync_data());
         synced.map_err(|error| format!("cannot sync sled's file: {error}"))?;
         self.meta = meta;
+        self.live = live;
         Ok((meta.generation, meta.digest.0))
     }
 
-    fn check(&self) -> Result<Meta, String> {
+    /// Whether the file is much longer than what it holds.
+    pub fn is_bloated(&self) -> Result<bool, String> {
+        let len = self.file.metadata().map_err(|error| format!("cannot look at sled's file: {error}"))?.len();
+        Ok(len > BLOAT_BYTES.max(BLOAT_FACTOR * self.live))
+    }
+
+    /// Makes a tree with the same checkpoint in a folder that is not there, durably.
+    pub fn copy_to(&self, folder: &Path) -> Result<(), String> {
+        let mut copy = Self::open(folder)?;
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let page = self.page(b"", after.as_deref(), Order::Up, COPIED_AT_ONCE)?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            copy.checkpoint(self.meta.lsn, &page.into_iter().map(|(key, value)| (key, Some(value))).collect())?;
+        }
+        if (copy.meta.count, copy.meta.digest) != (self.meta.count, self.meta.digest) {
+            return Err("the copy is not what was copied".to_owned());
+        }
+        // The same generation, so that the journal's record is of the copy too.
+        copy.meta.generation = self.meta.generation - 1;
+        copy.checkpoint(self.meta.lsn, &BTreeMap::new())?;
+        Ok(())
+    }
+
+    /// Checks every entry; gives what they are and their bytes.
+    fn check(&self) -> Result<(Meta, u64), String> {
         let bytes = self.db.get(META_KEY).map_err(|error| error.to_string())?;
         let meta = bytes.map_or(Some(Meta::default()), |bytes| Meta::decode(&bytes));
         let meta = meta.ok_or("the entry that describes it is damaged")?;
-        let (mut count, mut digest) = (0, Digest::default());
+        let (mut count, mut digest, mut live) = (0, Digest::default(), 0);
         for entry in Self::entries(self.db.iter()) {
             let (key, value) = entry?;
             digest.toggle(&key, &value);
             count += 1;
+            live += (key.len() + value.len()) as u64;
         }
         if (count, digest) != (meta.count, meta.digest) && !fault::planted(Bug::ImageWithoutDigest) {
             return Err(format!("its {count} entries are not the {} that were written", meta.count));
         }
-        Ok(meta)
+        Ok((meta, live))
     }
 
     /// Puts chunks together again.
@@ -205,6 +262,25 @@ fn escape(key: &[u8]) -> Vec<u8> {
     let mut place = escape_prefix(key);
     place.extend([0, 0]);
     place
+}
+
+/// Comes right behind all chunks of a key: its terminator is 0 0, and they follow.
+fn behind(key: &[u8]) -> Vec<u8> {
+    let mut behind = escape(key);
+    behind.pop();
+    behind.push(1);
+    behind
+}
+
+/// The smallest place behind all chunks of the keys with a prefix.
+fn behind_prefix(prefix: &[u8]) -> Vec<u8> {
+    let mut behind = escape_prefix(prefix);
+    // What every place begins with is no 255, so something is left.
+    while behind.pop_if(|byte| *byte == 255).is_some() {}
+    if let Some(last) = behind.last_mut() {
+        *last += 1;
+    }
+    behind
 }
 
 fn escape_prefix(prefix: &[u8]) -> Vec<u8> {
@@ -308,5 +384,24 @@ mod tests {
             "{:?}",
             Bug::ImageWithoutDigest
         );
+    }
+
+    #[test]
+    fn a_copy_is_the_same_checkpoint() {
+        let place = tempfile::tempdir().unwrap();
+        let mut tree = Tree::open(&place.path().join("state")).unwrap();
+        for round in 0..4_u8 {
+            let entries = (0..40_u8).map(|key| (vec![key], Some(vec![round; 30_000]))).collect();
+            tree.checkpoint(Lsn(round.into()), &entries).unwrap();
+        }
+        let copy = place.path().join("copy");
+        tree.copy_to(&copy).unwrap();
+        let copy = Tree::open(&copy).unwrap();
+        assert_eq!(copy.checkpointed(), tree.checkpointed());
+        assert_eq!(copy.page(b"", None, Order::Up, 100), tree.page(b"", None, Order::Up, 100));
+        assert!(!copy.is_bloated().unwrap());
+        let file = fs::OpenOptions::new().write(true).open(place.path().join("state/db")).unwrap();
+        file.set_len(BLOAT_BYTES + 1).unwrap();
+        assert!(tree.is_bloated().unwrap());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::{frame, head, segment};
-use crate::store::FORMAT_VERSION;
+use super::{frame, head, manifest, pack, segment};
+use crate::store::{FORMAT_VERSION, base};
 
 const PAGE: &str = include_str!("../../../../docs/journal-format.md");
 
@@ -36,6 +36,17 @@ fn the_page_names_every_constant() {
         ("FIRST_SEGMENT_BYTES", segment::FIRST_SEGMENT_BYTES.to_string()),
         ("SEGMENT_GROWTH", segment::SEGMENT_GROWTH.to_string()),
         ("MAX_SEGMENT_BYTES", segment::MAX_SEGMENT_BYTES.to_string()),
+        ("SEALED_MAGIC", magic(&segment::SEALED_MAGIC)),
+        ("PACK_HEADER_BYTES", pack::PACK_HEADER_BYTES.to_string()),
+        ("BLOCK_HEADER_BYTES", pack::BLOCK_HEADER_BYTES.to_string()),
+        ("BLOCK_BYTES", pack::BLOCK_BYTES.to_string()),
+        ("BLOCK_OF_FRAMES", pack::BLOCK_OF_FRAMES.to_string()),
+        ("BLOCK_OF_INDEX", pack::BLOCK_OF_INDEX.to_string()),
+        ("PACK_TRAILER_BYTES", pack::PACK_TRAILER_BYTES.to_string()),
+        ("BASE_MAGIC", magic(&base::BASE_MAGIC)),
+        ("KEY_PREFIX_BYTES", base::KEY_PREFIX_BYTES.to_string()),
+        ("KEPT_BASES", base::KEPT_BASES.to_string()),
+        ("MANIFEST_HEADING", magic(manifest::MANIFEST_HEADING.as_bytes())),
         ("HEAD_MAGIC", magic(&head::HEAD_MAGIC)),
         ("HEAD_SLOT_BYTES", head::HEAD_SLOT_BYTES.to_string()),
         ("HEAD_USED_BYTES", head::HEAD_USED_BYTES.to_string()),
@@ -48,6 +59,7 @@ fn the_page_names_every_constant() {
 fn the_page_places_every_field() {
     use frame::at as f;
     use head::at as h;
+    use pack::at as p;
     use segment::at as s;
     let frame_fields = [
         ("MAGIC", f::MAGIC),
@@ -71,6 +83,18 @@ fn the_page_places_every_field() {
         ("SIZE", s::SIZE),
         ("CRC", s::CRC),
     ];
+    let pack_fields = [
+        ("MAGIC", p::MAGIC),
+        ("VERSION", p::VERSION),
+        ("SHARD", p::SHARD),
+        ("NUMBER", p::NUMBER),
+        ("SIZE", p::SIZE),
+        ("FIRST", p::FIRST),
+        ("BEFORE", p::BEFORE),
+        ("CRC", p::CRC),
+    ];
+    let block_fields = [("KIND", p::KIND), ("LEN", p::LEN), ("RAW", p::RAW), ("HASH", p::HASH)];
+    let trailer_fields = [("INDEX", p::INDEX), ("CRC", p::TRAILER_CRC)];
     let head_fields = [
         ("MAGIC", h::MAGIC),
         ("VERSION", h::VERSION),
@@ -89,6 +113,9 @@ fn the_page_places_every_field() {
     ];
     check_fields("frame header", &frame_fields);
     check_fields("segment header", &segment_fields);
+    check_fields("pack header", &pack_fields);
+    check_fields("block header", &block_fields);
+    check_fields("trailer", &trailer_fields);
     check_fields("slot of HEAD", &head_fields);
 }
 

@@ -9,6 +9,7 @@ use std::ops::Range;
 use lockstep_dsl::value::Timestamp;
 
 use crate::clock::Stamp;
+use crate::core::run::Subject;
 use crate::fault::{self, Bug};
 use crate::id::{Epoch, Lsn};
 use crate::store::Frame;
@@ -87,13 +88,22 @@ pub struct Raw<'a> {
 impl Raw<'_> {
     /// The frame with its records.
     pub fn frame(&self) -> Frame {
-        let mut records = Vec::new();
+        Frame { first: self.first, stamp: self.stamp, records: self.records().map(<[u8]>::to_vec).collect() }
+    }
+
+    /// Whether a record of it is about the subject.
+    pub fn concerns(&self, subject: &Subject) -> bool {
+        self.records().any(|record| Subject::of(record).as_ref() == Some(subject))
+    }
+
+    /// The encoded records.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         let mut rest = self.records;
-        while let Some((record, behind)) = split_record(rest) {
-            records.push(record.to_vec());
+        std::iter::from_fn(move || {
+            let (record, behind) = split_record(rest)?;
             rest = behind;
-        }
-        Frame { first: self.first, stamp: self.stamp, records }
+            Some(record)
+        })
     }
 }
 

@@ -5,12 +5,17 @@
 //!   spare segment could be made in time.
 //! * A failed write or sync finishes the handle for ever: it is never retried, since the kernel may call pages clean
 //!   that never reached the disk.
+//! * Segments that are full are sealed: compressed in place, by a thread of their own. They are the history.
 //! * Nothing is guessed at opening: a frame is torn or damaged by the rule in `walk.rs`, and damage stops the opening.
 
 pub mod frame;
 pub mod head;
+mod index;
+pub mod manifest;
+pub mod pack;
 mod reader;
 mod recovery;
+mod sealer;
 pub mod segment;
 mod settled;
 mod spares;
@@ -19,20 +24,25 @@ mod walk;
 #[cfg(test)]
 mod format_tests;
 
-use std::ops::ControlFlow;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use self::reader::Reader;
+pub(in crate::store) use self::recovery::{create, is_unused};
 
 use self::frame::{Hash, MAX_FRAME_BYTES};
 use self::head::{HeadFile, HeadState};
+use self::manifest::Dropped;
+use self::reader::Part;
+use self::sealer::Sealer;
 use self::segment::{Maker, SEGMENT_HEADER_BYTES, Segment};
 use self::spares::Spares;
 use super::lock::Held;
-use super::{AppendError, Frame, Head, OpenError, ShardLog, files};
+use super::{AppendError, Frame, Frames, Head, OpenError, ShardLog, files};
 use crate::clock::Stamp;
+use crate::core::run::Subject;
 use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 
@@ -56,6 +66,7 @@ pub struct Journal {
     /// The frame of which that was so when the log was opened.
     settled: Option<Frame>,
     stamp: Option<Stamp>,
+    sealer: Sealer,
     spares: Spares,
     finished: Option<Finished>,
     stats: JournalStats,
@@ -76,6 +87,19 @@ pub struct JournalStats {
     pub syncs: u64,
     /// Bytes written for them.
     pub bytes: u64,
+}
+
+/// A segment that holds frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Its number.
+    pub number: u64,
+    /// The position of its first record.
+    pub first: Lsn,
+    /// How long its file is.
+    pub bytes: u64,
+    /// Whether it is sealed.
+    pub sealed: bool,
 }
 
 /// Why a handle takes no more frames.
@@ -104,6 +128,7 @@ impl Journal {
         let end = recovered.end;
         let maker = Maker::new(&folder, shard, recovered.epoch);
         Ok(Self {
+            sealer: Sealer::new(&folder, shard, recovered.epoch, recovered.head.state().oldest),
             spares: Spares::new(maker, recovered.current.number, recovered.spares),
             folder,
             shard,
@@ -128,6 +153,55 @@ impl Journal {
     /// What was done on the commit path so far.
     pub const fn stats(&self) -> JournalStats {
         self.stats
+    }
+
+    /// Seals all segments that are full, now; otherwise it is done in the background.
+    pub fn seal(&mut self) {
+        if self.is_newest() {
+            self.sealer.finish(self.last_segment);
+        }
+    }
+
+    /// The segments that hold frames, oldest first.
+    pub fn segments(&self) -> Result<Vec<SegmentInfo>, OpenError> {
+        let oldest = self.head.state();
+        let mut first = Lsn(oldest.base.0 + 1);
+        (oldest.oldest..=self.last_segment)
+            .map(|number| {
+                if let Some((begins, _)) = segment::first_frame(&self.folder, number)? {
+                    first = begins;
+                }
+                let path = segment::path(&self.folder, number);
+                let bytes = std::fs::metadata(&path).map_err(files::cannot("cannot read", &path))?.len();
+                Ok(SegmentInfo { number, first, bytes, sealed: segment::is_sealed(&self.folder, number)? })
+            })
+            .collect()
+    }
+
+    /// The segments that were dropped, oldest first.
+    pub fn dropped(&self) -> Result<Vec<Dropped>, OpenError> {
+        manifest::read(&self.folder, &self.head.state())
+    }
+
+    /// Reads one segment and checks every byte of it that was written: frames, chain, and index where it is sealed.
+    pub fn verify_segment(&self, number: u64) -> Result<(), OpenError> {
+        self.part().verify_segment(number)
+    }
+
+    fn is_newest(&self) -> bool {
+        self.finished.is_none() && *self.held.newest_epoch() == self.epoch
+    }
+
+    /// What is durable of the log, for this handle.
+    fn part(&self) -> Part<'_> {
+        Part {
+            folder: &self.folder,
+            shard: self.shard,
+            head: self.head.state(),
+            newest: self.last_segment,
+            last: self.last,
+            hash: self.hash,
+        }
     }
 
     fn try_append(&mut self, frame: &Frame) -> Result<(), AppendError> {
@@ -155,6 +229,7 @@ impl Journal {
         if in_use && self.stats.appends > FEW_APPENDS {
             self.spares.keep_ready();
         }
+        self.sealer.keep_up(self.last_segment);
         Ok(())
     }
 
@@ -261,25 +336,6 @@ impl ShardLog for Journal {
         self.try_append(frame)
     }
 
-    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
-        if from > self.last || self.last == Lsn(0) {
-            return Ok(());
-        }
-        let (first, before) = segment::holding(&self.folder, &self.head.state(), self.last_segment, from)?;
-        let plan = walk::Plan {
-            folder: &self.folder,
-            shard: self.shard,
-            first,
-            newest: self.last_segment,
-            before,
-            acknowledged: (self.last, self.hash),
-            closed: false,
-        };
-        let last = self.last;
-        walk::walk(&plan, &mut |raw| give(raw, from, last, each))?;
-        Ok(())
-    }
-
     fn trim(&mut self, below: Lsn) -> Result<(), OpenError> {
         let held = Arc::clone(&self.held);
         let newest = held.newest_epoch();
@@ -288,17 +344,23 @@ impl ShardLog for Journal {
         }
         let mut state = self.head.state();
         let oldest = state.oldest;
+        let mut dropped = manifest::read(&self.folder, &state)?;
         while state.oldest < self.last_segment {
             let Some((first, prev)) = segment::first_frame(&self.folder, state.oldest + 1)? else { break };
             if first > below {
                 break;
             }
-            let base = Lsn(first.0 - 1);
-            state = HeadState { oldest: state.oldest + 1, base, base_hash: prev, ..state };
+            let path = segment::path(&self.folder, state.oldest);
+            let bytes = std::fs::metadata(&path).map_err(files::cannot("cannot read", &path))?.len();
+            let (segment, begins, last) = (state.oldest, Lsn(state.base.0 + 1), Lsn(first.0 - 1));
+            dropped.push(Dropped { segment, first: begins, last, hash: prev, bytes });
+            state = HeadState { oldest: state.oldest + 1, base: last, base_hash: prev, ..state };
         }
         if state.oldest == oldest {
             return Ok(());
         }
+        manifest::write(&self.folder, &dropped)
+            .map_err(files::cannot("cannot write", &manifest::path(&self.folder)))?;
         // HEAD first: a segment that it counts must be there.
         state = HeadState { last: self.last, last_hash: self.hash, segment: self.last_segment, ..state };
         self.head.write(state).map_err(|error| {
@@ -327,13 +389,25 @@ impl ShardLog for Journal {
 impl Drop for Journal {
     fn drop(&mut self) {
         self.write_head(true);
+        self.sealer.close(if self.is_newest() { self.last_segment } else { 0 });
     }
 }
 
-/// Hands a frame on if it is asked for; ends the walk behind the last durable one.
-fn give(raw: &frame::Raw<'_>, from: Lsn, last: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> ControlFlow<()> {
-    if raw.last >= from && !each(raw.frame()) || raw.last >= last {
-        return ControlFlow::Break(());
+impl Frames for Journal {
+    fn oldest(&self) -> Lsn {
+        Lsn(self.head.state().base.0 + 1)
     }
-    ControlFlow::Continue(())
+
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        self.part().read(from, each)
+    }
+
+    fn read_of(
+        &self,
+        subject: &Subject,
+        positions: RangeInclusive<Lsn>,
+        each: &mut dyn FnMut(Frame) -> bool,
+    ) -> Result<(), OpenError> {
+        self.part().read_of(subject, positions, each)
+    }
 }

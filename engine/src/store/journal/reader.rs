@@ -1,17 +1,19 @@
 //! Reads a journal without its lock and without writing, also while another process appends to it.
 
 use std::fs::File;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 
-use super::head;
+use super::frame::{Hash, Raw};
+use super::head::{self, HeadState};
 use super::recovery;
+use super::segment;
 use super::walk::{End, Plan, walk};
-use super::{give, segment};
+use crate::core::run::Subject;
 use crate::fault::{self, Point};
 use crate::id::{Lsn, ShardId};
-use crate::store::files::cannot;
-use crate::store::{Frame, Head, OpenError};
+use crate::store::files::{cannot, damaged};
+use crate::store::{Frame, Frames, Head, OpenError};
 
 /// The durable frames of a journal at the moment it was opened.
 ///
@@ -29,13 +31,8 @@ pub struct Reader {
 const TRIES: usize = 5;
 
 impl Reader {
-    /// Finds the end of the journal in a folder; one that is not there yet is empty.
+    /// Finds the end of the journal in a folder.
     pub(in crate::store) fn open(folder: &Path, shard: ShardId) -> Result<Self, OpenError> {
-        // HEAD is the first that is made.
-        let made = head::path(folder).try_exists().map_err(cannot("cannot read", folder))?;
-        if !made && (!folder.exists() || segment::list(folder)?.is_empty()) {
-            return Ok(Self { folder: folder.to_owned(), shard, head: head::HeadState::NEW, end: None });
-        }
         let mut tries = 0;
         loop {
             let before = head::read(folder, shard)?;
@@ -56,20 +53,138 @@ impl Reader {
         self.end.as_ref().map_or(Head { last: Lsn(0), stamp: None }, |end| Head { last: end.last, stamp: end.stamp })
     }
 
-    /// Calls `each` with every durable frame whose last record is at or behind `from`, in order, until it says `false`.
-    pub fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
-        let Some(end) = self.end.as_ref().filter(|end| end.last >= from && end.last > Lsn(0)) else { return Ok(()) };
-        let (first, before) = segment::holding(&self.folder, &self.head, end.segment, from)?;
-        let plan = Plan {
+    fn part(&self) -> Option<Part<'_>> {
+        let end = self.end.as_ref().filter(|end| end.last > Lsn(0))?;
+        Some(Part {
             folder: &self.folder,
             shard: self.shard,
-            first,
+            head: self.head,
             newest: end.segment,
+            last: end.last,
+            hash: end.hash,
+        })
+    }
+}
+
+impl Frames for Reader {
+    fn oldest(&self) -> Lsn {
+        Lsn(self.head.base.0 + 1)
+    }
+
+    fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        self.part().map_or(Ok(()), |part| part.read(from, each))
+    }
+
+    fn read_of(
+        &self,
+        subject: &Subject,
+        positions: RangeInclusive<Lsn>,
+        each: &mut dyn FnMut(Frame) -> bool,
+    ) -> Result<(), OpenError> {
+        self.part().map_or(Ok(()), |part| part.read_of(subject, positions, each))
+    }
+}
+
+/// The durable frames of a journal whose end is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'a> {
+    pub folder: &'a Path,
+    pub shard: ShardId,
+    pub head: HeadState,
+    /// The segment of the last frame.
+    pub newest: u64,
+    /// The last record; 0 in an empty log.
+    pub last: Lsn,
+    /// The hash of the last frame.
+    pub hash: Hash,
+}
+
+impl Part<'_> {
+    /// Every frame that reaches to `from` or lies behind it.
+    pub fn read(&self, from: Lsn, each: &mut dyn FnMut(Frame) -> bool) -> Result<(), OpenError> {
+        if from > self.last || self.last == Lsn(0) {
+            return Ok(());
+        }
+        let (first, before) = segment::holding(self.folder, &self.head, self.newest, from)?;
+        self.walk(first, before, &mut |raw| {
+            if raw.last >= from && !each(raw.frame()) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Every frame in these positions that is about a subject: sealed segments by their index, the others by reading
+    /// them.
+    pub fn read_of(
+        &self,
+        subject: &Subject,
+        positions: RangeInclusive<Lsn>,
+        each: &mut dyn FnMut(Frame) -> bool,
+    ) -> Result<(), OpenError> {
+        let positions = *positions.start()..=self.last.min(*positions.end());
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let mut give =
+            |raw: &Raw<'_>| if each(raw.frame()) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let (mut number, _) = segment::holding(self.folder, &self.head, self.newest, *positions.start())?;
+        while number < self.newest && segment::is_sealed(self.folder, number)? {
+            let pack = segment::open_sealed(&segment::path(self.folder, number), self.shard, number)?;
+            if pack.header.first > *positions.end() || pack.frames_of(subject, &positions, &mut give)?.is_break() {
+                return Ok(());
+            }
+            number += 1;
+        }
+        self.walk(number, None, &mut |raw| {
+            if raw.first > *positions.end() {
+                return ControlFlow::Break(());
+            }
+            let asked = raw.last >= *positions.start() && raw.concerns(subject);
+            if asked { give(raw) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Checks one segment: all that was written of it.
+    pub fn verify_segment(&self, number: u64) -> Result<(), OpenError> {
+        let path = segment::path(self.folder, number);
+        if segment::is_sealed(self.folder, number)? {
+            let index = segment::open_sealed(&path, self.shard, number)?.verify(true)?;
+            let next = segment::first_frame(self.folder, number + 1)?;
+            if next != Some((Lsn(index.last.0 + 1), index.hash)) {
+                return Err(damaged(&path, 0, "the next segment does not continue this one"));
+            }
+            return Ok(());
+        }
+        let end = match segment::first_frame(self.folder, number + 1) {
+            Ok(Some((first, _))) if number < self.newest => Lsn(first.0.saturating_sub(1)),
+            _ => self.last,
+        };
+        self.walk(number, None, &mut |raw| {
+            if raw.last >= end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+    }
+
+    /// Goes through the frames from a segment on, to the end of this part.
+    fn walk(
+        &self,
+        first: u64,
+        before: Option<(Lsn, Hash)>,
+        each: &mut dyn FnMut(&Raw<'_>) -> ControlFlow<()>,
+    ) -> Result<(), OpenError> {
+        let plan = Plan {
+            folder: self.folder,
+            shard: self.shard,
+            first,
+            newest: self.newest,
             before,
-            acknowledged: (end.last, end.hash),
+            acknowledged: (self.last, self.hash),
             closed: false,
         };
-        walk(&plan, &mut |raw| give(raw, from, end.last, each))?;
+        walk(&plan, &mut |raw| {
+            if raw.last > self.last {
+                return ControlFlow::Break(());
+            }
+            each(raw)?;
+            if raw.last == self.last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
         Ok(())
     }
 }

@@ -34,15 +34,30 @@ pub struct Recovered {
     pub settled: Option<(u64, Frame)>,
 }
 
-/// Opens a journal, creating what is not there yet. The caller holds the lock.
-pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
+/// Makes a journal that nothing was written to, if there is none. The caller holds the lock.
+pub fn create(folder: &Path, shard: ShardId) -> Result<(), OpenError> {
     files::create_folder(folder).map_err(cannot("cannot create", folder))?;
+    let path = head::path(folder);
+    if path.exists() {
+        return Ok(());
+    }
+    HeadFile::create(folder, shard).map_err(cannot("cannot create", &path))
+}
+
+/// Whether nothing was ever written to the journal in a folder, however far its making came.
+pub fn is_unused(folder: &Path, shard: ShardId) -> Result<bool, OpenError> {
+    let made = head::path(folder).exists();
+    Ok(segment::list(folder)?.is_empty() && (!made || head::read(folder, shard)? == HeadState::NEW))
+}
+
+/// Opens a journal. The caller holds the lock.
+pub fn recover(folder: &Path, shard: ShardId) -> Result<Recovered, OpenError> {
+    let path = head::path(folder);
+    if !path.exists() {
+        return Err(damaged(&path, 0, "the file is missing"));
+    }
     files::remove_unfinished(folder).map_err(cannot("cannot clean", folder))?;
     let numbers = segment::list(folder)?;
-    let path = head::path(folder);
-    if numbers.is_empty() && !path.exists() {
-        HeadFile::create(folder, shard).map_err(cannot("cannot create", &path))?;
-    }
     let mut head = HeadFile::open(folder, shard)?;
     let mut numbers = drop_trimmed(folder, numbers, &head.state())?;
     if numbers.is_empty() && head.state().segment == 1 && head.state().last.0 == 0 {

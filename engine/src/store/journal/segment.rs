@@ -1,4 +1,4 @@
-//! Segments: files of a fixed size, filled with zeros before anything is written into them.
+//! Segments: files of a fixed size, filled with zeros before anything is written into them, and sealed once they are full.
 //!
 //! A segment is made under another name, synced and renamed, so one that has its name is whole: a wrong length or a bad
 //! header is damage, never an interrupted creation. Appending changes no metadata, so that `fdatasync` has only the data
@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use rustix::fs::{CWD, RenameFlags};
 
 use super::frame::{self, FRAME_HEADER_BYTES, Hash, array};
 use super::head::HeadState;
+use super::pack::{self, Pack};
 use crate::fault::{self, Bug, Point};
 use crate::id::{Epoch, Lsn, ShardId};
 use crate::store::files::{self, cannot, damaged};
@@ -31,6 +32,9 @@ pub const FIRST_SEGMENT_BYTES: u64 = 256 * 1024;
 pub const SEGMENT_GROWTH: u64 = 4;
 /// ... up to this.
 pub const MAX_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Begins every sealed segment, which is a [pack](super::pack).
+pub const SEALED_MAGIC: [u8; 8] = *b"LKSTPZIP";
 
 /// Where the fields of the header lie.
 pub(super) mod at {
@@ -198,17 +202,58 @@ pub fn load_part(
     read(offset, len)
 }
 
+/// The bytes of a segment.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its header and all behind it; of a sealed one, its header and its frames as they were before.
+    pub bytes: Vec<u8>,
+    /// Whether it is sealed: then the log goes on behind it.
+    pub sealed: bool,
+}
+
 /// Reads all bytes of a segment and checks its header.
-pub fn load(folder: &Path, shard: ShardId, number: u64) -> Result<Vec<u8>, OpenError> {
+pub fn load(folder: &Path, shard: ShardId, number: u64) -> Result<Loaded, OpenError> {
     let path = path(folder, number);
-    let mut file = File::open(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => damaged(&path, 0, "the segment is missing"),
-        _ => cannot("cannot open", &path)(error),
-    })?;
+    let mut file = open_to_read(&path)?;
+    if has_magic(&file, SEALED_MAGIC).map_err(cannot("cannot read", &path))? {
+        let mut bytes = vec![0; SEGMENT_HEADER_BYTES];
+        open_sealed(&path, shard, number)?.blocks(&mut |block| {
+            bytes.extend_from_slice(&block);
+            ControlFlow::Continue(())
+        })?;
+        return Ok(Loaded { bytes, sealed: true });
+    }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(cannot("cannot read", &path))?;
     check_header(&path, &bytes, bytes.len() as u64, shard, number)?;
-    Ok(bytes)
+    Ok(Loaded { bytes, sealed: false })
+}
+
+/// Opens a sealed segment.
+pub fn open_sealed(path: &Path, shard: ShardId, number: u64) -> Result<Pack, OpenError> {
+    let pack = Pack::open(path, SEALED_MAGIC, shard)?;
+    if pack.header.number == number { Ok(pack) } else { Err(damaged(path, 0, "the segment belongs somewhere else")) }
+}
+
+/// Whether a segment is sealed.
+pub fn is_sealed(folder: &Path, number: u64) -> Result<bool, OpenError> {
+    let path = path(folder, number);
+    has_magic(&open_to_read(&path)?, SEALED_MAGIC).map_err(cannot("cannot read", &path))
+}
+
+fn open_to_read(path: &Path) -> Result<File, OpenError> {
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => damaged(path, 0, "the segment is missing"),
+        _ => cannot("cannot open", path)(error),
+    })
+}
+
+fn has_magic(file: &File, magic: [u8; 8]) -> io::Result<bool> {
+    let mut start = [0; 8];
+    match file.read_exact_at(&mut start, 0) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        read => read.map(|()| start == magic),
+    }
 }
 
 /// The position of a segment's first record and the hash of the frame before it; `None` if it holds no whole header.
@@ -219,25 +264,32 @@ pub fn first_frame(folder: &Path, number: u64) -> Result<Option<(Lsn, Hash)>, Op
     let mut start = [0; SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES];
     let file = File::open(&path).map_err(cannot("cannot open", &path))?;
     match file.read_exact_at(&mut start, 0) {
+        Ok(()) if start[at::MAGIC] == SEALED_MAGIC => {
+            let header = start.first_chunk().and_then(pack::Header::decode);
+            Ok(header.map(|(header, _)| (header.first, header.before)))
+        }
         Ok(()) => Ok(frame::peek(&start[SEGMENT_HEADER_BYTES..])),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Err(error) => Err(cannot("cannot read", &path)(error)),
     }
 }
 
-/// The newest segment that begins at or before the record `from`, and what lies before it if that is known.
+/// The newest segment that begins at or before the record `from`, and what lies before it if that is known. All segments
+/// up to `newest` hold frames.
 pub fn holding(
     folder: &Path,
     head: &HeadState,
     newest: u64,
     from: Lsn,
 ) -> Result<(u64, Option<(Lsn, Hash)>), OpenError> {
-    for number in (head.oldest + 1..=newest).rev() {
-        if first_frame(folder, number)?.is_some_and(|(first, _)| first <= from) {
-            return Ok((number, None));
-        }
+    let (mut low, mut high) = (head.oldest, newest);
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        // One whose beginning cannot be read is left to the walk that comes upon it.
+        let behind = first_frame(folder, middle)?.is_none_or(|(first, _)| first > from);
+        if behind { high = middle - 1 } else { low = middle }
     }
-    Ok((head.oldest, Some((head.base, head.base_hash))))
+    Ok((low, (low == head.oldest).then_some((head.base, head.base_hash))))
 }
 
 /// Checks the header with which a file of this length begins.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use super::frame::{self, FRAME_VERSION, Hash, Parsed, Raw};
-use super::segment::{self, SEGMENT_HEADER_BYTES};
+use super::segment::{self, Loaded, SEGMENT_HEADER_BYTES};
 use crate::clock::Stamp;
 use crate::fault::{self, Bug};
 use crate::id::{Epoch, Lsn, ShardId};
@@ -60,25 +60,29 @@ pub struct End {
 pub fn walk(plan: &Plan<'_>, each: &mut dyn FnMut(&Raw<'_>) -> ControlFlow<()>) -> Result<End, OpenError> {
     let mut walk = Walk { plan: *plan, known: plan.before, end: End::before(plan), last_frame: None };
     let mut number = plan.first;
-    let mut bytes = segment::load(plan.folder, plan.shard, number)?;
+    let mut loaded = segment::load(plan.folder, plan.shard, number)?;
     loop {
-        let stop = walk.segment(number, &bytes, each)?;
+        let stop = walk.segment(number, &loaded.bytes, each)?;
         let Stop::At { offset, torn } = stop else { break };
-        match walk.next_segment(number, offset, torn, &bytes)? {
-            Next::Reread(again) => bytes = again,
+        match walk.next_segment(number, offset, torn, &loaded.bytes)? {
+            Next::Reread(again) => loaded = again,
             Next::Segment(behind) => {
                 number += 1;
-                bytes = behind;
+                loaded = behind;
                 walk.end.segment = number;
                 walk.end.offset = SEGMENT_HEADER_BYTES as u64;
             }
             Next::End => {
-                walk.end.torn = !frame::is_zero(&bytes[offset..]);
+                if loaded.sealed {
+                    return Err(walk.damage(number + 1, 0, "the log goes on here, but no frame is here"));
+                }
+                walk.end.torn = !frame::is_zero(&loaded.bytes[offset..]);
                 walk.check_acknowledged(number, offset)?;
                 break;
             }
         }
     }
+    let bytes = &loaded.bytes;
     // The log never goes on in a segment without a frame in it, so the last frame lies in these bytes.
     walk.end.last_frame = walk.last_frame.map(|(offset, len)| (offset as u64, bytes[offset..offset + len].to_vec()));
     Ok(walk.end)
@@ -104,9 +108,9 @@ enum Stop {
 /// What comes after a segment.
 enum Next {
     /// A writer was faster: the segment has been read again and holds more now.
-    Reread(Vec<u8>),
+    Reread(Loaded),
     /// The log goes on in the next segment.
-    Segment(Vec<u8>),
+    Segment(Loaded),
     /// The log ends here.
     End,
 }
@@ -176,14 +180,14 @@ impl Walk<'_> {
         if !follows && !clean {
             for behind in number + 1..=self.plan.newest {
                 let loaded = segment::load(folder, self.plan.shard, behind)?;
-                let continued = match frame::parse(&loaded[SEGMENT_HEADER_BYTES..]) {
+                let continued = match frame::parse(&loaded.bytes[SEGMENT_HEADER_BYTES..]) {
                     Parsed::Whole(raw) => torn.is_none() && self.continues(&raw).is_ok(),
                     _ => false,
                 };
                 if continued && behind == number + 1 {
                     return Ok(Next::Segment(loaded));
                 }
-                follows |= frame::follows(&loaded, SEGMENT_HEADER_BYTES);
+                follows |= frame::follows(&loaded.bytes, SEGMENT_HEADER_BYTES);
             }
         }
         if !follows {
@@ -191,7 +195,7 @@ impl Walk<'_> {
         }
         // A process that appends meanwhile may have written here after this segment was read, and then behind it.
         let again = segment::load(folder, self.plan.shard, number)?;
-        if matches!(frame::parse(&again[offset..]), Parsed::Whole(_)) {
+        if again.bytes.get(offset..).is_some_and(|bytes| matches!(frame::parse(bytes), Parsed::Whole(_))) {
             return Ok(Next::Reread(again));
         }
         let what = torn.unwrap_or("a frame is missing");

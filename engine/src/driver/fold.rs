@@ -1,0 +1,104 @@
+//! Folds the journal's records into the open state: what opening and looking do, beginning at a checkpoint, a base or the
+//! very first record.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::past::{Positions, Summary, definition, retell};
+use super::quarantine::panic_message;
+use crate::clock::Stamp;
+use crate::core::State;
+use crate::core::run::{Change, Record};
+use crate::id::{Lsn, RunId};
+use crate::store::files::damaged;
+use crate::store::{Frames, OpenError};
+
+/// Runs with a record that could not be applied, and why; `None` when that is journaled already.
+pub(crate) type Broken = BTreeMap<RunId, Option<String>>;
+
+/// Where what is not in memory is looked up.
+pub(crate) trait Shelf {
+    /// What is kept of a run that ended.
+    fn summary(&mut self, id: RunId) -> Option<Summary>;
+
+    /// The journal.
+    fn frames(&self) -> &dyn Frames;
+}
+
+/// The open state after a prefix of the journal, to be taken further.
+pub(crate) struct Fold<'a> {
+    /// The runs.
+    pub state: &'a mut State,
+    /// Where they and their definitions are.
+    pub positions: &'a mut Positions,
+    /// Runs that are left as they were before a record that could not be applied.
+    pub broken: &'a mut Broken,
+    /// For runs and definitions that a record brings back.
+    pub shelf: &'a mut dyn Shelf,
+}
+
+impl Fold<'_> {
+    /// Applies the next record. Says whether it changed anything.
+    pub fn apply(&mut self, lsn: Lsn, record: &Record, at: Stamp) -> Result<bool, OpenError> {
+        match record {
+            Record::Created { definition, .. } => self.need_definition(definition)?,
+            Record::Changed { run, change } => {
+                let noted = matches!(change, Change::Quarantined { .. });
+                if let Some(why) = self.broken.get_mut(run) {
+                    // What was decided before the bug cannot be applied, but that it was noticed can.
+                    if !noted {
+                        return Ok(false);
+                    }
+                    *why = None;
+                }
+                self.need_run(*run)?;
+            }
+            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => {}
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {
+            Ok(()) => {
+                self.positions.note(lsn, record, self.state);
+                Ok(true)
+            }
+            Err(panic) => {
+                let why = panic_message(panic.as_ref());
+                tracing::error!(record = lsn.0, why, "a bug of lockstep: a journaled record cannot be applied");
+                if let Record::Created { run, .. } | Record::Changed { run, .. } = record {
+                    self.broken.insert(*run, Some(why));
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Brings back a definition that no open run used any more.
+    fn need_definition(&mut self, hash: &str) -> Result<(), OpenError> {
+        if self.state.definition(hash).is_some() {
+            return Ok(());
+        }
+        let Some(at) = self.positions.definitions.get(hash) else { return Ok(()) };
+        let graph = definition(self.shelf.frames(), hash, *at)?;
+        let missing = || damaged("journal".as_ref(), 0, format!("record {} is not the definition {hash}", at.0));
+        self.state.define(hash.to_owned(), Arc::new(graph.ok_or_else(missing)?));
+        Ok(())
+    }
+
+    /// Brings back a run that had ended and was let go of: it was opened again.
+    fn need_run(&mut self, id: RunId) -> Result<(), OpenError> {
+        if self.state.has(id) {
+            return Ok(());
+        }
+        let Some(Summary { span, definition, .. }) = self.shelf.summary(id) else { return Ok(()) };
+        self.need_definition(&definition)?;
+        let Some(graph) = self.state.definition(&definition).map(Arc::clone) else { return Ok(()) };
+        match retell(self.shelf.frames(), id, span, (&definition, graph), &mut |_, _, _, _| {}) {
+            Ok(run) => {
+                self.positions.runs.insert(id, span);
+                self.state.admit(run);
+            }
+            Err(error) => tracing::error!(%error, "a run that was opened again cannot be brought back"),
+        }
+        Ok(())
+    }
+}

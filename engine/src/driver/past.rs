@@ -1,0 +1,251 @@
+//! What the journal says of runs that are not in memory: where their records are, and how a run is made again from them.
+//!
+//! A run that has ended is let go of. What is kept of it is a [`Summary`]; everything else is in its frames, which the
+//! journal finds by its index.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use lockstep_dsl::graph::Graph;
+use serde::{Deserialize, Serialize};
+
+use super::quarantine::panic_message;
+use super::recovery::decode_record;
+use crate::api::RunRow;
+use crate::clock::Stamp;
+use crate::core::State;
+use crate::core::run::{Change, Record, Run, Subject};
+use crate::id::{Lsn, RunId};
+use crate::store::{Frames, ImageError, OpenError};
+use crate::view::run_row;
+
+/// The positions of a run's records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Span {
+    /// The one that created it.
+    pub first: Lsn,
+    /// The last one so far.
+    pub last: Lsn,
+}
+
+/// What is kept of a run that has ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Summary {
+    /// What lists show of it.
+    pub row: RunRow,
+    /// Where its records are.
+    pub span: Span,
+    /// The hash of its definition.
+    pub definition: String,
+}
+
+impl Summary {
+    /// The summary of a run whose records are at these positions.
+    pub fn of(run: &Run, span: Span) -> Self {
+        Self { row: run_row(run, false), span, definition: run.definition.clone() }
+    }
+}
+
+/// Where in the journal runs and definitions are.
+#[derive(Debug, Default)]
+pub(crate) struct Positions {
+    /// Of every run in memory.
+    pub runs: BTreeMap<RunId, Span>,
+    /// Of every definition that the journal holds, by its hash.
+    pub definitions: BTreeMap<String, Lsn>,
+    /// How many open runs use a definition, where any does.
+    pub uses: BTreeMap<String, usize>,
+    /// The oldest record that anything which is kept may come to need; 0 while all are.
+    pub needs: Lsn,
+    /// The run with the highest id.
+    pub newest: Option<RunId>,
+    /// Definitions whose place or use changed since the last checkpoint.
+    pub touched: BTreeSet<String>,
+}
+
+impl Positions {
+    /// Takes in a durable record that has been applied to `state`.
+    pub fn note(&mut self, lsn: Lsn, record: &Record, state: &State) {
+        match record {
+            Record::Defined { hash, .. } => {
+                self.definitions.insert(hash.clone(), lsn);
+                self.touched.insert(hash.clone());
+            }
+            Record::Created { run, definition, .. } => {
+                self.runs.insert(*run, Span { first: lsn, last: lsn });
+                self.newest = self.newest.max(Some(*run));
+                self.begin_use(definition);
+            }
+            Record::Changed { run, change } => {
+                if let Some(span) = self.runs.get_mut(run) {
+                    span.last = lsn;
+                }
+                let definition = || state.run(*run).map(|run| run.definition.clone());
+                if let Change::Finished { .. } = change
+                    && let Some(definition) = definition()
+                {
+                    self.end_use(&definition);
+                }
+                if let Change::Retried { .. } = change
+                    && let Some(definition) = definition()
+                {
+                    self.begin_use(&definition);
+                }
+            }
+            Record::Checkpointed { .. } | Record::Rested { .. } => {}
+        }
+    }
+
+    /// Takes in an open run that was read from a checkpoint.
+    pub fn admit(&mut self, run: &Run, span: Span) {
+        self.runs.insert(run.id, span);
+        self.newest = self.newest.max(Some(run.id));
+        *self.uses.entry(run.definition.clone()).or_default() += 1;
+    }
+
+    /// Takes in what is known of the journal before that of which these positions are.
+    pub fn join(&mut self, before: Self) {
+        let Self { runs, definitions, uses, needs, newest, touched } = before;
+        let since = std::mem::replace(&mut self.runs, runs);
+        self.runs.extend(since);
+        let since = std::mem::replace(&mut self.definitions, definitions);
+        self.definitions.extend(since);
+        for (hash, count) in uses {
+            *self.uses.entry(hash).or_default() += count;
+        }
+        self.needs = self.needs.max(needs);
+        self.newest = self.newest.max(newest);
+        self.touched.extend(touched);
+    }
+
+    fn begin_use(&mut self, definition: &str) {
+        *self.uses.entry(definition.to_owned()).or_default() += 1;
+        self.touched.insert(definition.to_owned());
+    }
+
+    fn end_use(&mut self, definition: &str) {
+        if let Some(uses) = self.uses.get_mut(definition) {
+            *uses -= 1;
+            if *uses == 0 {
+                self.uses.remove(definition);
+            }
+        }
+        self.touched.insert(definition.to_owned());
+    }
+}
+
+/// Why a run cannot be made again from its records.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PastError {
+    /// Its records were dropped to keep the folder small.
+    #[error(
+        "the history of run {run} is not kept any more: the journal begins at record {oldest}; `lockstep runs` still \
+         lists how it ended"
+    )]
+    Dropped {
+        /// The run.
+        run: RunId,
+        /// The oldest record that is kept.
+        oldest: u64,
+    },
+    /// The journal does not hold what it should.
+    #[error("run {run} cannot be read from the journal: {what}")]
+    Missing {
+        /// The run.
+        run: RunId,
+        /// What is missing or wrong.
+        what: String,
+    },
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The checkpoint, where its summary is, cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+}
+
+/// Reads a definition from the journal; `None` if it is not at this position.
+pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Option<Graph>, OpenError> {
+    let mut found = Ok(None);
+    frames.read_of(&Subject::Definition(hash.to_owned()), at..=at, &mut |frame| {
+        let place = usize::try_from(at.0.saturating_sub(frame.first.0)).ok();
+        if let Some(bytes) = place.and_then(|place| frame.records.get(place)) {
+            found = decode_record(at, bytes).map(|record| match record {
+                Record::Defined { hash: found, graph } if found == hash => Some(*graph),
+                Record::Defined { .. }
+                | Record::Created { .. }
+                | Record::Changed { .. }
+                | Record::Checkpointed { .. }
+                | Record::Rested { .. } => None,
+            });
+        }
+        false
+    })?;
+    found
+}
+
+/// Makes a run again from its records, and calls `each` with every one of them after it was applied.
+pub(crate) fn retell(
+    frames: &dyn Frames,
+    id: RunId,
+    span: Span,
+    (hash, graph): (&str, Arc<Graph>),
+    each: &mut dyn FnMut(Lsn, Stamp, &Record, &Run),
+) -> Result<Run, PastError> {
+    let oldest = frames.oldest();
+    if span.first < oldest {
+        return Err(PastError::Dropped { run: id, oldest: oldest.0 });
+    }
+    let mut alone = State::default();
+    alone.define(hash.to_owned(), graph);
+    let mut failed = None;
+    each_record(frames, id, span, &mut |lsn, at, record| {
+        match catch_unwind(AssertUnwindSafe(|| alone.apply(record, at))) {
+            Ok(()) => {
+                if let Some(run) = alone.run(id) {
+                    each(lsn, at, record, &run);
+                }
+            }
+            Err(panic) => {
+                let what = format!("record {} cannot be applied: {}", lsn.0, panic_message(panic.as_ref()));
+                failed.get_or_insert(PastError::Missing { run: id, what });
+            }
+        }
+        failed.is_none()
+    })?;
+    let whole = || PastError::Missing { run: id, what: "its first record is not there".to_owned() };
+    failed.map_or_else(|| alone.withdraw(id).ok_or_else(whole), Err)
+}
+
+/// Calls `each` with every record of a run within these positions that is kept, in order, until it says `false`.
+pub(crate) fn each_record(
+    frames: &dyn Frames,
+    id: RunId,
+    span: Span,
+    each: &mut dyn FnMut(Lsn, Stamp, &Record) -> bool,
+) -> Result<(), OpenError> {
+    let mut failed = None;
+    let subject = Subject::Run(id);
+    frames.read_of(&subject, span.first..=span.last, &mut |frame| {
+        let records = (frame.first.0..).map(Lsn).zip(&frame.records);
+        for (lsn, bytes) in records.filter(|(lsn, _)| (span.first..=span.last).contains(lsn)) {
+            if Subject::of(bytes).as_ref() != Some(&subject) {
+                continue;
+            }
+            match decode_record(lsn, bytes) {
+                Ok(record) => {
+                    if !each(lsn, frame.stamp, &record) {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    return false;
+                }
+            }
+        }
+        true
+    })?;
+    failed.map_or(Ok(()), Err)
+}

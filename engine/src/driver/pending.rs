@@ -1,0 +1,121 @@
+//! An image together with what it does not hold yet.
+//!
+//! When an image is made anew, the rows of runs that have ended come from a base and from the journal and are in no other
+//! memory. They wait here until the image takes them: a disk that is full, or a sled that does not open, costs memory
+//! then, and neither a row nor the opening. An image that fails while it is used holds nothing to rely on any more: it
+//! must be filled again before anything is put into it.
+
+use std::collections::BTreeMap;
+
+use crate::id::Lsn;
+use crate::store::{Checkpoint, Dirty, Entry, Image, ImageError, Order, Pages};
+
+/// Stands among the waiting entries as long as any may wait; never stored.
+const FILLED_KEY: &[u8] = b"";
+
+/// An image, and entries that go into it with its next checkpoint.
+#[derive(Debug)]
+pub(super) struct Pending<I> {
+    image: I,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Why the image must be filled again.
+    failed: Option<String>,
+}
+
+impl<I: Image> Pending<I> {
+    /// Nothing waits.
+    pub const fn new(image: I) -> Self {
+        Self { image, entries: BTreeMap::new(), failed: None }
+    }
+
+    /// Empties the image and lets entries wait for it: they, and what the next checkpoint brings, are all that it is to
+    /// hold.
+    pub fn fill(&mut self, entries: Vec<Entry>) {
+        if let Err(error) = self.image.reset() {
+            tracing::warn!(%error, "the checkpoint cannot be emptied");
+        }
+        self.entries = entries.into_iter().collect();
+        // So that it is never taken for one that holds everything.
+        self.entries.entry(FILLED_KEY.to_vec()).or_default();
+        self.failed = None;
+    }
+
+    /// Why the image must be filled again before it is used.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
+    /// Asks the image while nothing waits for it.
+    fn ask<R>(&mut self, question: impl FnOnce(&mut I) -> Result<R, ImageError>) -> Result<R, ImageError> {
+        if let Some(why) = &self.failed {
+            return Err(ImageError(why.clone()));
+        }
+        question(&mut self.image).inspect_err(|error| self.failed = Some(error.0.clone()))
+    }
+}
+
+impl<I: Image> Image for Pending<I> {
+    fn load(&mut self) -> Option<Checkpoint> {
+        self.image.load()
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError> {
+        match self.entries.get(key) {
+            Some(value) => Ok(Some(value.clone())),
+            // While entries wait the image is empty.
+            None if !self.entries.is_empty() => Ok(None),
+            None => self.ask(|image| image.get(key)),
+        }
+    }
+
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError> {
+        if self.entries.is_empty() {
+            return self.ask(|image| image.scan(prefix, order, each));
+        }
+        let asked = self.entries.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        match order {
+            Order::Up => asked.into_iter().all(|(key, value)| each(key, value)),
+            Order::Down => asked.collect::<Vec<_>>().into_iter().rev().all(|(key, value)| each(key, value)),
+        };
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+        if self.entries.is_empty() {
+            return self.ask(|image| image.checkpoint(lsn, dirty));
+        }
+        let mut entries: BTreeMap<_, _> =
+            self.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+        entries.extend(dirty.entries.clone());
+        entries.remove(FILLED_KEY);
+        let stored = match self.image.checkpoint(lsn, &Dirty { entries }) {
+            Ok(stored) => stored,
+            Err(error) => {
+                // What it took of it, if anything, must not stay.
+                let _ = self.image.reset();
+                return Err(error);
+            }
+        };
+        self.entries.clear();
+        Ok(stored)
+    }
+
+    fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
+        if self.entries.is_empty() {
+            self.ask(Image::pages)
+        } else {
+            Err(ImageError("it is not filled yet".to_owned()))
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), ImageError> {
+        self.entries.clear();
+        self.failed = None;
+        self.image.reset()
+    }
+}

@@ -1,0 +1,115 @@
+//! Everything that a journal comes to, read from the newest base on: what a folder without an engine is looked at with, and
+//! what an image that was lost is filled from.
+
+use std::collections::BTreeMap;
+
+use super::checkpoint::{RUN_PREFIX, summary_key};
+use super::fold::{Broken, Fold, Shelf};
+use super::past::{Positions, Summary};
+use super::recovery::{Opening, decode_record, load_base};
+use crate::core::State;
+use crate::encode::{decode, encode};
+use crate::id::{Lsn, RunId};
+use crate::store::{Entry, Frame, Frames, OpenError, StoredBases};
+
+/// The open runs, and a summary of every other.
+#[derive(Default)]
+pub(crate) struct Whole {
+    /// The open runs and the definitions they use.
+    pub state: State,
+    /// Where they are in the journal.
+    pub positions: Positions,
+    /// The runs that have ended.
+    pub past: BTreeMap<RunId, Summary>,
+    /// Those of them whose records are not all kept, as the base holds them.
+    kept: Vec<Entry>,
+}
+
+impl Whole {
+    /// Reads the newest base and the journal behind it.
+    pub fn read(bases: &dyn StoredBases, frames: &dyn Frames) -> Result<Self, OpenError> {
+        let (base, opening) = load_base(bases, frames)?.unwrap_or_default();
+        let mut whole = Self::after(opening);
+        let mut broken = Broken::new();
+        let mut failed = None;
+        let from = Lsn(base.0 + 1);
+        frames.read(from, &mut |frame| {
+            failed = whole.take(frames, &mut broken, &frame, from).err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(whole), Err)
+    }
+
+    /// What a base holds.
+    pub fn after(opening: Opening) -> Self {
+        let Opening { state, positions, past: entries, .. } = opening;
+        let summaries = entries.iter().filter(|(key, _)| !key.starts_with(RUN_PREFIX));
+        let summaries = summaries.filter_map(|(_, value)| decode::<Summary>(value).ok());
+        let past = summaries.map(|summary| (summary.row.id, summary)).collect();
+        let kept = entries.into_iter().filter(|(key, _)| key.starts_with(RUN_PREFIX)).collect();
+        Self { state, positions, past, kept }
+    }
+
+    /// Takes in what a frame holds from a position on, and lets go of the runs that it ended.
+    fn take(&mut self, frames: &dyn Frames, broken: &mut Broken, frame: &Frame, from: Lsn) -> Result<(), OpenError> {
+        let changed = self.fold(frames, broken, frame, from)?;
+        for id in changed {
+            if let Some(run) = self.state.release(id) {
+                if let Some(span) = self.positions.runs.remove(&id) {
+                    self.past.insert(id, Summary::of(&run, span));
+                }
+            } else if self.state.has(id) {
+                self.past.remove(&id);
+            }
+        }
+        for hash in std::mem::take(&mut self.positions.touched) {
+            if !self.positions.uses.contains_key(&hash) {
+                self.state.undefine(&hash);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what a frame holds from a position on. Gives the runs that it changed.
+    pub fn fold(
+        &mut self,
+        frames: &dyn Frames,
+        broken: &mut Broken,
+        frame: &Frame,
+        from: Lsn,
+    ) -> Result<Vec<RunId>, OpenError> {
+        let Self { state, positions, past, .. } = self;
+        let mut lookup = PastShelf { past, frames };
+        let mut applied = Fold { state, positions, broken, shelf: &mut lookup };
+        let mut changed = Vec::new();
+        for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records).filter(|(lsn, _)| *lsn >= from) {
+            let record = decode_record(lsn, bytes)?;
+            if applied.apply(lsn, &record, frame.stamp)? {
+                changed.extend(record.run());
+            }
+        }
+        Ok(changed)
+    }
+
+    /// The entries of runs that have ended, as an image holds them.
+    pub fn past_entries(self) -> Vec<Entry> {
+        let rows = self.past.iter().map(|(id, summary)| (summary_key(&id.to_string()), encode(summary)));
+        rows.chain(self.kept).collect()
+    }
+}
+
+/// Looks up runs that have ended among summaries.
+struct PastShelf<'a> {
+    past: &'a BTreeMap<RunId, Summary>,
+    frames: &'a dyn Frames,
+}
+
+impl Shelf for PastShelf<'_> {
+    fn summary(&mut self, id: RunId) -> Option<Summary> {
+        self.past.get(&id).cloned()
+    }
+
+    fn frames(&self) -> &dyn Frames {
+        self.frames
+    }
+}
