@@ -51,10 +51,12 @@ impl<B: Backing> Driver<B> {
     fn change_run(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
         let id = self.named(name)?;
         self.take_up(id, batch);
+        let was_there = self.state.has(id);
         self.readmit(id).map_err(|error| unreadable(&error))?;
         let decided = self.decide(Command::Run(id, input), batch);
-        if decided.is_err() && !self.dirty.runs.contains(&id) {
-            // It was only taken in to be asked.
+        if decided.is_err() && !was_there {
+            // It was only taken in to be asked. One that was there may have ended in this very turn: what is kept of it
+            // elsewhere is older.
             self.put_back(id);
         }
         decided.map(|()| Reply::Done).map_err(|refused| invalid(refused.to_string()))

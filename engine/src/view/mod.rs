@@ -166,9 +166,11 @@ fn in_order(run: &Run) -> Vec<StepNo> {
     let mut order = Vec::with_capacity(run.steps.len());
     // Steps that are still to be walked, the next one last: a run may be nested deeper than a stack allows.
     let mut left: Vec<StepNo> = Vec::new();
-    left.extend(
-        own.into_iter().flatten().filter_map(|block| run.latest.get(&(None, block))).flat_map(|no| run.steps_of(*no)),
-    );
+    for block in own.into_iter().flatten() {
+        // `on_failure` and `finally` run again when a person retries the run.
+        let visits = run.activations.numbered().filter(|(_, visit)| visit.owner.is_none() && visit.block == block);
+        left.extend(visits.flat_map(|(no, _)| run.steps_of(no)));
+    }
     left.reverse();
     while let Some(no) = left.pop() {
         order.push(no);

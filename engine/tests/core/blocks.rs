@@ -69,3 +69,13 @@ fn variables_of_a_branch_are_its_own() {
     assert_eq!(vars_at("p/x/a"), Some(Value::Int(1)));
     assert_eq!(vars_at("p/y/b"), Some(Value::Int(0)));
 }
+
+#[test]
+fn a_failure_that_ends_another_branch_at_once_ends_the_step_once() {
+    let branches = vec![("x", vec![exec("a")]), ("y", vec![step("w", What::Wait(1_000))])];
+    let mut case = Case::new(&plan(vec![parallel("p", OnFail::Stop, branches).finally(vec![exec("tidy")])]));
+    case.fails("p/x/a");
+    assert_eq!(case.running(), ["p/finally/tidy"], "the step has not ended before its `finally`");
+    case.ok("p/finally/tidy");
+    assert_eq!((case.status(), case.line().starts_with("p failed")), ("failed", true));
+}

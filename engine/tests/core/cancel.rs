@@ -1,7 +1,9 @@
 //! Cancelling.
 
+use lockstep_dsl::graph::OnFail;
+
 use crate::case::Case;
-use crate::plan::{block, exec, plan};
+use crate::plan::{block, exec, parallel, plan};
 
 #[test]
 fn after_a_cancel_only_finally_starts() {
@@ -51,4 +53,16 @@ fn a_run_that_ended_is_not_cancelled() {
         case.cancel();
     }));
     assert!(result.is_err(), "the request is refused");
+}
+
+#[test]
+fn after_a_cancel_no_handler_starts_for_a_block_that_was_failing_already() {
+    let branches = vec![("x", vec![exec("a")]), ("y", vec![exec("c")])];
+    let failing = parallel("p", OnFail::Cancel, branches).catch(vec![exec("mend")]);
+    let mut case = Case::new(&plan(vec![failing]).finally(vec![exec("tidy")]));
+    case.fails("p/x/a");
+    assert_eq!(case.running(), ["p/y/c"], "asked to stop");
+    case.cancel().fails("p/y/c");
+    assert_eq!(case.running(), ["finally/tidy"]);
+    assert_eq!(case.ok("finally/tidy").status(), "cancelled");
 }

@@ -77,3 +77,21 @@ fn on_failure_and_finally_have_ten_minutes() {
     assert_eq!(case.status(), "failed");
     assert_eq!(case.line(), "a failed, finally/tidy cancelled, finally/more skipped");
 }
+
+#[test]
+fn a_block_that_takes_too_long_has_had_a_try() {
+    let mut case = Case::new(&plan(vec![block("b", vec![exec("a").pure()]).pure().timeout(500).retry(2)]));
+    case.pass(500).fails("b/a");
+    assert_eq!(case.line(), "b waiting, b/a cancelled");
+    case.pass(1_000).pass(500).fails("b/a~2");
+    assert_eq!((case.status(), kind(&case).as_deref()), ("failed", Some("timeout")));
+}
+
+#[test]
+fn an_attempt_that_takes_too_long_has_had_a_try_also_where_nobody_heard_its_end() {
+    let mut case = Case::new(&plan(vec![exec("a").pure().timeout(100).retry(2)]));
+    case.pass(100).report("a", unknown());
+    assert_eq!(case.line(), "a waiting");
+    case.pass(1_000).pass(100).report("a", unknown());
+    assert_eq!((case.status(), kind(&case).as_deref()), ("failed", Some("timeout")));
+}

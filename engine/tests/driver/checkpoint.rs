@@ -2,7 +2,8 @@
 
 use lockstep_engine::api::{Reply, Request, RunRow};
 use lockstep_engine::core::run::StepStatus;
-use lockstep_engine::driver::Effect;
+use lockstep_engine::driver::{Caller, Effect, Input};
+use lockstep_engine::limits::CHECKPOINT_MS;
 use lockstep_engine::store::{Image, ShardLog};
 
 use crate::case::{Case, Does};
@@ -128,4 +129,24 @@ fn closing_takes_the_last_reports_in_and_goes_on_from_none() {
     case.resume();
     case.settle();
     assert_eq!(case.story(), "a pause b: succeeded");
+}
+
+#[test]
+fn a_request_that_is_refused_because_its_run_has_just_ended_does_not_lose_that_end() {
+    let mut case = Case::of("runbook: short\nsteps:\n  - { id: a, exec: [a] }\n");
+    case.start();
+    case.clock.advance(CHECKPOINT_MS);
+    case.turn([]);
+    assert!(case.disk.image().load().is_some(), "the image has the run as it runs");
+    let report = case.next_report();
+    let cancel = Request::Cancel { run: "last".to_owned(), by: "user:ana".to_owned() };
+    case.turn([report, Input::Request { caller: Caller(77), request: cancel }]);
+    assert!(matches!(case.replies.last(), Some(Reply::Refused(_))), "there is nothing left to cancel");
+    assert_eq!(case.status(), "succeeded");
+    case.clock.advance(CHECKPOINT_MS);
+    case.turn([]);
+    assert_eq!(case.status(), "succeeded", "from the image");
+    case.crash();
+    case.open();
+    assert_eq!(case.status(), "succeeded");
 }

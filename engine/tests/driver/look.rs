@@ -84,3 +84,15 @@ steps:
     }
     assert_eq!((case.begun.len(), case.disk.appends()), (0, 0));
 }
+
+#[test]
+fn what_came_last_before_a_retry_is_shown_beside_what_came_last_after_it() {
+    let text = "runbook: again\nsteps:\n  - { id: a, exec: [a] }\nfinally:\n  - { id: tidy, exec: [tidy] }\n";
+    let mut case = Case::of(text).step("a", [Does::Exits(1), Does::Prints("")]);
+    case.start();
+    case.settle();
+    case.retry();
+    case.settle();
+    let paths: Vec<String> = case.view().steps.into_iter().map(|step| step.path).collect();
+    assert_eq!(paths, ["a", "finally/tidy", "finally/tidy~2"]);
+}

@@ -352,7 +352,12 @@ impl Run {
         let is_set = matches!(self.node_of(no).kind, Kind::Set(_));
         let step = self.step_mut(no);
         let first = step.result.is_none();
-        if first && !acting && !matches!(result, Settlement::Stopped { .. }) {
+        // A try that took too long has failed, also one of a block, and one of which nobody heard the end.
+        let is_try = match result {
+            Settlement::Done { .. } | Settlement::Failed { .. } => !acting,
+            Settlement::Stopped { cause } => *cause == StopCause::Timeout,
+        };
+        if first && is_try {
             step.attempts += 1;
         }
         match result {

@@ -75,7 +75,9 @@ impl Turn<'_> {
 
     /// A body or branch of a step is over: perhaps the step is, or its other branches must stop.
     fn block_over(&mut self, owner: StepNo, no: ActivationNo) {
-        if !matches!(self.phase(owner), Phase::Inside) {
+        // With a result it is inside its handler or its `finally`: two blocks inside that end at once, one because of the
+        // other, each come here.
+        if !matches!(self.phase(owner), Phase::Inside) || self.run.step(owner).result.is_some() {
             return;
         }
         let parallel = match &self.run.node_of(owner).kind {
@@ -118,6 +120,8 @@ impl Turn<'_> {
             self.done(owner, Map::new());
         } else if let Some(cause) = cancelled_by(&[StopCause::Cancel, StopCause::RunTimeout, StopCause::Enclosing]) {
             self.stopped(owner, cause);
+        } else if let Some(cause) = self.called_off(owner) {
+            self.stopped(owner, cause);
         } else if let Some(error) = block_error(errors) {
             self.settle_error(owner, error);
             self.failed(owner);
@@ -126,6 +130,21 @@ impl Turn<'_> {
         } else {
             self.stopped(owner, halts.first().map_or(StopCause::Failure, |halt| halt.cause));
         }
+    }
+
+    /// Why a block is to stop whose own steps had been stopped before for another reason: it neither handles its failure
+    /// nor tries again.
+    fn called_off(&self, owner: StepNo) -> Option<StopCause> {
+        let activation = self.run.step(owner).activation;
+        let mut around = self.run.enclosing(activation).map(|no| &self.run.activations[no]);
+        let comes_last = around
+            .any(|activation| matches!(self.run.graph.block(activation.block).role, Role::Finally | Role::StepFinally));
+        if self.run.cancel.is_some() && !comes_last {
+            return Some(StopCause::Cancel);
+        }
+        let halt = self.run.activations[activation].halt.filter(|halt| halt.cancel)?;
+        Some(halt.cause.inward())
+            .filter(|cause| matches!(cause, StopCause::Cancel | StopCause::RunTimeout | StopCause::Enclosing))
     }
 
     /// A handler is over: the failure is handled, or has become the handler's own error on top of the first.
