@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
 
 use lockstep_dsl::compile::{Compiled, FileContent, FileError, Files};
 use lockstep_dsl::diagnostic::{self, Diagnostic};
+use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::limits::SOURCE_BYTES;
 use lockstep_dsl::source::Source;
@@ -35,7 +37,13 @@ pub fn load(path: &Path, style: Style) -> Result<Graph, Failure> {
 pub fn compile(path: &Path) -> Result<Result<Compiled, Vec<Diagnostic>>, Failure> {
     let text = read_text(path, SOURCE_BYTES as u64)?;
     let source = Source::new(path.display().to_string(), text);
-    Ok(lockstep_dsl::compile(&source, &Beside::of(path)))
+    Ok(lockstep_dsl::compile(&source, &Beside::of(path), &sandbox()))
+}
+
+/// What reads expressions, built once for all that this process does.
+pub fn sandbox() -> Arc<Sandbox> {
+    static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| Arc::new(lockstep_stdlib::sandbox()));
+    Arc::clone(&SANDBOX)
 }
 
 /// Diagnostics as people read them.

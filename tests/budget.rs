@@ -113,7 +113,7 @@ fn one_file_in_a_process_of_its_own() {
     let text = make();
     let (memory, time) = (peak_memory(), processor_time());
     let printed = yaml::decode("hostile.yaml", text.as_bytes())
-        .and_then(|source| compile(&source, &NoFiles))
+        .and_then(|source| compile(&source, &NoFiles, &lockstep_stdlib::sandbox()))
         .map_or_else(|problems| render(&problems, Color::Never, 80), |compiled| compiled.warnings.len().to_string());
     println!("cost {} {}", peak_memory() - memory, processor_time() - time);
     assert!(printed.len() < MEBIBYTE, "what is said about it stays readable");

@@ -1,5 +1,6 @@
 //! What a runbook compiles to: defaults, order, names and effects as the engine sees them.
 
+use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::{Effect, Field, Graph, Kind, Node};
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Millis, Value};
@@ -7,7 +8,7 @@ use lockstep_dsl::{NoFiles, compile};
 
 fn graph(text: &str) -> Graph {
     let source = Source::new("test.yaml", text);
-    match compile(&source, &NoFiles) {
+    match compile(&source, &NoFiles, &Sandbox::new(&[])) {
         Ok(compiled) => compiled.graph,
         Err(diagnostics) => panic!("{diagnostics:#?}"),
     }
@@ -171,7 +172,8 @@ steps:
 #[test]
 fn the_same_text_gives_the_same_hash_under_any_file_name() {
     let text = "runbook: a\nsteps: [{ shell: 'true' }]\n";
-    let compile = |name: &str| compile(&Source::new(name, text), &NoFiles).expect("it compiles").graph;
+    let compile =
+        |name: &str| compile(&Source::new(name, text), &NoFiles, &Sandbox::new(&[])).expect("it compiles").graph;
     assert_eq!(compile("a.yaml").hash(), compile("/tmp/b.yaml").hash());
     assert_ne!(graph("runbook: a\nsteps: [{ shell: 'false' }]\n").hash(), compile("a.yaml").hash());
 }

@@ -1,6 +1,7 @@
 //! Whatever the bytes, compiling them ends in a graph or in diagnostics that point into the file.
 
 use lockstep_dsl::diagnostic::{Color, Diagnostic, Severity, render};
+use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::{NoFiles, compile, yaml};
 use proptest::prelude::*;
 
@@ -101,8 +102,8 @@ fn apply(text: &mut Vec<u8>, change: &Change) {
 /// What is said about some bytes; empty when they compile without a warning.
 fn check(bytes: &[u8]) -> Result<(), Vec<Diagnostic>> {
     let source = yaml::decode("mutated.yaml", bytes)?;
-    let compiled = compile(&source, &NoFiles)?;
-    let again = compile(&source, &NoFiles).expect("what compiles once compiles again");
+    let compiled = compile(&source, &NoFiles, &Sandbox::new(&[]))?;
+    let again = compile(&source, &NoFiles, &Sandbox::new(&[])).expect("what compiles once compiles again");
     assert_eq!(compiled.graph.hash(), again.graph.hash(), "the same text gives the same graph");
     assert!(compiled.warnings.iter().all(|diagnostic| diagnostic.severity() == Severity::Warning));
     Ok(())

@@ -29,7 +29,8 @@ async fn open(data: &Path) -> EngineHandle {
 }
 
 async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
-    let compiled = compile(&Source::new("host.yaml", runbook), &NoFiles).expect("the runbook compiles");
+    let compiled =
+        compile(&Source::new("host.yaml", runbook), &NoFiles, &Sandbox::new(&[])).expect("the runbook compiles");
     let id = RunId::new(Timestamp(1_700_000_000_000).0, number);
     let start = Start {
         id,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockstep_dsl::expr::Sandbox;
 use lockstep_engine::api::{Event, Refusal, Reply, Request};
 use lockstep_engine::host::{self, EngineHandle, Events, Options, Stopped};
 use lockstep_engine::store::OpenError;
@@ -19,6 +18,7 @@ use super::server::Server;
 use crate::config;
 use crate::context::Context;
 use crate::ending::Failure;
+use crate::runbook_file;
 
 /// How long the folder may be locked while nobody listens: a host that begins or ends takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -235,5 +235,5 @@ fn options(folder: &Path) -> Result<Options, Failure> {
     let launcher = Launcher::this_program();
     let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell::new(launcher.clone())), Arc::new(Exec::new(launcher))];
     let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
-    Ok(Options { data: folder.to_owned(), actions, sandbox: Arc::new(Sandbox::new(&[])), resume: false, storage })
+    Ok(Options { data: folder.to_owned(), actions, sandbox: runbook_file::sandbox(), resume: false, storage })
 }

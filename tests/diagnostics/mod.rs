@@ -121,7 +121,7 @@ impl Case {
 /// What `check` has to say about the case: errors, or the warnings of a runbook that could run.
 fn check(case: &Case) -> Vec<Diagnostic> {
     let compiled = yaml::decode(&format!("{}.yaml", case.name), &case.content)
-        .and_then(|source| lockstep_dsl::compile(&source, &Beside));
+        .and_then(|source| lockstep_dsl::compile(&source, &Beside, &lockstep_stdlib::sandbox()));
     match compiled {
         Ok(compiled) => compiled.warnings,
         Err(diagnostics) => diagnostics,

@@ -40,10 +40,14 @@ fn check_line(line: &str) -> Result<(), String> {
 
 /// The value of an expression, as an output of a runbook that has nothing else to read.
 fn evaluate(source: &str) -> Result<Value, String> {
-    let text = format!("runbook: a\nsteps: [shell: 'true']\noutputs:\n  value: |-\n    {source}\n");
-    let compiled = lockstep_dsl::compile(&Source::new("example.yaml", text), &NoFiles)
+    let sandbox = lockstep_stdlib::sandbox();
+    let called = |import: &&str| import.strip_prefix("std/").is_some_and(|name| source.contains(&format!("{name}::")));
+    let imports: Vec<_> = sandbox.std_imports().filter(called).collect();
+    let imports = if imports.is_empty() { String::new() } else { format!("imports: [{}]\n", imports.join(", ")) };
+    let text = format!("runbook: a\n{imports}steps: [shell: 'true']\noutputs:\n  value: |-\n    {source}\n");
+    let compiled = lockstep_dsl::compile(&Source::new("example.yaml", text), &NoFiles, &sandbox)
         .map_err(|found| found.first().map_or_else(String::new, |first| first.message.clone()))?;
-    let program = Program::new(&Sandbox::new(&[]), &compiled.graph).map_err(|error| error.to_string())?;
+    let program = Program::new(&sandbox, &compiled.graph).map_err(|error| error.to_string())?;
     let scope = Scope::at(Timestamp(1_772_355_600_000));
     program.eval(compiled.graph.outputs[0].1, &scope, &Budget::default()).map_err(|error| error.message)
 }

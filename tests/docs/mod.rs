@@ -17,6 +17,7 @@
 
 mod block;
 mod expression;
+mod library;
 mod placeholder;
 mod promise;
 mod runbook;
@@ -78,7 +79,7 @@ fn every_promise_in_the_documents_is_held_by_tests_that_exist() {
 fn the_documents_are_found_and_their_examples_too() {
     let documents = documents();
     let names: Vec<_> = documents.iter().map(Document::name).collect();
-    for name in ["README.md", "docs/language.md", "docs/operating.md", "docs/security.md"] {
+    for name in ["README.md", "docs/language.md", "docs/operating.md", "docs/security.md", "docs/std.md"] {
         assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
     }
     let examples = documents.iter().flat_map(|document| &document.blocks);

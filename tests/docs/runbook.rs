@@ -44,7 +44,7 @@ fn check_block(block: &Block, files: &Beside) -> Result<(), String> {
         Some(other) => return Err(format!("there is no fragment `{other}`; there are steps, params and top")),
     };
     let wanted = block.value("error").or(block.value("warning"));
-    let found = match lockstep_dsl::compile(&Source::new("example.yaml", text), files) {
+    let found = match lockstep_dsl::compile(&Source::new("example.yaml", text), files, &lockstep_stdlib::sandbox()) {
         Ok(compiled) if block.value("error").is_some() => Err(("it is no error", compiled.warnings)),
         Ok(compiled) => Ok(compiled.warnings),
         Err(diagnostics) if block.value("error").is_some() => Ok(diagnostics),

@@ -1,6 +1,6 @@
 //! Rule: a function that is called exists: in the language, or in a module that is imported.
 
-use crate::compile::keys::shorten;
+use crate::compile::keys::{quoted, shorten};
 use crate::compile::report::Report;
 use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::expr::Call;
@@ -40,10 +40,16 @@ fn in_module(case: &Case, expr: &Expression, call: &Call, module: &str, report: 
     let span = expr.locate(call.span.start, call.span.end);
     let Some(import) = case.book.imports.iter().find(|import| import.module.name == module) else {
         let message = format!("no module `{}` is imported", shorten(module));
-        let names = case.book.imports.iter().map(|import| import.module.name.as_str());
         let diagnostic = report.at(Code::UNKNOWN_MODULE, span, message);
-        return Some(match suggest(module, names) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        let imported = case.book.imports.iter().map(|import| import.module.name.as_str());
+        let shipped = || case.sandbox.std_imports().filter_map(|import| import.strip_prefix("std/"));
+        let near = suggest(module, imported.clone().chain(shipped()));
+        return Some(match near {
+            Some(near) if imported.clone().any(|name| name == near) => {
+                diagnostic.help(format!("did you mean `{near}`?"))
+            }
+            Some(near) if near == module => diagnostic.help(format!("import it: `imports: [std/{near}]`")),
+            Some(near) => diagnostic.help(format!("did you mean `{near}`? Import it: `imports: [std/{near}]`")),
             None => diagnostic.help(format!("import it: `imports: [./{}.rhai]`", shorten(module))),
         });
     };
@@ -54,15 +60,21 @@ fn in_module(case: &Case, expr: &Expression, call: &Call, module: &str, report: 
         return None;
     }
     let (module, name) = (&import.module, shorten(&call.name));
-    if let Some(count) = counts.first() {
-        let plural = if *count == 1 { "" } else { "s" };
-        let message = format!("`{}::{name}` takes {count} argument{plural}, not {}", module.name, call.args);
+    if let [some @ .., last] = counts.as_slice() {
+        let plural = if *last == 1 { "" } else { "s" };
+        let or = some.iter().fold(String::new(), |text, count| format!("{text}{count} or "));
+        let message = format!("`{}::{name}` takes {or}{last} argument{plural}, not {}", module.name, call.args);
         return Some(report.at(Code::MODULE_FUNCTION, span, message));
     }
     let message = format!("module `{}` has no function `{name}`", module.name);
     let diagnostic = report.at(Code::MODULE_FUNCTION, span, message);
     Some(match suggest(&call.name, functions.iter().map(|(name, _)| name.as_str())) {
         Some(near) => diagnostic.help(format!("did you mean `{}::{near}`?", module.name)),
+        None if module.text.is_none() => {
+            let mut names: Vec<&str> = functions.iter().map(|(name, _)| name.as_str()).collect();
+            names.dedup();
+            diagnostic.help(format!("its functions are {}", quoted(&names)))
+        }
         None => diagnostic.help(format!("define it in `{}`: `fn {name}(…) {{ … }}`", module.import)),
     })
 }

@@ -36,18 +36,17 @@ pub struct Compiled {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Compiles a runbook.
+/// Compiles a runbook. The sandbox reads its expressions and knows the modules that ship with the program.
 ///
 /// # Errors
 /// Everything that is wrong with it, warnings included, in the order of the text.
-pub fn compile(source: &Source, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
+pub fn compile(source: &Source, files: &dyn Files, sandbox: &Sandbox) -> Result<Compiled, Vec<Diagnostic>> {
     let (tree, problems) = yaml::parse_leniently(source)?;
-    let sandbox = Sandbox::new(&[]);
-    let mut reader = Reader::new(source, files, &sandbox);
+    let mut reader = Reader::new(source, files, sandbox);
     reader.runbook(&tree);
     let (book, mut report) = reader.finish();
     let (resolved, order) = resolve(&book, &mut report);
-    check::all(&Case { book: &book, resolved: &resolved, order: &order, sandbox: &sandbox }, &mut report);
+    check::all(&Case { book: &book, resolved: &resolved, order: &order, sandbox }, &mut report);
     if !problems.is_empty() {
         return Err(report.after(problems));
     }

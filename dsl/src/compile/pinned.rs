@@ -1,6 +1,6 @@
 //! `imports` and `files`: what stands beside the runbook and travels with every run.
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, suggest};
 use crate::expr::Problem;
 use crate::graph::{Module, PinnedFile};
 use crate::limits;
@@ -9,6 +9,7 @@ use crate::source::{Source, Spanned};
 use crate::yaml::Node;
 
 use super::files::{FileContent, FileError};
+use super::keys::quoted;
 use super::reader::Reader;
 
 impl Reader<'_> {
@@ -26,11 +27,7 @@ impl Reader<'_> {
 
     fn import(&mut self, path: &Spanned<String>) {
         if path.value.starts_with("std/") {
-            return self.not_supported(
-                path.span,
-                &format!("the module `{}`", path.value),
-                "put the functions you need into a file beside the runbook and import it as `./name.rhai`",
-            );
+            return self.std_import(path);
         }
         let Some(file) = self.relative(path, "an import") else { return };
         let Some(name) = module_name(&file) else {
@@ -39,12 +36,8 @@ impl Reader<'_> {
                 .help("such as `./disk_tools.rhai`: lower case letters, digits and `_`, then `.rhai`");
             return self.report(diagnostic);
         };
-        if let Some(other) = self.book.imports.iter().find(|import| import.module.name == name) {
-            let diagnostic = self
-                .at(Code::IMPORT_TWICE, path.span, format!("a second import is called `{name}`"))
-                .also(other.span, "the first")
-                .help("the last part of the path is the name in expressions: rename one of the files");
-            return self.report(diagnostic);
+        if self.is_imported(path, name) {
+            return;
         }
         let Some(content) = self.content(path, &file) else { return };
         let Ok(text) = String::from_utf8(content.bytes) else {
@@ -54,6 +47,37 @@ impl Reader<'_> {
         let functions = self.functions_of(path, &file, &text);
         let module = Module { name: name.to_owned(), import: path.value.clone(), text: Some(text) };
         self.book.imports.push(Import { module, span: path.span, functions });
+    }
+
+    /// A module that ships with the program: its name is all that travels with the run.
+    fn std_import(&mut self, path: &Spanned<String>) {
+        let Some(info) = self.sandbox.std_module(&path.value) else {
+            let known: Vec<&str> = self.sandbox.std_imports().collect();
+            let message = format!("there is no module `{}`", super::keys::shorten(&path.value));
+            let diagnostic = self.at(Code::UNKNOWN_MODULE, path.span, message);
+            let diagnostic = match suggest(&path.value, known.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help(format!("those that ship with the program are {}", quoted(&known))),
+            };
+            return self.report(diagnostic);
+        };
+        let functions = Some(info.functions.clone());
+        let name = path.value.rsplit('/').next().unwrap_or_default().to_owned();
+        if !self.is_imported(path, &name) {
+            let module = Module { name, import: path.value.clone(), text: None };
+            self.book.imports.push(Import { module, span: path.span, functions });
+        }
+    }
+
+    /// Whether an import of this name stands there already; reported where it does.
+    fn is_imported(&mut self, path: &Spanned<String>, name: &str) -> bool {
+        let Some(other) = self.book.imports.iter().find(|import| import.module.name == name) else { return false };
+        let diagnostic = self
+            .at(Code::IMPORT_TWICE, path.span, format!("a second import is called `{name}`"))
+            .also(other.span, "the first")
+            .help("the last part of the path is the name in expressions: rename one of the files");
+        self.report(diagnostic);
+        true
     }
 
     /// The functions of a module; `None` where it cannot be read, which is reported in its own text.

@@ -134,7 +134,7 @@ codes! {
     BARE_NAMESPACE = 178, "a namespace used as a value";
     NESTED_STEP = 179, "a nested step that is not reached through its blocks";
     MODULE_FUNCTION = 180, "a function that the module does not have";
-    UNKNOWN_MODULE = 181, "a module that is not imported";
+    UNKNOWN_MODULE = 181, "a module that does not exist, or is not imported";
     READS_ITSELF = 182, "a step that reads its own result";
     READS_LATER = 183, "a step that reads a later one";
     READS_AROUND = 184, "a step that reads the block it stands in";

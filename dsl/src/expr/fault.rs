@@ -20,7 +20,7 @@ pub(super) enum Stop<'s> {
 
 /// What is wrong. A pointer, since the way of success is the one that has to be quick.
 #[derive(Debug)]
-pub(super) struct Fault(Box<Details>);
+pub struct Fault(Box<Details>);
 
 /// The details of a [`Fault`].
 #[derive(Debug)]
@@ -74,52 +74,53 @@ pub(super) type Outcome<'s, T> = Result<T, Stop<'s>>;
 pub(super) type Checked<T> = Result<T, Fault>;
 
 impl Fault {
-    /// An expression that does not fit its values.
+    /// An expression that does not fit its values: lower case, no full stop, names in backticks.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Cause::Invalid, message)
     }
 
     /// Something that grew too large.
-    pub fn size(message: impl Into<String>) -> Self {
+    pub(super) fn size(message: impl Into<String>) -> Self {
         Self::new(Cause::Size, message)
     }
 
     /// A fault of any cause.
-    pub fn new(cause: Cause, message: impl Into<String>) -> Self {
+    pub(super) fn new(cause: Cause, message: impl Into<String>) -> Self {
         Self(Box::new(Details { cause, message: message.into(), help: None, at: None, data: None }))
     }
 
     /// Says what to do about it.
+    #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
     /// Says where it is, unless that is known better.
-    pub fn at(mut self, at: usize) -> Self {
+    pub(super) fn at(mut self, at: usize) -> Self {
         self.0.at.get_or_insert(at);
         self
     }
 
     /// Adds what was thrown.
-    pub fn data(mut self, data: Option<Value>) -> Self {
+    pub(super) fn data(mut self, data: Option<Value>) -> Self {
         self.0.data = data;
         self
     }
 
     /// Why.
-    pub fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> Cause {
         self.0.cause
     }
 
     /// Everything about it.
-    pub fn details(self) -> Details {
+    pub(super) fn details(self) -> Details {
         *self.0
     }
 
     /// The same, seen from the call of a module's function: the place is that of the call, since the text of the
     /// module is not the runbook's. What was thrown keeps its own words.
-    pub fn inside(mut self, call: &ModuleCall, module: &str, at: usize) -> Self {
+    pub(super) fn inside(mut self, call: &ModuleCall, module: &str, at: usize) -> Self {
         if self.0.cause != Cause::Thrown {
             let place = self.0.at.map_or_else(String::new, |offset| {
                 let location = Source::new(call.module.as_str(), module).location(offset);
@@ -132,7 +133,7 @@ impl Fault {
     }
 
     /// Forgets the place, which is in another text than that of the caller.
-    pub fn elsewhere(mut self) -> Self {
+    pub(super) fn elsewhere(mut self) -> Self {
         self.0.at = None;
         self
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::library::Native;
+use super::module::NativeFunction;
 use crate::value::Value;
 
 /// One compiled text: an expression, a script or a module.
@@ -19,7 +20,12 @@ pub(super) struct Unit {
     pub functions: Vec<Function>,
     /// The named functions by name and number of parameters.
     pub named: BTreeMap<(String, usize), Named>,
+    /// The functions in Rust of a module that ships with the program, likewise.
+    pub natives: Natives,
 }
+
+/// Functions in Rust by name and number of parameters.
+pub(super) type Natives = BTreeMap<(&'static str, usize), &'static NativeFunction>;
 
 /// A function that text can name.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +98,8 @@ pub(super) enum Kind {
     Call(usize, Vec<Node>),
     /// A call of a function of the library that has no receiver.
     Free(&'static Native, Vec<Node>),
+    /// A call of a function in Rust of the same module.
+    Native(&'static NativeFunction, Vec<Node>),
     /// `text::slug(x)`.
     Module(Box<ModuleCall>),
     /// A function or method that does not exist. The front end refuses it long before it is evaluated.

@@ -8,7 +8,8 @@
 //!                                                 +--> Machine    (engine: values, or an EvalError with its place)
 //! ```
 //!
-//! * [`Sandbox`] is built once and shared. It knows the modules of the standard library.
+//! * [`Sandbox`] is built once and shared. It knows the modules that ship with the program ([`StdModule`]), which it is
+//!   given: this crate has none.
 //! * [`Program`] holds every expression of one step graph, ready to be evaluated.
 //! * [`Scope`] lends names to an evaluation, [`Budget`] bounds it.
 //!
@@ -23,6 +24,7 @@ mod library;
 mod lower;
 mod machine;
 mod meter;
+mod module;
 mod moment;
 mod operand;
 mod operators;
@@ -40,8 +42,9 @@ mod tests;
 
 pub use analysis::{Access, Analysis, Call, ModuleInfo, Segment};
 pub use error::{CompileError, EvalError};
-pub use fault::Cause;
+pub use fault::{Cause, Fault};
 pub use meter::Budget;
+pub use module::{Arguments, NativeFunction, StdModule};
 pub use problem::Problem;
 pub use program::{Items, Program};
 pub use sandbox::Sandbox;

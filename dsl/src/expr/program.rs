@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::error::{CompileError, EvalError};
 use super::fault::{Details, Fault, Stop};
-use super::ir::Unit;
+use super::ir::{Natives, Unit};
 use super::machine::{Machine, Modules};
 use super::meter::{Budget, Meter};
 use super::operand::Operand;
@@ -200,7 +200,7 @@ fn compile_module(sandbox: &Sandbox, module: &graph::Module) -> Result<Arc<Unit>
         expr: None,
         location: Source::new(module.import.as_str(), text.as_str()).location(problem.span.start),
     };
-    let (unit, info) = sandbox.compile_module(text).map_err(error)?;
+    let (unit, info) = sandbox.compile_module(text, Natives::new()).map_err(error)?;
     match info.problems.into_iter().next() {
         Some(problem) => Err(error(problem)),
         None => Ok(Arc::new(unit)),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::analysis::{Analysis, ModuleInfo};
-use super::ir::Unit;
+use super::ir::{Natives, Unit};
 use super::library;
 use super::lower::{Role, lower};
+use super::module::StdModule;
 use super::parse::{parse, parser};
 use super::problem::Problem;
 use crate::diagnostic::Code;
@@ -16,32 +17,20 @@ use crate::diagnostic::Code;
 pub struct Sandbox {
     parser: rhai::Engine,
     /// Modules that ship with the program, by import.
-    std_modules: BTreeMap<String, StdModule>,
+    shipped: BTreeMap<&'static str, Shipped>,
 }
 
-struct StdModule {
-    unit: Arc<Unit>,
-    info: ModuleInfo,
+/// A module that ships with the program, compiled when it is first asked for.
+struct Shipped {
+    module: &'static StdModule,
+    compiled: OnceLock<(Arc<Unit>, ModuleInfo)>,
 }
 
 impl Sandbox {
-    /// A sandbox with the modules of the standard library: the import (`std/text`) and the text of each.
-    ///
-    /// # Panics
-    /// When one of these modules is not valid, since they ship with the program.
-    pub fn new(std_modules: &[(&str, &str)]) -> Self {
-        let mut sandbox = Self { parser: parser(), std_modules: BTreeMap::new() };
-        for (import, text) in std_modules {
-            let module = match sandbox.compile_module(text) {
-                Ok((unit, info)) if info.problems.is_empty() => StdModule { unit: Arc::new(unit), info },
-                Ok((_, info)) => {
-                    panic!("the module {import} of the standard library is not valid: {:?}", info.problems)
-                }
-                Err(problem) => panic!("the module {import} of the standard library is not valid: {problem:?}"),
-            };
-            sandbox.std_modules.insert((*import).to_owned(), module);
-        }
-        sandbox
+    /// A sandbox with the modules that ship with the program.
+    pub fn new(modules: &'static [StdModule]) -> Self {
+        let shipped = modules.iter().map(|module| (module.import, Shipped { module, compiled: OnceLock::new() }));
+        Self { parser: parser(), shipped: shipped.collect() }
     }
 
     /// What a text uses and what is wrong with it; `statements` for a script, else it must be one expression.
@@ -57,17 +46,32 @@ impl Sandbox {
     /// # Errors
     /// The text cannot be read at all.
     pub fn module(&self, text: &str) -> Result<ModuleInfo, Problem> {
-        self.compile_module(text).map(|(_, info)| info)
+        self.compile_module(text, Natives::new()).map(|(_, info)| info)
     }
 
-    /// What a module of the standard library offers.
+    /// What a module that ships with the program offers.
+    ///
+    /// # Panics
+    /// When the module is not valid, which the tests of the program rule out.
     pub fn std_module(&self, import: &str) -> Option<&ModuleInfo> {
-        self.std_modules.get(import).map(|module| &module.info)
+        self.shipped(import).map(|(_, info)| info)
     }
 
-    /// The imports of the standard library, sorted.
-    pub fn std_imports(&self) -> impl Iterator<Item = &str> {
-        self.std_modules.keys().map(String::as_str)
+    /// The imports that ship with the program, sorted.
+    pub fn std_imports(&self) -> impl Iterator<Item = &'static str> {
+        self.shipped.keys().copied()
+    }
+
+    fn shipped(&self, import: &str) -> Option<&(Arc<Unit>, ModuleInfo)> {
+        let Shipped { module, compiled } = self.shipped.get(import)?;
+        Some(compiled.get_or_init(|| {
+            let natives = module.natives.iter().map(|native| ((native.name(), native.parameters()), native)).collect();
+            match self.compile_module(module.text, natives) {
+                Ok((unit, info)) if info.problems.is_empty() => (Arc::new(unit), info),
+                Ok((_, ModuleInfo { problems, .. })) => panic!("`{import}` is not valid: {problems:?}"),
+                Err(problem) => panic!("`{import}` is not valid: {problem:?}"),
+            }
+        }))
     }
 
     /// How every function may be called that expressions have without an import, sorted by name.
@@ -76,18 +80,19 @@ impl Sandbox {
     }
 
     pub(super) fn std_unit(&self, import: &str) -> Option<Arc<Unit>> {
-        self.std_modules.get(import).map(|module| Arc::clone(&module.unit))
+        self.shipped(import).map(|(unit, _)| Arc::clone(unit))
     }
 
     pub(super) fn compile(&self, text: &str, statements: bool) -> Result<(Unit, Analysis), Problem> {
         let ast = parse(&self.parser, text)?;
         let role = if statements { Role::Script } else { Role::Expression };
-        Ok(lower(&ast, text, role))
+        Ok(lower(&ast, text, role, Natives::new()))
     }
 
-    pub(super) fn compile_module(&self, text: &str) -> Result<(Unit, ModuleInfo), Problem> {
+    /// A module of this text, with functions in Rust where it ships with the program.
+    pub(super) fn compile_module(&self, text: &str, natives: Natives) -> Result<(Unit, ModuleInfo), Problem> {
         let ast = parse(&self.parser, text)?;
-        let (unit, mut analysis) = lower(&ast, text, Role::Module);
+        let (unit, mut analysis) = lower(&ast, text, Role::Module, natives);
         for call in &analysis.calls {
             if let Some(module) = &call.module {
                 let message = format!("a module cannot call another one, as here `{module}`");
@@ -95,13 +100,15 @@ impl Sandbox {
             }
         }
         let public = unit.named.iter().filter(|(_, named)| named.public);
-        let functions = public.map(|((name, params), _)| (name.clone(), *params)).collect();
+        let natives = unit.natives.keys().map(|(name, params)| ((*name).to_owned(), *params));
+        let mut functions: Vec<_> = public.map(|(key, _)| key.clone()).chain(natives).collect();
+        functions.sort();
         Ok((unit, ModuleInfo { functions, problems: analysis.problems }))
     }
 }
 
 impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sandbox").field("std_modules", &self.std_modules.keys()).finish_non_exhaustive()
+        f.debug_struct("Sandbox").field("shipped", &self.shipped.keys()).finish_non_exhaustive()
     }
 }

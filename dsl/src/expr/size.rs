@@ -39,6 +39,40 @@ fn depth(value: &Value) -> usize {
     }
 }
 
+/// Pays for looking at all of a value.
+pub(super) fn pay(value: &Value, meter: &mut Meter) -> Checked<()> {
+    meter.charge(cost(value))
+}
+
+/// Checks a value that a function in Rust made, and pays for it.
+pub(super) fn check(value: &Value, meter: &mut Meter) -> Checked<()> {
+    pay(value, meter)?;
+    nest(value, 0, meter)?;
+    within(value)
+}
+
+/// Checks that no part of a value is larger than an expression may build.
+fn within(value: &Value) -> Checked<()> {
+    match value {
+        Value::String(text) => fits(text.len()),
+        Value::List(values) => {
+            elements(values.len())?;
+            values.iter().try_for_each(within)
+        }
+        Value::Map(map) => {
+            elements(map.len())?;
+            map.values().try_for_each(within)
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Duration(_)
+        | Value::Time(_)
+        | Value::Secret(_) => Ok(()),
+    }
+}
+
 /// A copy, paid for before it is made.
 pub(super) fn copy(value: &Value, meter: &mut Meter) -> Checked<Value> {
     meter.charge(cost(value))?;
@@ -51,7 +85,12 @@ pub(super) fn nest(value: &Value, levels: usize, meter: &mut Meter) -> Checked<(
         return Ok(());
     }
     meter.charge(cost(value))?;
-    if depth(value) + levels > VALUE_DEPTH {
+    levels_fit(depth(value) + levels)
+}
+
+/// Checks that so many lists and maps may stand inside each other.
+pub(super) fn levels_fit(levels: usize) -> Checked<()> {
+    if levels > VALUE_DEPTH {
         return Err(Fault::size(format!("lists and maps are nested more than {VALUE_DEPTH} deep")));
     }
     Ok(())
@@ -67,8 +106,14 @@ pub(super) fn elements(count: usize) -> Checked<()> {
 
 /// Pays for a text of this many bytes that is about to be built.
 pub(super) fn text(length: usize, meter: &mut Meter) -> Checked<()> {
+    fits(length)?;
+    meter.bytes(length)
+}
+
+/// Checks the length in bytes of a text.
+pub(super) fn fits(length: usize) -> Checked<()> {
     if length > VALUE_TEXT_BYTES {
         return Err(Fault::size(format!("a text is longer than {} MiB", VALUE_TEXT_BYTES / (1024 * 1024))));
     }
-    meter.bytes(length)
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use lockstep_dsl::compile::{NoFiles, compile};
+use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
@@ -80,7 +81,7 @@ pub enum Dies {
 impl Case {
     /// A case of a runbook, nothing started.
     pub fn of(runbook: &str) -> Self {
-        let graph = match compile(&Source::new("case.yaml", runbook), &NoFiles) {
+        let graph = match compile(&Source::new("case.yaml", runbook), &NoFiles, &Sandbox::new(&[])) {
             Ok(compiled) => compiled.graph,
             Err(diagnostics) => panic!("the case's runbook does not compile: {diagnostics:#?}"),
         };
@@ -152,7 +153,7 @@ impl Case {
         let opened = Driver::open(
             self.disk.clone(),
             Box::new(self.clock.clone()),
-            Evaluator::new(std::sync::Arc::new(lockstep_dsl::expr::Sandbox::new(&[]))),
+            Evaluator::new(std::sync::Arc::new(Sandbox::new(&[]))),
             places,
         );
         self.driver = Some(opened?);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lockstep_dsl::compile::{NoFiles, compile};
+use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::Map;
 use lockstep_engine::api::{Request, Start};
@@ -57,7 +58,9 @@ fn runs_that_go_on_at_once_share_their_frames() {
     const RUNS: u32 = 200;
     const STEPS: usize = 10;
     let text = format!("runbook: ten\nsteps:\n{}", "  - exec: ['true']\n".repeat(STEPS));
-    let graph = Arc::new(compile(&Source::new("ten.yaml", text.as_str()), &NoFiles).expect("it compiles").graph);
+    let graph = Arc::new(
+        compile(&Source::new("ten.yaml", text.as_str()), &NoFiles, &Sandbox::new(&[])).expect("it compiles").graph,
+    );
     let mut case = Case::of(&text);
     let start = |number: u32| {
         let id = RunId::new(NOON.0, number);

@@ -36,7 +36,7 @@ steps:
     set: {{ x: 2 }}
 "
     );
-    match compile(&Source::new("pure.yaml", text), &NoFiles) {
+    match compile(&Source::new("pure.yaml", text), &NoFiles, &Sandbox::new(&[])) {
         Ok(compiled) => compiled.graph,
         Err(diagnostics) => panic!("{diagnostics:#?}"),
     }

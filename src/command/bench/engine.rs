@@ -173,6 +173,6 @@ pub fn sequence(steps: usize) -> Arc<Graph> {
 
 /// A runbook of our own.
 pub fn runbook(text: &str) -> Arc<Graph> {
-    let compiled = compile(&Source::new("bench.yaml", text), &NoFiles);
+    let compiled = compile(&Source::new("bench.yaml", text), &NoFiles, &Sandbox::new(&[]));
     Arc::new(compiled.unwrap_or_else(|wrong| panic!("the bench's runbook is sound: {wrong:?}")).graph)
 }

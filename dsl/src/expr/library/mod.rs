@@ -76,7 +76,7 @@ impl Native {
 }
 
 /// The number of parameters in a signature.
-fn parameters(signature: &str) -> usize {
+pub(super) fn parameters(signature: &str) -> usize {
     let inside = signature.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map_or("", |(inside, _)| inside);
     let mut in_function = false;
     let separators = inside.chars().filter(|&c| {

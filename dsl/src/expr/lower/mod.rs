@@ -14,7 +14,7 @@ use rhai::{AST, Dynamic, Expr, FnAccess, FnCallExpr, FnPtr, Module, Position, St
 
 use self::frame::{Frame, FrameKind, Resolved};
 use super::analysis::{Access, Analysis, Call};
-use super::ir::{self, Function, Kind, Named, Node, Operator, Unit};
+use super::ir::{self, Function, Kind, Named, Natives, Node, Operator, Unit};
 use super::library::{self, Run};
 use super::parse::Positions;
 use super::problem::Problem;
@@ -35,24 +35,25 @@ pub(super) enum Role {
 }
 
 /// Lowers a tree. The unit is only to be evaluated when the analysis has no problems.
-pub(super) fn lower(ast: &AST, text: &str, role: Role) -> (Unit, Analysis) {
+pub(super) fn lower(ast: &AST, text: &str, role: Role, natives: Natives) -> (Unit, Analysis) {
     let mut lowering = Lowering {
         positions: Positions::new(text),
         bodies: bodies(ast),
         functions: Vec::new(),
         named: BTreeMap::new(),
+        natives,
         frames: Vec::new(),
         analysis: Analysis::default(),
     };
     lowering.declare(ast);
     let main = lowering.main(ast, role);
     lowering.define();
-    let Lowering { functions, named, mut analysis, .. } = lowering;
+    let Lowering { functions, named, natives, mut analysis, .. } = lowering;
     analysis.accesses.sort_by_key(|access| access.root_span.start);
     analysis.calls.sort_by_key(|call| call.span.start);
     analysis.problems.sort_by_key(|problem| problem.span.start);
     let functions = functions.into_iter().map(|function| function.unwrap_or_else(Function::empty)).collect();
-    (Unit { text: text.to_owned(), main, functions, named }, analysis)
+    (Unit { text: text.to_owned(), main, functions, named, natives }, analysis)
 }
 
 /// A function of Rhai's tree: its parameters and its statements.
@@ -91,6 +92,7 @@ struct Lowering<'t> {
     bodies: BTreeMap<String, Body>,
     functions: Vec<Option<Function>>,
     named: BTreeMap<(String, usize), Named>,
+    natives: Natives,
     frames: Vec<Frame>,
     analysis: Analysis,
 }
@@ -372,6 +374,9 @@ impl Lowering<'_> {
         self.analysis.calls.push(noted);
         if let Some(named) = self.named.get(&(name.to_owned(), args.len())) {
             return Node { at, kind: Kind::Call(named.index, args) };
+        }
+        if let Some(native) = self.natives.get(&(name, args.len())) {
+            return Node { at, kind: Kind::Native(native, args) };
         }
         if let Some(counts) = self.parameter_counts(name) {
             let problem = wrong_arguments(name, &counts, args.len(), span);

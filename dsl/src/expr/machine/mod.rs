@@ -10,9 +10,10 @@ mod control;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::fault::{At, Fault, Outcome, Stop};
+use super::fault::{At, Checked, Fault, Outcome, Stop};
 use super::ir::{self, Function, Kind, Node, Operator, Unit};
 use super::meter::Meter;
+use super::module::NativeFunction;
 use super::operand::{FunctionValue, Operand};
 use super::operators::{self, article};
 use super::scope::Scope;
@@ -154,6 +155,10 @@ impl<'s> Machine<'s> {
                 self.frame(&unit.functions[*index], args, &[], &[])
             }
             Kind::Free(native, args) => self.free(native, args, node.at),
+            Kind::Native(native, args) => {
+                let given = self.nodes(args)?;
+                self.native(native, given).at(node.at).map(Operand::Owned)
+            }
             Kind::Module(call) => self.module(call, node.at),
             Kind::Unknown(name) => Err(Fault::invalid(format!("there is no function `{name}`")).at(node.at).into()),
             Kind::Closure(closure) => Ok(self.closure(closure)),
@@ -353,12 +358,28 @@ impl<'s> Machine<'s> {
         }
     }
 
+    /// Calls a function in Rust of a module. It has whole values for arguments: names of the scope become maps, ranges
+    /// lists.
+    fn native(&mut self, native: &NativeFunction, args: Vec<Operand<'s>>) -> Checked<Value> {
+        let mut given = Vec::with_capacity(args.len());
+        for arg in args {
+            given.push(match arg {
+                range @ Operand::Range(..) => Operand::Owned(range.into_value(&mut self.meter)?),
+                other => other.solid(&mut self.meter)?,
+            });
+        }
+        native.call(&given, &mut self.meter)
+    }
+
     fn module(&mut self, call: &'s ir::ModuleCall, at: usize) -> Outcome<'s, Operand<'s>> {
         let Some(module) = self.modules.module(&call.module) else {
             let message = format!("there is no module `{}`", call.module);
             return Err(Fault::invalid(message).help("name it under the runbook's `imports`").at(at).into());
         };
         let args = self.nodes(&call.args)?;
+        if let Some(native) = module.natives.get(&(call.name.as_str(), args.len())) {
+            return self.native(native, args).at(at).map(Operand::Owned);
+        }
         let named = module.named.get(&(call.name.clone(), args.len())).filter(|named| named.public);
         let Some(named) = named else {
             let message =

@@ -207,11 +207,18 @@ fn problems_say_what_to_do() {
 
 #[test]
 fn modules_offer_their_public_functions() {
-    let sandbox = Sandbox::new(&[("std/text", "fn slug(x) { x }")]);
+    const NATIVE: NativeFunction = NativeFunction {
+        signature: "text::twice(text: string) -> string",
+        docs: "",
+        run: |given| given.text(0).map(Value::from),
+    };
+    static MODULES: [StdModule; 1] =
+        [StdModule { import: "std/text", about: "", text: "fn slug(x) { twice(x) }", natives: &[NATIVE] }];
+    let sandbox = Sandbox::new(&MODULES);
     let info = sandbox.module("fn b(x, y) { x + y } private fn c() { 1 } fn a() { c() }").expect("it is valid");
     assert_eq!(info.functions, [("a".to_owned(), 0), ("b".to_owned(), 2)]);
     assert_eq!(info.problems, []);
-    assert_eq!(sandbox.std_module("std/text").map(|info| info.functions.len()), Some(1));
+    assert_eq!(sandbox.std_module("std/text").map(|info| info.functions.len()), Some(2));
     let info = sandbox.module("let x = 1;").expect("it can be read");
     assert_eq!(info.problems[0].code, crate::diagnostic::Code::MODULE_STATEMENT);
     let info = sandbox.module("fn a() { other::b() }").expect("it can be read");
