@@ -33,7 +33,7 @@ pub const SEGMENT_GROWTH: u64 = 4;
 /// ... up to this.
 pub const MAX_SEGMENT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Begins every sealed segment, which is a [pack](super::pack).
+/// Begins every sealed segment, which is a pack.
 pub const SEALED_MAGIC: [u8; 8] = *b"LKSTPZIP";
 
 /// Where the fields of the header lie.
