@@ -14,6 +14,8 @@ pub mod fault;
 pub mod host;
 pub mod id;
 pub mod limits;
+#[cfg(feature = "proof")]
+pub mod sim;
 pub mod store;
 pub mod supervisor;
 pub mod view;

@@ -1,5 +1,6 @@
 //! Answers the core's questions, so that what follows from them is part of the same frame.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use super::quarantine::panic_message;
 use crate::core::Command;
 use crate::core::run::{Input, Question, Run};
 use crate::eval::{Evaluation, Verdict};
+use crate::fault::{self, Bug};
 use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_ANSWERS_A_TURN, MAX_PURE_STEPS_A_TURN, SOFT_FRAME_BYTES};
 use crate::worker::pages::PageRead;
@@ -20,7 +22,10 @@ use crate::worker::pages::PageRead;
 impl<B: Backing> Driver<B> {
     /// Answers what the runs ask, and what they ask next, within the bounds of a turn.
     pub(super) fn answer_questions(&mut self, batch: &mut Batch, turn: &mut Turn) {
-        let asking: Vec<RunId> = self.state.asking().collect();
+        let mut asking: Vec<RunId> = self.state.asking().collect();
+        if fault::planted(Bug::OrderByHash) {
+            asking = asking.into_iter().collect::<HashSet<_>>().into_iter().collect();
+        }
         for run in asking {
             self.answer_run(run, batch, turn);
         }

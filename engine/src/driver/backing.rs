@@ -50,6 +50,10 @@ impl Backing for MemoryDisk {
     type Bases = MemoryBases;
 
     fn open_log(&self) -> Result<MemoryLog, OpenError> {
+        if self.open_fails() {
+            let source = std::io::Error::other("an injected fault");
+            return Err(OpenError::Io { action: "cannot open", path: "memory".to_owned(), source });
+        }
         Ok(self.log())
     }
 

@@ -15,6 +15,7 @@ use super::past::{Span, Summary};
 use super::{Driver, Input};
 use crate::core::run::{Record, Run};
 use crate::encode::encode;
+use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
 use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS};
 use crate::store::{self, Checkpoint, Frames, Image, ImageError};
@@ -83,8 +84,13 @@ impl<B: Backing> Driver<B> {
     /// Notes that a record changed what the next checkpoint holds.
     pub(super) fn mark(&mut self, record: &Record) {
         match record {
-            Record::Created { run, .. } | Record::Changed { run, .. } => {
+            Record::Created { run, .. } => {
                 self.dirty.runs.insert(*run);
+            }
+            Record::Changed { run, .. } => {
+                if !fault::planted(Bug::ChangeNotInImage) {
+                    self.dirty.runs.insert(*run);
+                }
             }
             Record::Defined { .. } => {}
             Record::Checkpointed { .. } | Record::Rested { .. } => return,

@@ -37,6 +37,10 @@ impl<B: Backing> Driver<B> {
             self.conclude(batch, turn);
             return;
         }
+        if fault::planted(Bug::AnswerBeforeDurable) {
+            let answers = std::mem::take(&mut batch.answers);
+            turn.effects.extend(answers.into_iter().map(|(caller, reply)| Effect::Answer(caller, reply)));
+        }
         let mut frame = self.frame(&mut batch);
         let mut appended = self.append(&frame);
         if let Appended::NoSpace(why) = &appended
@@ -60,7 +64,11 @@ impl<B: Backing> Driver<B> {
             }
             Appended::NoSpace(why) => {
                 tracing::error!(why, "nothing can be stored; runs stand still until there is room");
-                for (caller, _) in std::mem::take(&mut batch.answers) {
+                for (caller, reply) in std::mem::take(&mut batch.answers) {
+                    if fault::planted(Bug::FullAnswered) {
+                        turn.effects.push(Effect::Answer(caller, reply));
+                        continue;
+                    }
                     let message = format!("{why}; what was asked for takes effect as soon as there is room");
                     turn.effects.push(Effect::Answer(caller, refused(RefusalKind::Store, message)));
                 }
@@ -131,7 +139,9 @@ impl<B: Backing> Driver<B> {
             Err(AppendError::NoSpace(why)) => return Appended::NoSpace(format!("there is no room to store it: {why}")),
             Err(AppendError::Unknown(why)) if fault::planted(Bug::UnknownIsFailure) => return self.halt(why),
             Err(AppendError::Unknown(why)) => {
-                if let Err(halt) = self.find_out(frame, &why) {
+                if !fault::planted(Bug::UnknownBelieved)
+                    && let Err(halt) = self.find_out(frame, &why)
+                {
                     return self.halt(halt);
                 }
             }

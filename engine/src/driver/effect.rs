@@ -8,6 +8,7 @@ use super::backing::Backing;
 use crate::api::Reply;
 use crate::core::run::{Change, Grant, Phase, Record, Run};
 use crate::eval::{Evaluation, secret_names};
+use crate::fault::{self, Bug};
 use crate::id::{RunId, StepNo, Token};
 use crate::view::log_path;
 use crate::worker::Attempt;
@@ -148,7 +149,8 @@ impl<B: Backing> Driver<B> {
             turn.changed.push((*id, Some(*step)));
             let this_boot = grant.boot == self.now.boot;
             turn.effects.push(Effect::Recover { step: *step, attempt: Box::new(attempt), this_boot });
-            if matches!(run.step(*step).phase, Phase::Running { stopping: Some(_), .. }) {
+            let stopping = matches!(run.step(*step).phase, Phase::Running { stopping: Some(_), .. });
+            if stopping && !fault::planted(Bug::StopForgotten) {
                 turn.effects.push(Effect::Stop(*id, *token));
             }
         }

@@ -27,6 +27,7 @@ use crate::core::run::{Input, Record};
 use crate::core::{Command, State};
 use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
+use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
 use crate::limits::{MAX_REPLAYED_RUNS, UNCHECKED_BYTES};
 use crate::store::files::damaged;
@@ -93,7 +94,10 @@ impl<B: Backing> Driver<B> {
     /// why; `None` when that is journaled already.
     pub(super) fn rebuild(&mut self, until: Lsn) -> Result<Broken, OpenError> {
         let (from, anew) = match self.image.load() {
-            Some(checkpoint) if is_vouched_for(&self.log, &checkpoint)? && self.load_image() => {
+            Some(checkpoint)
+                if (fault::planted(Bug::ImageBelieved) || is_vouched_for(&self.log, &checkpoint)?)
+                    && self.load_image() =>
+            {
                 (Lsn(checkpoint.lsn.0 + 1), false)
             }
             Some(_) | None => (self.begin_anew()?, true),
@@ -241,8 +245,13 @@ impl<B: Backing> Driver<B> {
     /// Takes up a run that a former engine left; what became of its running attempts is found out. Does nothing to
     /// others.
     pub(super) fn take_up(&mut self, id: RunId, batch: &mut Batch) {
-        let Some(run) = self.interrupted.remove(&id) else { return };
-        batch.recovered.extend(run.look().running().map(|(step, token)| (id, step, token)));
+        let Some(mut run) = self.interrupted.remove(&id) else { return };
+        if fault::planted(Bug::TimersForgotten) {
+            run.open().timers.clear();
+        }
+        if !fault::planted(Bug::AttemptsNotRecovered) {
+            batch.recovered.extend(run.look().running().map(|(step, token)| (id, step, token)));
+        }
         self.state.admit_kept(run);
     }
 }

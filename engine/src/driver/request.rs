@@ -12,6 +12,7 @@ use crate::api::{Refusal, RefusalKind, Reply, Request, Start};
 use crate::core::Command;
 use crate::core::run::Input;
 use crate::encode::encode;
+use crate::fault::{self, Bug};
 use crate::limits::MAX_START_BYTES;
 
 impl<B: Backing> Driver<B> {
@@ -51,7 +52,7 @@ impl<B: Backing> Driver<B> {
     fn change_run(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
         let id = self.named(name)?;
         self.take_up(id, batch);
-        let was_there = self.state.has(id);
+        let was_there = self.state.has(id) && !fault::planted(Bug::EndLostToRefusal);
         self.readmit(id).map_err(|error| unreadable(&error))?;
         let decided = self.decide(Command::Run(id, input), batch);
         if decided.is_err() && !was_there {

@@ -52,6 +52,38 @@ bugs! {
         "A sync that failed is tried again, and its success believed.",
     LastFrameNotAgain = "last-frame-not-again" in "engine/src/store/journal/recovery.rs":
         "Opening takes the last frame as durable because it can be read.",
+    TokenReused = "token-reused" in "engine/src/core/run/step.rs":
+        "An attempt that repeats another gets its token.",
+    TriesNotCounted = "tries-not-counted" in "engine/src/core/run/apply.rs":
+        "A failed attempt is not counted.",
+    CancelStopsNothing = "cancel-stops-nothing" in "engine/src/core/run/conclude.rs":
+        "A cancel is noted, and what has not started starts.",
+    HaltIgnored = "halt-ignored" in "engine/src/core/run/step.rs":
+        "A block in which a step failed starts further steps.",
+    BlockEndsTwice = "block-ends-twice" in "engine/src/core/run/block.rs":
+        "A block whose `finally` runs ends when its last step is looked at again.",
+    TimersTooEarly = "timers-too-early" in "engine/src/core/run/step.rs":
+        "A delay is half as long as it should be.",
+    AnswerBeforeDurable = "answer-before-durable" in "engine/src/driver/commit.rs":
+        "Answers are given before their frame is appended.",
+    UnknownBelieved = "unknown-believed" in "engine/src/driver/commit.rs":
+        "An append of which nobody knows is taken as done.",
+    FullAnswered = "full-answered" in "engine/src/driver/commit.rs":
+        "With no room on the disk, what was asked for is answered as done.",
+    ImageBelieved = "image-believed" in "engine/src/driver/recovery.rs":
+        "A checkpoint is believed though the journal does not vouch for it.",
+    AttemptsNotRecovered = "attempts-not-recovered" in "engine/src/driver/recovery.rs":
+        "Nobody finds out what became of the attempts of a former engine.",
+    TimersForgotten = "timers-forgotten" in "engine/src/driver/recovery.rs":
+        "A run that is taken up has lost its timers.",
+    StopForgotten = "stop-forgotten" in "engine/src/driver/effect.rs":
+        "An attempt that was asked to stop is not asked again after a crash.",
+    ChangeNotInImage = "change-not-in-image" in "engine/src/driver/checkpoint.rs":
+        "A run that changed is not part of the next checkpoint.",
+    EndLostToRefusal = "end-lost-to-refusal" in "engine/src/driver/request.rs":
+        "A request that is refused lets go of a run that ended in the same turn.",
+    OrderByHash = "order-by-hash" in "engine/src/driver/ask.rs":
+        "Runs are asked in the order of a hash table.",
     SegmentFolderNotSynced = "segment-folder-not-synced" in "engine/src/store/journal/segment.rs":
         "The name of a new segment is not synced before frames are answered for in it.",
     FenceNotChecked = "fence-not-checked" in "engine/src/store/journal/mod.rs":

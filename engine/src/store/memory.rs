@@ -18,7 +18,7 @@ use crate::core::run::Subject;
 use crate::id::{Epoch, Lsn, ShardId};
 
 /// What the next append meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// The write fails; nothing of the frame is on the disk.
     Fail,
@@ -26,6 +26,9 @@ pub enum Fault {
     Torn,
     /// The sync fails, but the frame has reached the disk.
     FailWritten,
+    /// The sync fails, and the frame is in the page cache alone: the next opening finds it, a loss of power before that
+    /// does not.
+    FailCached,
     /// There is no room; the same append may be tried again.
     NoSpace,
     /// The answer is lost; the frame is durable.
@@ -38,15 +41,30 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Fail,
         Self::Torn,
         Self::FailWritten,
+        Self::FailCached,
         Self::NoSpace,
         Self::UnknownWritten,
         Self::UnknownLost,
         Self::Fenced,
     ];
+
+    /// As reports spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "append fails",
+            Self::Torn => "append torn",
+            Self::FailWritten => "append fails, written",
+            Self::FailCached => "append fails, cached",
+            Self::NoSpace => "no space",
+            Self::UnknownWritten => "append unknown, written",
+            Self::UnknownLost => "append unknown, lost",
+            Self::Fenced => "fenced",
+        }
+    }
 }
 
 /// What survives a crash. Clones are the same disk.
@@ -57,7 +75,7 @@ pub struct MemoryDisk(Arc<Mutex<Disk>>);
 struct Disk {
     epoch: Epoch,
     durable: Vec<Frame>,
-    /// Answered `Ok`, but not synced: only while syncing is turned off.
+    /// In the page cache and not synced: what was answered `Ok` while syncing is turned off, or a frame whose sync failed.
     cached: Vec<Frame>,
     sync: bool,
     torn: bool,
@@ -70,8 +88,12 @@ struct Disk {
     /// State of the random numbers, and how rare a random fault is.
     random: (u64, u64),
     image: Option<Stored>,
+    image_before: Option<Stored>,
     image_fails: bool,
     bases: BTreeMap<Lsn, Dump>,
+    /// So many openings of the log fail.
+    open_fails: u64,
+    hits: BTreeMap<Fault, u64>,
     blobs: BTreeMap<String, Vec<u8>>,
     appends: u64,
 }
@@ -108,8 +130,11 @@ impl Default for Disk {
             faults: VecDeque::new(),
             random: (0, 0),
             image: None,
+            image_before: None,
             image_fails: false,
             bases: BTreeMap::new(),
+            open_fails: 0,
+            hits: BTreeMap::new(),
             blobs: BTreeMap::new(),
             appends: 0,
         }
@@ -122,11 +147,15 @@ impl MemoryDisk {
         Self::default()
     }
 
-    /// Opens the log, fencing every handle opened before.
+    /// Opens the log, fencing every handle opened before. What is found in the page cache is made durable first: the
+    /// page cache is not the disk.
     pub fn log(&self) -> MemoryLog {
         let mut disk = self.disk();
         disk.epoch.0 += 1;
         disk.torn_found += u64::from(std::mem::take(&mut disk.torn));
+        if disk.sync {
+            disk.sync_cached();
+        }
         MemoryLog { disk: self.clone(), epoch: disk.epoch, head: disk.head(), finished: None }
     }
 
@@ -157,6 +186,42 @@ impl MemoryDisk {
         let mut disk = self.disk();
         disk.epoch.0 += 1;
         disk.cached.clear();
+    }
+
+    /// Ends every handle, as the end of a process does; the page cache stays.
+    pub fn kill(&self) {
+        self.disk().epoch.0 += 1;
+    }
+
+    /// Another disk with the same on it, and no faults.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let disk = self.disk();
+        let copy = Disk {
+            epoch: disk.epoch,
+            durable: disk.durable.clone(),
+            cached: disk.cached.clone(),
+            trimmed: disk.trimmed,
+            image: disk.image.clone(),
+            blobs: disk.blobs.clone(),
+            ..Disk::default()
+        };
+        Self(Arc::new(Mutex::new(copy)))
+    }
+
+    /// Every durable frame.
+    pub fn frames(&self) -> Vec<Frame> {
+        self.frames_behind(0)
+    }
+
+    /// Every durable frame but the first so many.
+    pub fn frames_behind(&self, count: usize) -> Vec<Frame> {
+        self.disk().durable.get(count..).unwrap_or_default().to_vec()
+    }
+
+    /// The last durable record.
+    pub fn durable(&self) -> Lsn {
+        self.disk().durable.last().map_or(Lsn(0), Frame::last)
     }
 
     /// Turns syncing on or off. With it off, what `append` answered `Ok` for is lost in a crash.
@@ -191,6 +256,61 @@ impl MemoryDisk {
     /// Loses the checkpoint, which costs time and nothing else.
     pub fn lose_image(&self) {
         self.disk().image = None;
+    }
+
+    /// Loses every base, which costs time where the journal reaches back to its beginning.
+    pub fn lose_bases(&self) {
+        self.disk().bases.clear();
+    }
+
+    /// Flips a bit in what the checkpoint holds. Says whether there was anything to damage.
+    pub fn damage_image(&self) -> bool {
+        let mut disk = self.disk();
+        let Some(image) = &mut disk.image else { return false };
+        let Some((_, value)) = image.1.iter_mut().find(|(_, value)| !value.is_empty()) else { return false };
+        let middle = value.len() / 2;
+        value[middle] ^= 1;
+        // An image is loaded with the digest over what it holds.
+        image.0.digest = digest(image.1.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        true
+    }
+
+    /// Puts the checkpoint before the last one in its place. Says whether there was one.
+    pub fn regress_image(&self) -> bool {
+        let mut disk = self.disk();
+        let before = disk.image_before.take();
+        let there = before.is_some();
+        if there {
+            disk.image = before;
+        }
+        there
+    }
+
+    /// Makes so many openings of the log fail.
+    pub fn fail_open(&self, times: u64) {
+        self.disk().open_fails = times;
+    }
+
+    /// Takes note of an opening. Says whether it fails.
+    pub fn open_fails(&self) -> bool {
+        let mut disk = self.disk();
+        let fails = disk.open_fails > 0;
+        disk.open_fails = disk.open_fails.saturating_sub(1);
+        fails
+    }
+
+    /// Ends every fault that has not hit yet.
+    pub fn heal(&self) {
+        let mut disk = self.disk();
+        disk.faults.clear();
+        disk.random = (0, 0);
+        disk.image_fails = false;
+        disk.open_fails = 0;
+    }
+
+    /// How often each fault has hit.
+    pub fn hits(&self) -> BTreeMap<Fault, u64> {
+        self.disk().hits.clone()
     }
 
     /// How many torn frames were found and dropped at opening.
@@ -304,7 +424,11 @@ impl ShardLog for MemoryLog {
         }
         assert_eq!((after, frame.first), (self.head.last, Lsn(self.head.last.0 + 1)), "a frame continues the log");
         assert!(!frame.records.is_empty(), "a frame has records");
-        match disk.next_fault() {
+        let fault = disk.next_fault();
+        if let Some(fault) = fault {
+            *disk.hits.entry(fault).or_default() += 1;
+        }
+        match fault {
             None => {
                 disk.write(frame);
                 disk.appends += 1;
@@ -319,6 +443,10 @@ impl ShardLog for MemoryLog {
             Some(Fault::FailWritten) => {
                 disk.write(frame);
                 Err(self.fail("an injected fault: the sync failed"))
+            }
+            Some(Fault::FailCached) => {
+                disk.cached.push(frame.clone());
+                Err(self.fail("an injected fault: the sync failed, the page cache has it"))
             }
             Some(Fault::NoSpace) => Err(AppendError::NoSpace("an injected fault".to_owned())),
             Some(Fault::UnknownWritten) => {
@@ -415,7 +543,8 @@ impl Image for MemoryImage {
         if disk.image_fails {
             return Err(ImageError("an injected fault".to_owned()));
         }
-        let (last, mut entries) = disk.image.take().unwrap_or_default();
+        disk.image_before = disk.image.take();
+        let (last, mut entries) = disk.image_before.clone().unwrap_or_default();
         for (key, value) in &dirty.entries {
             match value {
                 Some(value) => drop(entries.insert(key.clone(), value.clone())),

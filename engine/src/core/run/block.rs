@@ -6,6 +6,7 @@ use lockstep_dsl::value::{Map, Value};
 use super::record::{Change, RunError, Settlement, Skip, StopCause};
 use super::state::{ActivationNo, Phase};
 use super::turn::{Turn, Work};
+use crate::fault::{self, Bug};
 use crate::id::StepNo;
 
 impl Turn<'_> {
@@ -77,7 +78,8 @@ impl Turn<'_> {
     fn block_over(&mut self, owner: StepNo, no: ActivationNo) {
         // With a result it is inside its handler or its `finally`: two blocks inside that end at once, one because of the
         // other, each come here.
-        if !matches!(self.phase(owner), Phase::Inside) || self.run.step(owner).result.is_some() {
+        let has_result = self.run.step(owner).result.is_some() && !fault::planted(Bug::BlockEndsTwice);
+        if !matches!(self.phase(owner), Phase::Inside) || has_result {
             return;
         }
         let parallel = match &self.run.node_of(owner).kind {

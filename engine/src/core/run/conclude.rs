@@ -7,6 +7,7 @@ use super::decide::{Answer, Refused};
 use super::record::{Change, Question, RunError, RunOutcome, StopCause};
 use super::state::{ActivationNo, Finishing, RunStatus};
 use super::turn::Turn;
+use crate::fault::{self, Bug};
 
 impl Turn<'_> {
     /// The runbook's own steps have ended.
@@ -142,7 +143,9 @@ impl Turn<'_> {
         let again = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
         match self.run.status {
             RunStatus::Queued | RunStatus::Running => {
-                if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied() {
+                if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied()
+                    && !fault::planted(Bug::CancelStopsNothing)
+                {
                     self.stop_activation(main, true, StopCause::Cancel);
                 }
             }

@@ -18,7 +18,7 @@ impl Turn<'_> {
             return;
         }
         let activation = self.run.step(step).activation;
-        if self.run.activations[activation].halt.is_some() {
+        if self.run.activations[activation].halt.is_some() && !fault::planted(Bug::HaltIgnored) {
             self.skip(step, Skip::Unreached);
             return;
         }
@@ -77,7 +77,8 @@ impl Turn<'_> {
 
     /// Gives an attempt to a worker; `None` repeats the input of the attempt before.
     pub fn grant(&mut self, step: StepNo, input: Option<Map>) {
-        let token = Token(self.run.token.0 + 1);
+        let again = fault::planted(Bug::TokenReused) && input.is_none();
+        let token = Token(self.run.token.0 + u64::from(!again));
         self.emit(Change::Starting { step, token, input });
     }
 
@@ -159,6 +160,7 @@ impl Turn<'_> {
             return;
         }
         let delay = self.backoff(step, &retry, tries);
+        let delay = if fault::planted(Bug::TimersTooEarly) { Millis(delay.0 / 2) } else { delay };
         let until = self.now.time.saturating_add(delay.0);
         self.emit(Change::Delayed { step, until, why: Delay::Retry });
     }
@@ -304,7 +306,7 @@ impl Turn<'_> {
         let is_failure = status == StepStatus::Failed && !handled;
         self.emit(Change::Ended { step, status, handled, error, outputs: Map::new() });
         self.ended(step);
-        if is_failure && self.run.node_of(step).on_error != OnError::Late {
+        if is_failure && self.run.node_of(step).on_error != OnError::Late && !fault::planted(Bug::HaltIgnored) {
             self.stop_steps(self.run.step(step).activation, false, StopCause::Failure);
         }
     }

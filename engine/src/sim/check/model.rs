@@ -1,0 +1,448 @@
+//! The checker's own, small model of a run: what the journal's records say of its steps.
+//!
+//! Written from `docs/language.md` and the names in the journal, not from the engine's code. It decides nothing; checks
+//! look at it before each record is taken in.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::sim::evidence::{Record, tagged};
+
+/// A definition, as it was journaled.
+#[derive(Clone, Debug, Default)]
+pub struct Definition {
+    /// By number.
+    pub nodes: Vec<Node>,
+    /// By number.
+    pub blocks: Vec<Block>,
+    /// The runbook's own steps.
+    pub main: u64,
+}
+
+/// A step of a definition.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its name in its block.
+    pub name: String,
+    /// Its path in the file.
+    pub path: String,
+    /// The numbers of the nodes it needs.
+    pub needs: Vec<u64>,
+    /// Whether others go on when it fails.
+    pub late: bool,
+}
+
+/// A list of steps of a definition.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The node it belongs to.
+    pub owner: Option<u64>,
+    /// What it is to its owner.
+    pub role: Role,
+    /// Its nodes.
+    pub steps: Vec<u64>,
+}
+
+/// What a block is to its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The runbook's own.
+    Main,
+    /// For a run that failed.
+    OnFailure,
+    /// What comes last, in a run.
+    Finally,
+    /// Steps inside; a branch or case by its name.
+    Body(Option<String>),
+    /// A handler.
+    Catch,
+    /// What comes last, in a step.
+    StepFinally,
+}
+
+impl Definition {
+    /// Reads one from its record.
+    pub fn read(record: &Record) -> Option<Self> {
+        let graph = record.body.get("graph")?;
+        let nodes = graph.get("nodes")?.as_array()?.iter().map(node).collect::<Option<_>>()?;
+        let blocks = graph.get("blocks")?.as_array()?.iter().map(block).collect::<Option<_>>()?;
+        Some(Self { nodes, blocks, main: graph.get("main")?.as_u64()? })
+    }
+}
+
+fn node(node: &Json) -> Option<Node> {
+    Some(Node {
+        name: node.get("name")?.as_str()?.to_owned(),
+        path: node.get("path")?.as_str()?.to_owned(),
+        needs: numbers(node.get("needs")?)?,
+        late: node.get("on_error")?.as_str()? == "Late",
+    })
+}
+
+fn block(block: &Json) -> Option<Block> {
+    let role = match block.get("role")? {
+        Json::String(role) => match role.as_str() {
+            "Main" => Role::Main,
+            "OnFailure" => Role::OnFailure,
+            "Finally" => Role::Finally,
+            "Do" => Role::Body(None),
+            "StepFinally" => Role::StepFinally,
+            _ => return None,
+        },
+        Json::Object(role) => match role.iter().next()? {
+            (role, Json::String(name)) if role == "Branch" || role == "Case" => Role::Body(Some(name.clone())),
+            (role, _) if role == "Catch" => Role::Catch,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Block { owner: block.get("owner")?.as_u64(), role, steps: numbers(block.get("steps")?)? })
+}
+
+fn numbers(list: &Json) -> Option<Vec<u64>> {
+    list.as_array()?.iter().map(Json::as_u64).collect()
+}
+
+/// Where a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Not begun.
+    Pending,
+    /// Asked whether it runs.
+    Ready,
+    /// It runs.
+    Running,
+    /// It waits for time.
+    Waiting,
+    /// Nobody knows.
+    InDoubt,
+    /// It ended well.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It did not run; `true` when it was not reached.
+    Skipped(bool),
+    /// It was stopped.
+    Cancelled,
+}
+
+impl Status {
+    /// Whether it has ended.
+    pub const fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped(_) | Self::Cancelled)
+    }
+
+    /// As people are shown it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::InDoubt => "in_doubt",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped(_) => "skipped",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One visit of a step.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its node.
+    pub node: usize,
+    /// Its activation.
+    pub activation: usize,
+    /// Where it is.
+    pub status: Status,
+    /// Whether its failure was handled.
+    pub handled: bool,
+    /// The token of its last attempt.
+    pub token: Option<u64>,
+    /// Engine time of its last attempt's grant.
+    pub granted: u64,
+    /// Definite ends of attempts so far.
+    pub ends: u64,
+    /// Retry delays since it came to be, or since the run's last retry.
+    pub retries: u64,
+    /// Until when it waits.
+    pub until: Option<u64>,
+    /// What the last attempt came to: `succeeded`, `failed`, `unknown`; `None` while it runs.
+    pub outcome: Option<String>,
+    /// What a person said about it since.
+    pub resolved: Option<String>,
+    /// A person asked for the run to be retried since the last attempt.
+    pub reopened: bool,
+    /// Why it was asked to stop.
+    pub stopping: Option<String>,
+}
+
+/// A block that came to be.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// Its block.
+    pub block: usize,
+    /// The step it belongs to.
+    pub owner: Option<usize>,
+    /// Its first step.
+    pub first: usize,
+    /// From 1.
+    pub visit: u64,
+    /// It starts nothing more; and why.
+    pub halted: Option<String>,
+}
+
+/// A run.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// Its definition.
+    pub definition: Definition,
+    /// Every visit so far.
+    pub steps: Vec<Step>,
+    /// Every block so far.
+    pub activations: Vec<Activation>,
+    latest: BTreeMap<(Option<usize>, usize), usize>,
+    /// How often it was asked to be cancelled since it was last opened.
+    pub cancels: u64,
+    /// Whether it was asked to be cancelled before it was known how it ends.
+    pub cancelled_in_time: bool,
+    /// How it ended.
+    pub ended: Option<String>,
+    /// A `finish` step ended it.
+    pub finishing: bool,
+    /// Quarantined.
+    pub broken: bool,
+}
+
+impl Run {
+    /// A run of this definition, in which nothing has happened.
+    pub fn new(definition: Definition) -> Self {
+        Self { definition, ..Self::default() }
+    }
+
+    /// A step that a record is about.
+    pub fn step_of(&self, record: &Record) -> Option<&Step> {
+        self.steps.get(usize::try_from(record.step()?).ok()?)
+    }
+
+    /// The definition of a step.
+    pub fn node(&self, step: &Step) -> &Node {
+        &self.definition.nodes[step.node]
+    }
+
+    /// The block of an activation.
+    pub fn block(&self, activation: usize) -> &Block {
+        &self.definition.blocks[self.activations[activation].block]
+    }
+
+    /// The steps of an activation.
+    pub fn steps_of(&self, activation: usize) -> std::ops::Range<usize> {
+        let first = self.activations[activation].first;
+        first..first + self.block(activation).steps.len()
+    }
+
+    /// The activations around a step, innermost first.
+    pub fn around(&self, activation: usize) -> Vec<usize> {
+        let mut found = vec![activation];
+        while let Some(owner) = self.activations[found[found.len() - 1]].owner {
+            found.push(self.steps[owner].activation);
+        }
+        found
+    }
+
+    /// The last activation of the runbook's own steps.
+    pub fn main(&self) -> Option<usize> {
+        self.latest.get(&(None, usize::try_from(self.definition.main).ok()?)).copied()
+    }
+
+    /// The last activations of the blocks of a step.
+    pub fn inside(&self, step: usize) -> Vec<usize> {
+        let owned = self.latest.iter().filter(|((owner, _), _)| *owner == Some(step));
+        owned.map(|(_, activation)| *activation).collect()
+    }
+
+    /// Whether it is the last activation of its block for its owner.
+    pub fn is_latest(&self, activation: usize) -> bool {
+        let Activation { block, owner, .. } = self.activations[activation];
+        self.latest.get(&(owner, block)) == Some(&activation)
+    }
+
+    /// The path of a step in the run.
+    pub fn path(&self, number: usize) -> String {
+        let step = &self.steps[number];
+        let activation = &self.activations[step.activation];
+        let mut path = activation.owner.map(|owner| self.path(owner)).unwrap_or_default();
+        let part = match &self.block(step.activation).role {
+            Role::Main | Role::Body(None) => None,
+            Role::Body(Some(name)) => Some(name.as_str()),
+            Role::Catch => Some("catch"),
+            Role::OnFailure => Some("on_failure"),
+            Role::Finally | Role::StepFinally => Some("finally"),
+        };
+        for part in part.into_iter().chain([self.node(step).name.as_str()]) {
+            if !path.is_empty() {
+                path.push('/');
+            }
+            path.push_str(part);
+        }
+        if activation.visit > 1 {
+            path = format!("{path}~{}", activation.visit);
+        }
+        path
+    }
+
+    /// Takes a record in.
+    pub fn take(&mut self, record: &Record) {
+        match record.what.as_str() {
+            "act" => self.activate(record),
+            "halt" => {
+                let place = record.number("activation").and_then(|number| usize::try_from(number).ok());
+                let cause = record.text("cause").unwrap_or_default().to_owned();
+                if let Some(activation) = place.and_then(|place| self.activations.get_mut(place)) {
+                    activation.halted.get_or_insert(cause);
+                }
+            }
+            "cancel" => self.cancels += 1,
+            "finish" => self.finishing = true,
+            "concl" => self.cancelled_in_time = self.cancels > 0,
+            "over" => self.ended = record.text("outcome").map(str::to_owned),
+            "quar" => self.broken = true,
+            "retry" => self.reopen(),
+            _ => self.change_step(record),
+        }
+    }
+
+    fn change_step(&mut self, record: &Record) {
+        let Some(number) = record.step().and_then(|step| usize::try_from(step).ok()) else { return };
+        let Some(step) = self.steps.get_mut(number) else { return };
+        match record.what.as_str() {
+            "ask" => {
+                let asks_when = record.text("question") == Some("when");
+                step.status = if asks_when { Status::Ready } else { Status::Running };
+            }
+            "begin" => step.status = Status::Running,
+            "skip" => step.status = Status::Skipped(record.text("why") == Some("unreached")),
+            "go" => {
+                step.status = Status::Running;
+                step.token = record.number("token");
+                step.granted = record.time;
+                step.outcome = None;
+                step.resolved = None;
+                step.reopened = false;
+                step.stopping = None;
+            }
+            "stop" => step.stopping = record.text("cause").map(str::to_owned),
+            "end" => {
+                step.status = Status::Running;
+                let outcome = record.body.get("outcome").cloned().and_then(tagged);
+                step.outcome = outcome.map(|(name, _)| name.to_lowercase());
+                step.ends += u64::from(step.outcome.as_deref() != Some("unknown"));
+            }
+            "res" => {
+                step.status = Status::Running;
+                // A try that took too long counts, also where nobody heard its end.
+                let timed_out = record.body.pointer("/result/stopped/cause").and_then(Json::as_str) == Some("timeout");
+                step.ends += u64::from(timed_out && step.outcome.as_deref() == Some("unknown"));
+            }
+            "wait" => {
+                step.status = Status::Waiting;
+                step.until = record.number("until");
+                step.retries += u64::from(record.text("why") == Some("retry"));
+            }
+            "doubt" => step.status = Status::InDoubt,
+            "solve" => {
+                step.status = Status::Running;
+                let how = record.body.get("how").cloned().and_then(tagged);
+                step.resolved = how.map(|(name, _)| name);
+                step.ends += u64::from(step.resolved.as_deref() != Some("rerun"));
+            }
+            "done" => self.end(number, record),
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, number: usize, record: &Record) {
+        let step = &mut self.steps[number];
+        step.status = match record.text("status") {
+            Some("failed") => Status::Failed,
+            Some("cancelled") => Status::Cancelled,
+            _ => Status::Succeeded,
+        };
+        step.handled = record.body.get("handled").and_then(Json::as_bool).unwrap_or(false);
+        let activation = step.activation;
+        let stops = step.status == Status::Failed && !step.handled && !self.definition.nodes[step.node].late;
+        if stops {
+            self.activations[activation].halted.get_or_insert_with(|| "failure".to_owned());
+        }
+    }
+
+    fn activate(&mut self, record: &Record) {
+        let Some(block) = record.number("block").and_then(|block| usize::try_from(block).ok()) else { return };
+        let owner = record.number("owner").and_then(|owner| usize::try_from(owner).ok());
+        let visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last].visit + 1);
+        let Some(steps) = self.definition.blocks.get(block).map(|block| block.steps.clone()) else { return };
+        let number = self.activations.len();
+        self.activations.push(Activation { block, owner, first: self.steps.len(), visit, halted: None });
+        self.latest.insert((owner, block), number);
+        for node in &steps {
+            self.steps.push(Step {
+                node: usize::try_from(*node).unwrap_or(usize::MAX),
+                activation: number,
+                status: Status::Pending,
+                handled: false,
+                token: None,
+                granted: 0,
+                ends: 0,
+                retries: 0,
+                until: None,
+                outcome: None,
+                resolved: None,
+                reopened: false,
+                stopping: None,
+            });
+        }
+        if let Some(owner) = owner {
+            self.steps[owner].status = Status::Running;
+        }
+    }
+
+    /// A person asked for the run to go on: what did not end well runs again.
+    fn reopen(&mut self) {
+        self.ended = None;
+        self.cancels = 0;
+        self.finishing = false;
+        if let Some(main) = self.main() {
+            self.reopen_block(main);
+        }
+    }
+
+    fn reopen_block(&mut self, activation: usize) {
+        self.activations[activation].halted = None;
+        for number in self.steps_of(activation) {
+            let step = &mut self.steps[number];
+            let kept = match step.status {
+                Status::Succeeded | Status::Skipped(false) => true,
+                Status::Failed => step.handled,
+                _ => false,
+            };
+            if kept {
+                continue;
+            }
+            step.retries = 0;
+            step.handled = false;
+            step.reopened = true;
+            let began = matches!(step.status, Status::Failed | Status::Cancelled);
+            let mut bodies = self.inside(number);
+            bodies.retain(|activation| matches!(self.block(*activation).role, Role::Body(_)));
+            self.steps[number].status = if began && !bodies.is_empty() { Status::Running } else { Status::Pending };
+            if began {
+                for body in bodies {
+                    self.reopen_block(body);
+                }
+            }
+        }
+    }
+}

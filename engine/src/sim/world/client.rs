@@ -1,0 +1,156 @@
+//! Clients: what they ask, ask again, and are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use lockstep_dsl::value::Map;
+use serde_json::Value as Json;
+
+use super::{Event, World};
+use crate::api::{Reply, Request, Start};
+use crate::core::run::Resolution;
+use crate::driver::Caller;
+use crate::sim::evidence::Answer;
+use crate::sim::scenario::{Ask, Order};
+
+/// Milliseconds until a client asks again.
+const AGAIN: u64 = 500;
+
+/// Milliseconds between two looks of the people who bring every run to its end.
+const LOOK: u64 = 600_000;
+
+/// Requests that wait for their answer.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    waiting: BTreeMap<u64, (usize, Order)>,
+    callers: u64,
+    lost: Vec<Order>,
+    /// Runs that were seen to have come to their end.
+    pub done: BTreeSet<usize>,
+}
+
+impl Clients {
+    /// The engine that was asked is gone.
+    pub fn lose_all(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.lost.extend(waiting.into_values().map(|(_, order)| order).filter(|order| order.is_urgent()));
+    }
+
+    /// What is asked again.
+    pub fn take_lost(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.lost)
+    }
+}
+
+impl Order {
+    /// Whether it is asked until there is an answer.
+    fn is_urgent(self) -> bool {
+        matches!(self.what, Ask::Start | Ask::Attend)
+    }
+}
+
+impl World<'_> {
+    /// A client asks for something.
+    pub(super) fn order(&mut self, order: Order) {
+        if self.engine.is_none() {
+            // Nobody listens: people ask again, until the engine is there.
+            self.plan(self.now + AGAIN, Event::Order(order));
+            return;
+        }
+        let run = self.ids[order.run].to_string();
+        let (what, request): (_, fn(String, String) -> Request) = match order.what {
+            Ask::Start => ("start", |run, _| Request::Show { run }),
+            Ask::Cancel => ("cancel", |run, by| Request::Cancel { run, by }),
+            Ask::Retry => ("retry", |run, by| Request::Retry { run, by }),
+            Ask::Resume => ("resume", |run, by| Request::Resume { run, by }),
+            Ask::Resolve | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),
+            Ask::History => ("history", |run, _| Request::History { run }),
+            Ask::List => ("list", |_, _| Request::Runs { limit: 10, status: None, runbook: None }),
+        };
+        let (place, by) = self.note_asked(what, run.clone());
+        let request = if order.what == Ask::Start { self.start_request(order.run, by) } else { request(run, by) };
+        self.ask(place, order, request);
+    }
+
+    fn ask(&mut self, place: usize, order: Order, request: Request) {
+        self.clients.callers += 1;
+        let caller = self.clients.callers;
+        self.clients.waiting.insert(caller, (place, order));
+        self.say(|| format!("client c{place}: {:?} run {}", order.what, order.run));
+        self.send(Caller(caller), request);
+    }
+
+    fn start_request(&self, run: usize, by: String) -> Request {
+        Request::Start(Box::new(Start {
+            id: self.ids[run],
+            graph: Arc::clone(&self.graphs[run]),
+            params: Map::new(),
+            by,
+            cwd: None,
+            environment: None,
+        }))
+    }
+
+    /// A client is answered.
+    pub(super) fn answered(&mut self, caller: Caller, reply: &Reply) {
+        let Some((place, order)) = self.clients.waiting.remove(&caller.0) else { return };
+        let reply = serde_json::to_value(reply).unwrap_or_default();
+        self.coverage.reply(&reply);
+        self.trace.add_bytes(reply.to_string().as_bytes());
+        let short: String = reply.to_string().chars().take(160).collect();
+        self.say(|| format!("client c{place}: is told {short}"));
+        let durable = self.durable();
+        self.evidence.asked[place].answer = Some(Answer { durable, reply: reply.clone() });
+        let refused_by_store = reply.pointer("/refused/kind").and_then(Json::as_str) == Some("store");
+        match order.what {
+            Ask::Start if refused_by_store => self.plan(self.now + 2 * AGAIN, Event::Order(order)),
+            Ask::Resolve => self.resolve_first(order, &reply),
+            Ask::Attend => self.attend(order, &reply),
+            Ask::Start | Ask::Cancel | Ask::Retry | Ask::Resume | Ask::Show | Ask::History | Ask::List => {}
+        }
+    }
+
+    /// Says how a step in doubt goes on, if the run that was looked at has one.
+    fn resolve_first(&mut self, order: Order, shown: &Json) {
+        let steps = shown.pointer("/run/steps").and_then(Json::as_array);
+        let is_in_doubt = |step: &&Json| step.get("status").and_then(Json::as_str) == Some("in_doubt");
+        let doubted = steps.and_then(|steps| steps.iter().find(is_in_doubt));
+        let Some(path) = doubted.and_then(|step| step.get("path")).and_then(Json::as_str) else { return };
+        let run = self.ids[order.run].to_string();
+        let (place, by) = self.note_asked("resolve", run.clone());
+        let how = match self.fate(&[path, "resolve"], place as u64) % 4 {
+            0 | 1 => Resolution::Done { outputs: Map::new() },
+            2 => Resolution::Failed,
+            _ => Resolution::Rerun,
+        };
+        let request = Request::Resolve { run, step: path.to_owned(), how, by };
+        // Its answer leads to nothing more.
+        self.ask(place, Order { what: Ask::Show, ..order }, request);
+    }
+
+    /// Brings a run to its end, once nothing goes wrong any more.
+    fn attend(&mut self, order: Order, shown: &Json) {
+        let Some(run) = shown.get("run") else {
+            self.plan(self.now + LOOK, Event::Order(order));
+            return;
+        };
+        let stuck = run.pointer("/error/kind").and_then(Json::as_str) == Some("quarantined");
+        if run.get("ended").is_some_and(|ended| !ended.is_null()) || stuck {
+            self.clients.done.insert(order.run);
+            return;
+        }
+        if run.get("interrupted").and_then(Json::as_bool) == Some(true) {
+            self.order(Order { what: Ask::Resume, ..order });
+        } else {
+            self.resolve_first(order, shown);
+        }
+        self.plan(self.now + LOOK, Event::Order(order));
+    }
+
+    /// Asks again what was lost with an engine.
+    pub(super) fn ask_again(&mut self) {
+        for order in self.clients.take_lost() {
+            self.plan(self.now + AGAIN, Event::Order(order));
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Seeds hold every invariant, and together they reach whatever there is to reach.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::time::Instant;
+
+use lockstep_engine::sim::campaign::{Campaign, judge, tell};
+use lockstep_engine::sim::coverage::Coverage;
+use lockstep_engine::sim::runbook::text::text;
+use lockstep_engine::sim::scenario::Scenario;
+use lockstep_engine::sim::world::graph;
+use serde_json::json;
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    let given = std::env::var(variable).ok();
+    given.map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{variable}={text} is no number")))
+}
+
+/// The seeds to be played, and whether they are the fixed ones.
+fn seeds() -> (u64, u64) {
+    (number("LOCKSTEP_SEED", 1), number("LOCKSTEP_ROUNDS", 1_000))
+}
+
+#[test]
+fn every_seed_holds_every_invariant_and_all_is_reached() {
+    let (from, count) = seeds();
+    let began = Instant::now();
+    let mut campaign = Campaign::default();
+    for seed in from..from + count {
+        if !campaign.play(seed) {
+            break;
+        }
+    }
+    report(from, &campaign, began);
+    if let Some((seed, violations)) = campaign.failed.first() {
+        panic!("seed {seed}: {}\n{}\nagain: LOCKSTEP_SEED={seed} LOCKSTEP_ROUNDS=1", violations[0], tell(*seed, true));
+    }
+    if from == 1 && count >= 1_000 {
+        let missing = campaign.coverage.missing();
+        assert_eq!(missing, [""; 0], "no seed reaches it: teach the grammar or the world to");
+    }
+}
+
+/// Appends a line for the report of all suites, where one is asked for.
+fn report(from: u64, campaign: &Campaign, began: Instant) {
+    let Some(path) = std::env::var_os("LOCKSTEP_REPORT") else { return };
+    let (rounds, violations) = (campaign.seeds, campaign.failed.len());
+    let line = json!({
+        "suite": "simulation",
+        "command": format!("LOCKSTEP_SEED={from} LOCKSTEP_ROUNDS={rounds} cargo test --workspace --all-features --locked --test sim seeds"),
+        "seed": from,
+        "rounds": rounds,
+        "faults": campaign.coverage.troubles,
+        "outcomes": campaign.coverage.outcomes,
+        "violations": violations,
+        "bound": (violations == 0).then(|| format!("fewer than 3 in {rounds} at 95 %")),
+        "seconds": began.elapsed().as_secs(),
+    });
+    let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the report can be written");
+    file.write_all(format!("{line}\n").as_bytes()).expect("the report can be written");
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    for seed in 1..=60 {
+        let scenario = Scenario::of(seed);
+        let (first, again) = (judge(&scenario), judge(&scenario));
+        assert_eq!((first.trace, first.coverage), (again.trace, again.coverage), "seed {seed}");
+    }
+    let traces: std::collections::BTreeSet<u64> = (1..=60).map(|seed| judge(&Scenario::of(seed)).trace).collect();
+    assert_eq!(traces.len(), 60, "and another seed is another");
+}
+
+#[test]
+fn every_random_runbook_compiles() {
+    for seed in 5_000..5_300 {
+        for runbook in Scenario::of(seed).runs {
+            if let Err(refused) = graph(&runbook) {
+                panic!("seed {seed}: {refused}\n{}", text(&runbook));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_not_reached_is_named() {
+    let missing = Coverage::default().missing();
+    for name in ["trouble `host down`", "effect `recover`", "change `doubted`", "a step from running to in_doubt"] {
+        assert!(missing.iter().any(|missing| missing == name), "{name} is missing in {missing:?}");
+    }
+}

@@ -1,0 +1,34 @@
+//! A failing seed is made small and told.
+
+use lockstep_engine::sim::campaign::{judge, tell};
+use lockstep_engine::sim::scenario::{Ask, Scenario};
+use lockstep_engine::sim::shrink::shrink_while;
+use lockstep_engine::sim::trouble::Trouble;
+
+#[test]
+fn a_story_names_what_was_written_asked_and_journaled() {
+    let story = tell(2, false);
+    for part in ["runbook: random-0", "orders: Start run 0", "what happened:", "journal 1: def", "world: "] {
+        assert!(story.contains(part), "`{part}` is not in\n{story}");
+    }
+}
+
+#[test]
+fn what_a_scenario_also_fails_without_is_left_out() {
+    // As if it were wrong that a run is ever cancelled: all else is left out.
+    let cancels = |scenario: &Scenario| judge(scenario).coverage.changes.contains_key("cancel requested");
+    let seed = (1..500).find(|seed| {
+        let scenario = Scenario::of(*seed);
+        let asked = !scenario.troubles.iter().any(|(_, trouble)| matches!(trouble, Trouble::CancelAlong { .. }));
+        asked && scenario.troubles.len() > 2 && scenario.orders.len() > 6 && cancels(&scenario)
+    });
+    let large = Scenario::of(seed.expect("a seed with a cancel"));
+    let small = shrink_while(&large, cancels);
+    assert!(cancels(&small));
+    assert_eq!(small.troubles, []);
+    let asks: Vec<Ask> = small.orders.iter().map(|order| order.what).collect();
+    assert_eq!(asks.iter().filter(|ask| **ask == Ask::Cancel).count(), 1, "{asks:?}");
+    assert!(small.orders.len() <= 3, "{asks:?}");
+    let run = &small.runs[small.orders[0].run];
+    assert!(run.paths().len() <= 4, "{run:#?}");
+}
