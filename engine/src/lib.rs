@@ -14,6 +14,7 @@ pub mod fault;
 pub mod host;
 pub mod id;
 pub mod limits;
+mod random;
 #[cfg(feature = "proof")]
 pub mod sim;
 pub mod store;

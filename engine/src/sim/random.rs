@@ -4,25 +4,26 @@
 //! names: what an attempt does in the world stays the same when something else is taken out of the scenario, and only
 //! so can a failing one be shrunk.
 
-/// Random numbers in sequence: the same for the same seed, on every machine.
+use crate::random::{STRIDE, SplitMix64, mix};
+
+/// Random choices in sequence.
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Dice(SplitMix64);
 
 impl Dice {
     /// Dice of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64(seed))
     }
 
     /// The next number.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        self.0.next()
     }
 
     /// A number below `end`, which is not 0.
     pub const fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
+        self.0.below(end)
     }
 
     /// A number from `first` to `last`.
@@ -64,12 +65,5 @@ pub fn fate(seed: u64, names: &[&str], number: u64) -> u64 {
         }
         hash = mix(hash ^ 0xff);
     }
-    mix(hash ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-}
-
-/// `SplitMix64`'s way to make neighbours differ in every bit.
-const fn mix(mut number: u64) -> u64 {
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
+    mix(hash ^ number.wrapping_mul(STRIDE))
 }

@@ -157,10 +157,9 @@ fn vary(dice: &mut Dice, trouble: Trouble) -> Trouble {
         Trouble::ReportDelayed { time } => Trouble::ReportDelayed { time: around(time) },
         Trouble::CancelAlong { reports } => Trouble::CancelAlong { reports: around(reports) },
         Trouble::EvaluationDelayed { time } => Trouble::EvaluationDelayed { time: around(time) },
-        same @ (Trouble::Append(_)
-        | Trouble::ImageLost
-        | Trouble::ImageDamaged
-        | Trouble::ImageOld
+        same @ (Trouble::KilledBeforeStop
+        | Trouble::Append(_)
+        | Trouble::Image(_)
         | Trouble::SupervisorKilled
         | Trouble::ReportDoubled
         | Trouble::ReportStale) => same,

@@ -15,6 +15,8 @@ pub enum Trouble {
         /// Effects that are carried out before.
         effects: u64,
     },
+    /// The same right before the next attempt is asked to stop.
+    KilledBeforeStop,
     /// `kill -9`, and again so soon after it was started that it is still recovering.
     KilledInRecovery {
         /// Effects that are carried out between its start and the second kill.
@@ -69,12 +71,8 @@ pub enum Trouble {
         /// Milliseconds.
         time: u64,
     },
-    /// The engine is killed, and its checkpoint is gone.
-    ImageLost,
-    /// The engine is killed, and a bit of its checkpoint flips.
-    ImageDamaged,
-    /// The engine is killed, and the checkpoint is one that was there before.
-    ImageOld,
+    /// The engine is killed, and something happens to its checkpoint; to the next one, where there is none yet.
+    Image(Harm),
     /// A supervisor is killed alone; its command runs on.
     SupervisorKilled,
     /// A command stands still.
@@ -89,7 +87,7 @@ pub enum Trouble {
         /// Milliseconds.
         time: u64,
     },
-    /// A report that was given before comes once more, with another outcome.
+    /// A report that was given before comes once more, with another outcome: now, or when its step runs again.
     ReportStale,
     /// The next reports each come together with a request to cancel their run.
     CancelAlong {
@@ -109,6 +107,7 @@ impl Trouble {
         match self {
             Self::EngineKilled { .. } => "engine killed",
             Self::KilledAmidEffects { .. } => "killed amid effects",
+            Self::KilledBeforeStop => "killed before a stop",
             Self::KilledInRecovery { .. } => "killed in recovery",
             Self::EngineClosed { .. } => "engine closed",
             Self::HostDown { .. } => "host down",
@@ -120,9 +119,9 @@ impl Trouble {
             Self::SlowDisk { .. } => "slow disk",
             Self::OpenFails { .. } => "open fails",
             Self::ImageFails { .. } => "image fails",
-            Self::ImageLost => "image lost",
-            Self::ImageDamaged => "image damaged",
-            Self::ImageOld => "image old",
+            Self::Image(Harm::Lost) => "image lost",
+            Self::Image(Harm::Damaged) => "image damaged",
+            Self::Image(Harm::Old) => "image old",
             Self::SupervisorKilled => "supervisor killed",
             Self::CommandPaused { .. } => "command paused",
             Self::ReportDoubled => "report doubled",
@@ -139,6 +138,7 @@ impl Trouble {
         [
             (14, Self::EngineKilled { down: 100 }),
             (6, Self::KilledAmidEffects { effects: 1 }),
+            (4, Self::KilledBeforeStop),
             (5, Self::KilledInRecovery { after: 3 }),
             (4, Self::EngineClosed { down: 100 }),
             (8, Self::HostDown { down: 30_000 }),
@@ -149,9 +149,9 @@ impl Trouble {
             (3, Self::SlowDisk { turn: 40, time: 5_000 }),
             (2, Self::OpenFails { times: 2 }),
             (2, Self::ImageFails { time: 10_000 }),
-            (2, Self::ImageLost),
-            (2, Self::ImageDamaged),
-            (2, Self::ImageOld),
+            (2, Self::Image(Harm::Lost)),
+            (6, Self::Image(Harm::Damaged)),
+            (2, Self::Image(Harm::Old)),
             (6, Self::SupervisorKilled),
             (4, Self::CommandPaused { time: 20_000 }),
             (4, Self::ReportDoubled),
@@ -164,4 +164,15 @@ impl Trouble {
         .chain(appends)
         .collect()
     }
+}
+
+/// What happens to a checkpoint while no engine looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// It is gone.
+    Lost,
+    /// It opens as if nothing were wrong, and something in it is.
+    Damaged,
+    /// It is the one that was there before.
+    Old,
 }

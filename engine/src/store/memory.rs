@@ -16,6 +16,7 @@ use super::{
 };
 use crate::core::run::Subject;
 use crate::id::{Epoch, Lsn, ShardId};
+use crate::random::SplitMix64;
 
 /// What the next append meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,8 +86,9 @@ struct Disk {
     /// The end of a frame that stands for all before it.
     settled: Option<Lsn>,
     faults: VecDeque<Option<Fault>>,
-    /// State of the random numbers, and how rare a random fault is.
-    random: (u64, u64),
+    random: SplitMix64,
+    /// How rare a random fault is: one in so many appends; none for 0.
+    rare: u64,
     image: Option<Stored>,
     image_before: Option<Stored>,
     image_fails: bool,
@@ -128,7 +130,8 @@ impl Default for Disk {
             trimmed: Lsn(0),
             settled: None,
             faults: VecDeque::new(),
-            random: (0, 0),
+            random: SplitMix64(0),
+            rare: 0,
             image: None,
             image_before: None,
             image_fails: false,
@@ -245,7 +248,8 @@ impl MemoryDisk {
 
     /// Lets one in `one_in` appends that no fault is scripted for meet a random one: the same for the same seed. 0 ends it.
     pub fn inject_randomly(&self, seed: u64, one_in: u64) {
-        self.disk().random = (seed, one_in);
+        let mut disk = self.disk();
+        (disk.random, disk.rare) = (SplitMix64(seed), one_in);
     }
 
     /// Makes checkpoints fail, or work again.
@@ -253,9 +257,9 @@ impl MemoryDisk {
         self.disk().image_fails = fails;
     }
 
-    /// Loses the checkpoint, which costs time and nothing else.
-    pub fn lose_image(&self) {
-        self.disk().image = None;
+    /// Loses the checkpoint, which costs time and nothing else. Says whether there was one.
+    pub fn lose_image(&self) -> bool {
+        self.disk().image.take().is_some()
     }
 
     /// Loses every base, which costs time where the journal reaches back to its beginning.
@@ -263,15 +267,33 @@ impl MemoryDisk {
         self.disk().bases.clear();
     }
 
-    /// Flips a bit in what the checkpoint holds. Says whether there was anything to damage.
-    pub fn damage_image(&self) -> bool {
+    /// Damages an entry of the checkpoint as a bit that flips in sled's file does, which then opens as if nothing were
+    /// wrong: the entry is gone, is as it was before, or is another. `luck` chooses. Says whether there was anything to
+    /// damage.
+    pub fn damage_image(&self, luck: u64) -> bool {
         let mut disk = self.disk();
-        let Some(image) = &mut disk.image else { return false };
-        let Some((_, value)) = image.1.iter_mut().find(|(_, value)| !value.is_empty()) else { return false };
-        let middle = value.len() / 2;
-        value[middle] ^= 1;
+        let former = disk.image_before.clone().unwrap_or_default().1;
+        let Some((checkpoint, entries)) = &mut disk.image else { return false };
+        if entries.is_empty() {
+            return false;
+        }
+        let mut random = SplitMix64(luck);
+        let place = random.below(entries.len() as u64);
+        let Some(key) = usize::try_from(place).ok().and_then(|place| entries.keys().nth(place)).cloned() else {
+            return false;
+        };
+        let before = former.get(&key).filter(|before| entries.get(&key) != Some(before));
+        match (random.below(3), before) {
+            (0, Some(before)) => drop(entries.insert(key, before.clone())),
+            (0 | 1, _) => drop(entries.remove(&key)),
+            (_, _) => {
+                let Some(value) = entries.get_mut(&key).filter(|value| !value.is_empty()) else { return false };
+                let bit = random.below(8 * value.len() as u64);
+                value[usize::try_from(bit / 8).unwrap_or(0)] ^= 1 << (bit % 8);
+            }
+        }
         // An image is loaded with the digest over what it holds.
-        image.0.digest = digest(image.1.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        checkpoint.digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
         true
     }
 
@@ -303,7 +325,7 @@ impl MemoryDisk {
     pub fn heal(&self) {
         let mut disk = self.disk();
         disk.faults.clear();
-        disk.random = (0, 0);
+        disk.rare = 0;
         disk.image_fails = false;
         disk.open_fails = 0;
     }
@@ -339,21 +361,11 @@ impl Disk {
         if let Some(scripted) = self.faults.pop_front() {
             return scripted;
         }
-        let (_, one_in) = self.random;
-        if one_in == 0 || !self.next_random().is_multiple_of(one_in) {
+        if self.rare == 0 || self.random.below(self.rare) != 0 {
             return None;
         }
-        let number = self.next_random() % Fault::ALL.len() as u64;
+        let number = self.random.below(Fault::ALL.len() as u64);
         usize::try_from(number).ok().map(|number| Fault::ALL[number])
-    }
-
-    /// `SplitMix64`, which needs no more state than its seed.
-    const fn next_random(&mut self) -> u64 {
-        self.random.0 = self.random.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
     }
 
     fn write(&mut self, frame: &Frame) {

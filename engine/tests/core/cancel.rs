@@ -3,7 +3,7 @@
 use lockstep_dsl::graph::OnFail;
 
 use crate::case::Case;
-use crate::plan::{block, exec, parallel, plan};
+use crate::plan::{block, exec, foreach, parallel, plan, repeat};
 
 #[test]
 fn after_a_cancel_only_finally_starts() {
@@ -65,4 +65,32 @@ fn after_a_cancel_no_handler_starts_for_a_block_that_was_failing_already() {
     case.cancel().fails("p/y/c");
     assert_eq!(case.running(), ["finally/tidy"]);
     assert_eq!(case.ok("finally/tidy").status(), "cancelled");
+}
+
+#[test]
+fn after_a_cancel_a_limit_that_was_reached_before_neither_handles_nor_tries_again() {
+    let limited = [
+        exec("a").timeout(100).catch(vec![exec("mend")]),
+        exec("a").pure().timeout(100).retry(2),
+        exec("a").total(100).catch(vec![exec("mend")]),
+        block("b", vec![exec("a")]).timeout(100).catch(vec![exec("mend")]),
+        block("b", vec![exec("a").pure()]).pure().timeout(100).retry(2),
+        foreach("b", 1, 0, OnFail::Stop, vec![exec("a")]).total(100).catch(vec![exec("mend")]),
+        repeat("b", 2, vec![exec("a")]).total(100).catch(vec![exec("mend")]),
+    ];
+    for step in limited {
+        let mut case = Case::new(&plan(vec![step]).finally(vec![exec("tidy")]));
+        let running = case.pass(100).running();
+        case.cancel().fails(&running[0]);
+        assert_eq!(case.running(), ["finally/tidy"], "{running:?} was asked to stop before the run was cancelled");
+        assert_eq!(case.ok("finally/tidy").status(), "cancelled");
+    }
+}
+
+#[test]
+fn a_limit_that_was_reached_inside_a_block_that_is_over_is_not_handled_either() {
+    let inside = exec("a").timeout(100).catch(vec![exec("mend")]);
+    let mut case = Case::new(&plan(vec![block("o", vec![inside]).timeout(200), exec("after")]));
+    case.pass(200).fails("o/a");
+    assert_eq!((case.status(), case.line().as_str()), ("failed", "o failed, after skipped, o/a cancelled"));
 }

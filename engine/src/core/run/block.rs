@@ -134,10 +134,10 @@ impl Turn<'_> {
         }
     }
 
-    /// Why a block is to stop whose own steps had been stopped before for another reason: it neither handles its failure
+    /// Why a step is to stop that had failed or been stopped before for another reason: it neither handles its failure
     /// nor tries again.
-    fn called_off(&self, owner: StepNo) -> Option<StopCause> {
-        let activation = self.run.step(owner).activation;
+    pub fn called_off(&self, step: StepNo) -> Option<StopCause> {
+        let activation = self.run.step(step).activation;
         let mut around = self.run.enclosing(activation).map(|no| &self.run.activations[no]);
         let comes_last = around
             .any(|activation| matches!(self.run.graph.block(activation.block).role, Role::Finally | Role::StepFinally));

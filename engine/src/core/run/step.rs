@@ -216,11 +216,11 @@ impl Turn<'_> {
     /// An attempt that was asked to stop ended.
     pub fn stopped_attempt(&mut self, step: StepNo, cause: StopCause, outcome: Outcome) {
         let once = self.run.node_of(step).effect == Effect::Once;
-        match (cause, outcome) {
+        match (self.prevailing(step, cause), outcome) {
             (StopCause::Timeout | StopCause::Total, Outcome::Unknown { why }) if once => {
                 self.emit(Change::Doubted { step, why });
             }
-            (_, outcome) => {
+            (cause, outcome) => {
                 let data = match outcome {
                     Outcome::Failed { error, .. } => error.data,
                     Outcome::Succeeded { .. } | Outcome::Unknown { .. } => Value::Null,
@@ -232,7 +232,22 @@ impl Turn<'_> {
 
     /// The step was stopped before it came to a result of its own.
     pub fn stopped(&mut self, step: StepNo, cause: StopCause) {
-        self.stopped_with(step, cause, Value::Null);
+        self.stopped_with(step, self.prevailing(step, cause), Value::Null);
+    }
+
+    /// What stops a step for good takes the place of a limit of time that it had reached before: it was called off, and
+    /// neither handles that nor tries again.
+    fn prevailing(&self, step: StepNo, cause: StopCause) -> StopCause {
+        match cause {
+            StopCause::Timeout | StopCause::Total => self.called_off(step).unwrap_or(cause),
+            StopCause::Cancel
+            | StopCause::Enclosing
+            | StopCause::RunTimeout
+            | StopCause::Failure
+            | StopCause::Won
+            | StopCause::Finish
+            | StopCause::Break => cause,
+        }
     }
 
     fn stopped_with(&mut self, step: StepNo, cause: StopCause, data: Value) {

@@ -19,6 +19,7 @@ impl World<'_> {
         let entry = Entry::new(step, attempt, self.engines, self.boots);
         self.spool.add(key, entry);
         self.plan_begin(key);
+        self.nemesis_reports_again(attempt.run, step);
     }
 
     fn plan_begin(&mut self, key: Key) {

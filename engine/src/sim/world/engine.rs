@@ -158,7 +158,7 @@ impl World<'_> {
     /// Carries effects out. Says whether the engine lived to see the last of them done.
     fn carry_out(&mut self, effects: Vec<Effect>) -> bool {
         for effect in effects {
-            if self.nemesis_kills_now() {
+            if self.nemesis_kills_before(&effect) {
                 return false;
             }
             self.coverage.effect(&effect);

@@ -7,10 +7,10 @@ use lockstep_dsl::value::Timestamp;
 use super::spool::Key;
 use super::{Event, World};
 use crate::clock::Clock as _;
-use crate::driver::Input;
-use crate::id::StepNo;
+use crate::driver::{Effect, Input};
+use crate::id::{RunId, StepNo};
 use crate::sim::scenario::{Ask, Order};
-use crate::sim::trouble::Trouble;
+use crate::sim::trouble::{Harm, Trouble};
 use crate::store::memory::Fault;
 use crate::worker::{Failure, Outcome};
 
@@ -22,15 +22,19 @@ const DOWN: u64 = 150;
 pub(super) struct Nemesis {
     /// The engine dies when so many more effects have been carried out.
     effects: Option<(u64, Trouble)>,
-    /// The same, counted from its next start.
+    /// It dies before an attempt is asked to stop.
+    before_stop: bool,
+    /// The engine dies after so many effects, counted from its next start.
     after_boot: Option<(u64, Trouble)>,
-    /// What happens to the checkpoint before the next start.
-    image: Option<Trouble>,
+    /// What happens to the checkpoint before the next start that finds one, and a number that says how.
+    image: Option<(Harm, u64)>,
     /// Milliseconds that a turn takes, and until when.
     slow: (u64, u64),
     /// The checkpoint cannot be written until then.
     image_until: u64,
     doubles: bool,
+    /// A report that was given comes again when its step runs again.
+    stale: bool,
     cancels: u64,
     delays: u64,
     evaluation: u64,
@@ -60,6 +64,10 @@ impl World<'_> {
             Trouble::EngineKilled { down } => self.kill(down),
             Trouble::KilledAmidEffects { effects } => {
                 self.nemesis.effects = Some((effects, trouble));
+                return false;
+            }
+            Trouble::KilledBeforeStop => {
+                self.nemesis.before_stop = true;
                 return false;
             }
             Trouble::KilledInRecovery { after } => {
@@ -97,8 +105,8 @@ impl World<'_> {
                 self.disk.fail_image(true);
                 self.nemesis.image_until = self.now + time;
             }
-            Trouble::ImageLost | Trouble::ImageDamaged | Trouble::ImageOld => {
-                self.nemesis.image = Some(trouble);
+            Trouble::Image(harm) => {
+                self.nemesis.image = Some((harm, luck));
                 self.kill(DOWN);
                 return false;
             }
@@ -112,7 +120,10 @@ impl World<'_> {
                 self.nemesis.delays = time;
                 return false;
             }
-            Trouble::ReportStale => return self.report_again(luck),
+            Trouble::ReportStale => {
+                self.nemesis.stale = true;
+                return self.report_again(luck);
+            }
             Trouble::CancelAlong { reports } => {
                 self.nemesis.cancels = reports;
                 return false;
@@ -148,18 +159,26 @@ impl World<'_> {
             return false;
         }
         let place = usize::try_from(luck % count).unwrap_or(0);
-        let (key, step, outcome) = self.nemesis.past[place].clone();
-        let other = match outcome {
-            Outcome::Succeeded { .. } => Outcome::from(Failure::failed("a report that comes again")),
-            Outcome::Failed { outputs, .. } => Outcome::Succeeded { outputs },
-            Outcome::Unknown { why } => Outcome::Unknown { why },
-        };
+        let past = self.nemesis.past[place].clone();
         // One that is on its way, or in a frame that is lost, is not an old one.
-        if !self.is_reported(key) {
+        if !self.is_reported(past.0) {
             return false;
         }
-        self.deliver(number, Input::Reported { run: key.0, step, token: key.1, outcome: other });
+        self.deliver(number, stale(past));
         true
+    }
+
+    /// A step runs again: a report of an attempt before may come now.
+    pub(super) fn nemesis_reports_again(&mut self, run: RunId, step: StepNo) {
+        if !self.nemesis.stale {
+            return;
+        }
+        let past = self.nemesis.past.iter().rev().find(|(key, of, _)| (key.0, *of) == (run, step)).cloned();
+        if let Some(past) = past {
+            self.nemesis.stale = false;
+            self.coverage.trouble(Trouble::ReportStale.name());
+            self.deliver(self.engines, stale(past));
+        }
     }
 
     /// Whether the end of an attempt is durable: its folder is gone.
@@ -181,36 +200,37 @@ impl World<'_> {
         slow
     }
 
-    /// Whether the engine dies before the next effect; then it is dead.
-    pub(super) fn nemesis_kills_now(&mut self) -> bool {
-        match &mut self.nemesis.effects {
-            None => false,
-            Some((0, trouble)) => {
-                let name = trouble.name();
-                self.nemesis.effects = None;
-                self.coverage.trouble(name);
-                self.kill(DOWN);
-                true
-            }
-            Some((left, _)) => {
+    /// Whether the engine dies before this effect; then it is dead.
+    pub(super) fn nemesis_kills_before(&mut self, effect: &Effect) -> bool {
+        let trouble = match (&mut self.nemesis.effects, effect) {
+            (Some((0, trouble)), _) => *trouble,
+            (_, Effect::Stop(..)) if self.nemesis.before_stop => Trouble::KilledBeforeStop,
+            (Some((left, _)), _) => {
                 *left -= 1;
-                false
+                return false;
             }
+            (None, _) => return false,
+        };
+        if trouble == Trouble::KilledBeforeStop {
+            self.nemesis.before_stop = false;
+        } else {
+            self.nemesis.effects = None;
         }
+        self.coverage.trouble(trouble.name());
+        self.kill(DOWN);
+        true
     }
 
     pub(super) fn nemesis_before_boot(&mut self) {
-        let Some(trouble) = take(&mut self.nemesis.image) else { return };
-        let hit = match trouble {
-            Trouble::ImageDamaged => self.disk.damage_image(),
-            Trouble::ImageOld => self.disk.regress_image(),
-            _ => {
-                self.disk.lose_image();
-                true
-            }
+        let Some((harm, luck)) = self.nemesis.image else { return };
+        let hit = match harm {
+            Harm::Lost => self.disk.lose_image(),
+            Harm::Damaged => self.disk.damage_image(luck),
+            Harm::Old => self.disk.regress_image(),
         };
         if hit {
-            self.coverage.trouble(trouble.name());
+            self.nemesis.image = None;
+            self.coverage.trouble(Trouble::Image(harm).name());
         }
     }
 
@@ -272,4 +292,14 @@ impl World<'_> {
             self.plan(self.now + 1, Event::Order(Order { at: self.now, run, what: Ask::Attend }));
         }
     }
+}
+
+/// The same report with another outcome.
+fn stale((key, step, outcome): (Key, StepNo, Outcome)) -> Input {
+    let other = match outcome {
+        Outcome::Succeeded { .. } => Outcome::from(Failure::failed("a report that comes again")),
+        Outcome::Failed { outputs, .. } => Outcome::Succeeded { outputs },
+        Outcome::Unknown { why } => Outcome::Unknown { why },
+    };
+    Input::Reported { run: key.0, step, token: key.1, outcome: other }
 }
