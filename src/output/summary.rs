@@ -68,6 +68,7 @@ fn headline(story: &Story, end: &End, style: Style) -> String {
         (StepStatus::Failed, "failed"),
         (StepStatus::InDoubt, "in doubt"),
         (StepStatus::Cancelled, "cancelled"),
+        (StepStatus::Undone, "undone"),
         (StepStatus::Skipped, "skipped"),
     ]
     .into_iter()

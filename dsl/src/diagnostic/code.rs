@@ -153,6 +153,7 @@ codes! {
     CATCH_UNREACHABLE = 206, "a handler that is never reached";
     FINISH_IN_BRANCH = 207, "a run that is finished inside a branch";
     FINISH_TOO_LATE = 208, "a run that is finished after its end";
+    UNDO_TOO_LATE = 209, "an `undo` that never runs";
 
     IMPORT_NAME = 220, "an import that expressions cannot name";
     IMPORT_TWICE = 221, "two imports of one name";

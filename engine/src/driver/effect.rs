@@ -132,6 +132,9 @@ impl<B: Backing> Driver<B> {
                 | Change::LoopOver { .. }
                 | Change::Halted { .. }
                 | Change::Ended { .. }
+                | Change::Undoing { .. }
+                | Change::Undone { .. }
+                | Change::UndoHalted
                 | Change::CancelRequested { .. }
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
@@ -218,6 +221,8 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Resolved { step, .. }
         | Change::Looped { step, .. }
         | Change::LoopOver { step }
+        | Change::Undoing { step, .. }
+        | Change::Undone { step, .. }
         | Change::Ended { step, .. } => Some(*step),
         Change::Started
         | Change::Paged { .. }
@@ -225,6 +230,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::ItemEnded { .. }
         | Change::LoopHalted { .. }
         | Change::Halted { .. }
+        | Change::UndoHalted
         | Change::CancelRequested { .. }
         | Change::Finishing { .. }
         | Change::Concluded { .. }

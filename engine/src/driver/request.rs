@@ -40,7 +40,7 @@ impl<B: Backing> Driver<B> {
                 }
                 Ok(Reply::Done)
             }
-            Request::Cancel { run, by } => self.change_run(&run, Input::Cancel { by }, batch),
+            Request::Cancel { run, by, undo } => self.change_run(&run, Input::Cancel { by, undo }, batch),
             Request::Retry { run, by } => self.change_run(&run, Input::Retry { by }, batch),
             Request::Resolve { run, step, how, by } => self.change_run(&run, Input::Resolve { step, how, by }, batch),
             Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {

@@ -69,6 +69,9 @@ names!(
         Change::Resolved { .. } => "resolved",
         Change::Halted { .. } => "halted",
         Change::Ended { .. } => "ended",
+        Change::Undoing { .. } => "undoing",
+        Change::Undone { .. } => "undone",
+        Change::UndoHalted => "undo halted",
         Change::CancelRequested { .. } => "cancel requested",
         Change::Finishing { .. } => "finishing",
         Change::Concluded { .. } => "concluded",
@@ -105,6 +108,9 @@ names!(
 /// The grammar of random runbooks has no `foreach` and no `repeat` yet.
 const NO_LOOPS: &str = "random runbooks have no loops yet";
 
+/// Nor has it `undo`.
+const NO_UNDO: &str = "random runbooks undo nothing yet";
+
 /// What no seed has to reach, and why.
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
@@ -118,6 +124,9 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("round", NO_LOOPS),
     ("page", NO_LOOPS),
     ("read page", NO_LOOPS),
+    ("undoing", NO_UNDO),
+    ("undone", NO_UNDO),
+    ("undo halted", NO_UNDO),
     ("restored", "a world has one folder, which is never restored from a backup"),
 ];
 

@@ -108,7 +108,7 @@ fn supervise(spool: &Spool) -> io::Result<()> {
     // Whoever ends this process in an orderly way, as a machine that is shut down does, asks for the command to be ended.
     signal_hook::low_level::pipe::register(TERM, stop.try_clone()?)?;
     if attend::asked(&stop) {
-        leave(spool, &Failure::new("cancelled", "stopped before the command was started").into(), &line);
+        leave(spool, &Failure::new("cancelled", "stopped before the command was started").untouched().into(), &line);
         return Ok(());
     }
     spool.mark_begun()?;
@@ -140,7 +140,9 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
     let masker = match Masker::new(mask.iter().map(String::as_str)) {
         Ok(masker) => masker,
         Err(error) => {
-            return Failure::new("limit", format!("cannot search for the secrets of the run: {error}")).into();
+            return Failure::new("limit", format!("cannot search for the secrets of the run: {error}"))
+                .untouched()
+                .into();
         }
     };
     let mut sink = Sink::silent(&task.log, &masker);
@@ -152,7 +154,7 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
     let process = match process::start(&launch) {
         Ok(process) => process,
         Err(error) => {
-            let mut failure = Failure::failed(masker.text(&error.to_string()));
+            let mut failure = Failure::failed(masker.text(&error.to_string())).untouched();
             sink.take(Stream::Stderr, failure.message.as_bytes());
             sink.end();
             failure.data = output::error_data(None, None, &Map::new());

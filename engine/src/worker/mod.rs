@@ -101,12 +101,21 @@ pub struct Failure {
     /// What the kind knows: for commands `exit_code`, `signal`, `stderr`.
     #[serde(default)]
     pub data: Value,
+    /// Whether the attempt certainly changed nothing: it never began. What it was to do need not be undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
 }
 
 impl Failure {
     /// A failure without data.
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), message: message.into(), data: Value::Null }
+        Self { kind: kind.to_owned(), message: message.into(), data: Value::Null, untouched: false }
+    }
+
+    /// The same of an attempt that never began.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        Self { untouched: true, ..self }
     }
 
     /// A certain failure that a retry may cure.

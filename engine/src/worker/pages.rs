@@ -47,6 +47,7 @@ impl PageRead {
             kind: "invalid".to_owned(),
             message: format!("`{}`: {why}", self.path.display()),
             data: Value::Null,
+            untouched: false,
         })?;
         Ok(page.to_value())
     }

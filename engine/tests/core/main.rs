@@ -14,3 +14,4 @@ mod random;
 mod retry_run;
 mod sequence;
 mod timeouts;
+mod undo;

@@ -102,19 +102,19 @@ impl Http {
         let mut secrets = Secrets::of(attempt);
         let request = match Request::parse(attempt, &mut secrets) {
             Ok(request) => request,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         secrets.also_mask(&attempt.secrets);
         let masker = match secrets.masker() {
             Ok(masker) => masker,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         let client = match self.client().await {
             Ok(client) => client,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         if stop.is_asked() {
-            return Failure::new("cancelled", "stopped before the request was sent").into();
+            return Failure::new("cancelled", "stopped before the request was sent").untouched().into();
         }
         let mut sink = Sink::new(&attempt.log, &masker, progress);
         let answer = exchange(client, &request, attempt.once, &mut stop, &mut sink).await;
@@ -219,7 +219,7 @@ async fn follow(
 
 fn no_answer(error: &reqwest::Error, certain: bool) -> NoAnswer {
     if certain {
-        return NoAnswer::Certain(Failure::failed(format!("no connection: {}", chain(error))));
+        return NoAnswer::Certain(Failure::failed(format!("no connection: {}", chain(error))).untouched());
     }
     let kind = if error.is_timeout() { "timeout" } else { "failed" };
     NoAnswer::Open(Failure::new(kind, format!("no answer: {}", chain(error))))
