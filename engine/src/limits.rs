@@ -165,3 +165,7 @@ impl Threshold {
         Self { enter, leave: enter + enter / 4 }
     }
 }
+
+/// Turns of one rehearsal: some for each step of the longest run that is worth a test, so that one that goes round in
+/// circles is told within seconds.
+pub const MAX_REHEARSED_TURNS: u64 = 1_000_000;

@@ -17,6 +17,7 @@ pub mod retry;
 pub mod run;
 pub mod runs;
 pub mod show;
+pub mod test;
 
 use crate::context::Context;
 use crate::ending::Failure;

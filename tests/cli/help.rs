@@ -4,9 +4,10 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "run",
     "check",
+    "test",
     "graph",
     "runs",
     "show",

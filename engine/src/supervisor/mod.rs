@@ -58,7 +58,7 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use lockstep_dsl::value::{Map, Value};
+use lockstep_dsl::value::Map;
 use signal_hook::consts::SIGTERM as TERM;
 
 use self::limits::{ACKNOWLEDGE, FIRST_LOOK, HEAR, WRITE_AGAIN};
@@ -177,22 +177,9 @@ fn conclude(spool: &Spool, status: io::Result<ExitStatus>, expect: &[i64], sink:
         Err(error) => return Outcome::Unknown { why: format!("the system lost track of the process: {error}") },
     };
     let mut outputs = output::outputs(stdout, stderr);
-    let code = status.code().map(i64::from);
-    outputs.insert("exit_code".to_owned(), code.map_or(Value::Null, Value::Int));
     let from_file = output::add_file(&spool.output(), masker, &mut outputs);
-
-    let signal = process::signal_name(status);
-    let mut error = match (code, &signal) {
-        (Some(code), _) if expect.contains(&code) => match from_file {
-            Ok(()) => return Outcome::Succeeded { outputs },
-            Err(failure) => failure,
-        },
-        (Some(code), _) => Failure::failed(format!("exit code {code}")),
-        (None, Some(signal)) => Failure::failed(format!("killed by {signal}")),
-        (None, None) => Failure::failed("the process ended without an exit code"),
-    };
-    error.data = output::error_data(code, signal, &outputs);
-    Outcome::Failed { error, outputs }
+    let end = output::Exit { code: status.code().map(i64::from), signal: process::signal_name(status) };
+    output::outcome(end, expect, outputs, from_file)
 }
 
 /// Writes down how the command ended, lets the engine know, and stays until that is durable.

@@ -21,7 +21,7 @@ pub mod sink;
 
 mod encodings;
 mod follow;
-mod input;
+pub(crate) mod input;
 mod lines;
 mod recover;
 
@@ -67,6 +67,30 @@ pub struct Attempt {
     pub log: PathBuf,
     /// The folder of the run's pinned files, read-only; `None` when it has none.
     pub files: Option<PathBuf>,
+}
+
+impl Attempt {
+    /// The attempt with `***` in place of every secret: for who must see what it would do and must not read them.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let input = self.input.iter().map(|(name, value)| (name.clone(), masked(value))).collect();
+        Self { input, secrets: Vec::new(), environment: None, ..self.clone() }
+    }
+}
+
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::Secret(_) => Value::from("***"),
+        Value::List(values) => Value::List(values.iter().map(masked).collect()),
+        Value::Map(map) => Value::Map(map.iter().map(|(name, value)| (name.clone(), masked(value))).collect()),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Duration(_)
+        | Value::Time(_) => value.clone(),
+    }
 }
 
 /// How an attempt ended.
