@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     backup, bench, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run,
-    runs, show, test,
+    runs, show, signal,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -39,9 +39,9 @@ Runs are named by any unique beginning of their id, or `last` for the newest.
 
 Exit codes:
   0   it was done, the run succeeded
-  1   the run failed, or a case of `lockstep test`
+  1   the run failed
   2   the runbook, the parameters or the command line are wrong; nothing ran
-  3   the run is open still: in doubt, or left to be resumed
+  3   the run is open still: it waits for somebody, is in doubt, or was left to be resumed
   4   the run was cancelled
   5   the data folder cannot be used: locked, damaged, full, newer, no rights
   70  a bug in lockstep
@@ -82,8 +82,6 @@ pub enum Command {
     Run(run::Options),
     /// Find what is wrong with runbooks, without running anything.
     Check(check::Options),
-    /// Play the cases that runbooks are tested with, without touching anything.
-    Test(test::Options),
     /// Print the steps of a runbook and what they need.
     Graph(graph::Options),
     /// List runs, newest first.
@@ -102,6 +100,8 @@ pub enum Command {
     Retry(retry::Options),
     /// Say how a step in doubt goes on.
     Resolve(resolve::Options),
+    /// Tell a run something that a step awaits.
+    Signal(signal::Options),
     /// Examine the data folder, and repair it.
     Doctor(doctor::Options),
     /// Copy the data folder while it is used.
@@ -120,7 +120,6 @@ impl Command {
         match self {
             Self::Run(options) => run::execute(options, context),
             Self::Check(options) => check::execute(options, context),
-            Self::Test(options) => test::execute(options, context),
             Self::Graph(options) => graph::execute(options, context),
             Self::Runs(options) => runs::execute(options, context),
             Self::Show(options) => show::execute(options, context),
@@ -130,6 +129,7 @@ impl Command {
             Self::Cancel(options) => cancel::execute(options, context),
             Self::Retry(options) => retry::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
+            Self::Signal(options) => signal::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),
             Self::Backup(options) => backup::execute(options, context),
             Self::Restore(options) => restore::execute(options, context),

@@ -4,6 +4,7 @@
 //! is handled by one method. The runs go on whatever happens to what is printed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use lockstep_engine::api::{Event, Reply, Request, RunView, StepView};
@@ -15,7 +16,8 @@ use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::host::{Session, Update};
 use crate::interrupt::{Interrupts, Wish};
-use crate::output::text::count;
+use crate::output::text::{count, harmless_line};
+use crate::output::words;
 use crate::output::{Watcher, event_run};
 
 /// Between two drawings of what moves.
@@ -40,6 +42,8 @@ pub struct Follower<'a> {
     session: Session,
     interrupts: Interrupts,
     output: Box<dyn Watcher>,
+    /// Whether a person looks on, who can be waited for.
+    patient: bool,
     runs: BTreeMap<RunId, Followed>,
     /// The cancel that was asked for, and whether it is durable for all runs.
     cancel: Cancel,
@@ -99,6 +103,7 @@ impl<'a> Follower<'a> {
             session,
             interrupts: Interrupts::listen()?,
             output: crate::output::watcher(context, json),
+            patient: crate::output::is_on_terminal(json),
             runs: BTreeMap::new(),
             cancel: Cancel::NotAsked,
             unprinted: None,
@@ -112,7 +117,11 @@ impl<'a> Follower<'a> {
     pub async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
         let takes_up = matches!(
             request,
-            Request::Resume { .. } | Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. }
+            Request::Resume { .. }
+                | Request::Cancel { .. }
+                | Request::Retry { .. }
+                | Request::Resolve { .. }
+                | Request::Signal { .. }
         );
         let answer = self.session.call(request);
         tokio::pin!(answer);
@@ -191,6 +200,11 @@ impl<'a> Follower<'a> {
     fn event(&mut self, event: &Event) {
         let Some(run) = self.runs.get_mut(&event_run(event)) else { return };
         if run.is_news(event) {
+            if self.patient
+                && let Some(told) = what_to_type(event, self.context)
+            {
+                self.output.note(&told);
+            }
             let printed = if self.unprinted.is_none() { self.output.event(event) } else { Ok(()) };
             self.unprinted = printed.err().or(self.unprinted.take());
         }
@@ -217,7 +231,7 @@ impl<'a> Follower<'a> {
         self.cancel = Cancel::Asked { unanswered: open.len() };
         for run in open {
             let (caller, ears) = (self.session.caller(), self.ears.clone());
-            let request = Request::Cancel { run: run.to_string(), by: self.context.by.clone(), undo: false };
+            let request = Request::Cancel { run: run.to_string(), by: self.context.by.clone() };
             tokio::spawn(async move {
                 let result = match caller.call(&request).await {
                     Ok(Reply::Refused(refusal)) => Err(refusal.message),
@@ -278,9 +292,7 @@ impl<'a> Follower<'a> {
         for run in self.open_ids() {
             let Reply::Run(view) = self.session.call(Request::Show { run: run.to_string() }).await? else { continue };
             if view.cancelled_by.is_none() && view.ended.is_none() {
-                self.session
-                    .call(Request::Cancel { run: run.to_string(), by: self.context.by.clone(), undo: false })
-                    .await?;
+                self.session.call(Request::Cancel { run: run.to_string(), by: self.context.by.clone() }).await?;
             }
         }
         self.cancel = Cancel::Asked { unanswered: 0 };
@@ -290,7 +302,7 @@ impl<'a> Follower<'a> {
     async fn watch_all(&mut self) -> Result<(), Failure> {
         self.generation += 1;
         for run in self.open_ids() {
-            let update = self.session.watch(&run.to_string()).await?;
+            let update = self.session.watch(&run.to_string(), self.patient).await?;
             tokio::spawn(pass_on(update, run, self.generation, self.ears.clone()));
         }
         Ok(())
@@ -377,6 +389,17 @@ impl Followed {
             Event::Run { status, .. } => self.ending.replace(Ending::of_run(status)).is_none(),
         }
     }
+}
+
+/// What a person can type for a step that has begun to wait for somebody.
+fn what_to_type(event: &Event, context: &Context) -> Option<String> {
+    let Event::Step { id, step, .. } = event else { return None };
+    let awaits = step.awaits.as_deref()?;
+    let mut text = format!("lockstep: step `{}` waits for {}", harmless_line(&step.path), words::awaited(awaits));
+    for (command, what) in words::commands(*id, step) {
+        let _ = write!(text, "\n  {}   {what}", context.command(&command));
+    }
+    Some(text)
 }
 
 async fn pass_on(mut update: Update, run: RunId, generation: u32, ears: mpsc::Sender<Heard>) {

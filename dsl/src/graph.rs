@@ -147,8 +147,6 @@ pub enum Role {
     Catch(u32),
     /// The owner's own `finally`.
     StepFinally,
-    /// The owner's `undo`.
-    Undo,
 }
 
 /// One step.
@@ -191,9 +189,6 @@ pub struct Node {
     /// Steps that run when this one ends, however.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finally: Option<BlockId>,
-    /// Steps that compensate what this one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undo: Option<BlockId>,
     /// Declared outputs, computed over the result on success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<(String, ExprId)>,
@@ -205,13 +200,6 @@ pub struct Node {
     pub until: Option<Until>,
     /// Where the step stands in the file.
     pub at: Location,
-}
-
-impl Node {
-    /// The blocks of the step that are not what its kind does: `catch`, `finally`, `undo`, in this order.
-    pub fn handlers(&self) -> impl Iterator<Item = BlockId> + '_ {
-        self.catch.iter().map(|entry| entry.block).chain(self.finally).chain(self.undo)
-    }
 }
 
 /// What a step does.
@@ -238,6 +226,8 @@ pub enum Kind {
     WaitFor(Field),
     /// `wait: { at }`: until a point in time.
     WaitUntil(Field),
+    /// `await: { signal }`: until somebody sends the run a signal with this name.
+    AwaitSignal(Field),
     /// `do`: nested steps.
     Do(BlockId),
     /// `parallel`: branches.
@@ -275,6 +265,7 @@ impl Kind {
             Self::Set(_) => "set",
             Self::Assert { .. } => "assert",
             Self::WaitFor(_) | Self::WaitUntil(_) => "wait",
+            Self::AwaitSignal(_) => "await",
             Self::Do(_) => "do",
             Self::Parallel(_) => "parallel",
             Self::Switch(_) => "switch",
@@ -288,6 +279,11 @@ impl Kind {
     /// Whether the step acts on the world, so that an attempt of it is given to a worker.
     pub const fn is_acting(&self) -> bool {
         matches!(self, Self::Shell(_) | Self::Exec(_) | Self::Http(_))
+    }
+
+    /// Whether the step waits for somebody outside the run to say something.
+    pub const fn is_awaiting(&self) -> bool {
+        matches!(self, Self::AwaitSignal(_))
     }
 
     /// The blocks directly inside, in file order; not those of `catch` and `finally`.
@@ -306,6 +302,7 @@ impl Kind {
             | Self::Assert { .. }
             | Self::WaitFor(_)
             | Self::WaitUntil(_)
+            | Self::AwaitSignal(_)
             | Self::Fail { .. }
             | Self::Finish { .. } => Vec::new(),
         }

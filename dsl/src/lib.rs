@@ -16,7 +16,6 @@ mod runbook;
 pub mod scalar;
 pub mod source;
 mod step;
-pub mod test_file;
 pub mod value;
 pub mod yaml;
 

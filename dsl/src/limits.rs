@@ -101,3 +101,6 @@ pub const ITEMS: i64 = 1_000_000_000;
 
 /// Items that are handed to the steps of a `foreach` at a time.
 pub const BATCH: i64 = 1_000;
+
+/// Bytes of the name of a signal: it is typed by people, and stands in every list of what a run waits for.
+pub const SIGNAL_BYTES: usize = 100;

@@ -120,8 +120,6 @@ pub struct Step {
     pub catch: Vec<Handler>,
     /// `finally`, with the place of its key.
     pub finally: Option<Spanned<BlockId>>,
-    /// `undo`, with the place of its key.
-    pub undo: Option<Spanned<BlockId>>,
     /// `outputs`.
     pub outputs: Vec<(Spanned<String>, ExprId)>,
     /// `env`.
@@ -245,6 +243,8 @@ pub enum Place {
     Set,
     /// `wait`.
     Wait,
+    /// `signal` of `await`.
+    Signal,
     /// `in` of `foreach`.
     Items,
     /// A path in `in` of `foreach`.
@@ -328,6 +328,7 @@ impl Place {
             Self::FailData => "an error's `data`",
             Self::Set => "`set`",
             Self::Wait => "`wait`",
+            Self::Signal => "`signal`",
             Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",
             Self::ParamDefault => "a parameter's `default`",

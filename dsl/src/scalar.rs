@@ -4,6 +4,7 @@
 //! durations, `017` is no number, `yes` is no boolean. What is wrong is said in a form that fits into a diagnostic
 //! behind the name of the value: lower case, with what to write instead.
 
+use crate::limits::SIGNAL_BYTES;
 use crate::value::{Millis, Timestamp};
 
 /// A length of time: whole numbers with `w d h m s ms`, largest first, each at most once, as in `1h30m`.
@@ -182,6 +183,23 @@ pub fn boolean(text: &str) -> Result<bool, String> {
             "false" | "no" | "n" | "off" | "0" => format!("`{}` is not a boolean; write `false`", shown(text)),
             _ => format!("`{}` is not a boolean; write `true` or `false`", shown(text)),
         }),
+    }
+}
+
+/// The name of a signal: letters, digits and `_ - . : /`, a letter or digit first.
+///
+/// # Errors
+/// Anything else.
+pub fn signal(text: &str) -> Result<(), String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.:/".contains(c);
+    if text.is_empty() {
+        Err("is empty; write a name such as `deployed`".to_owned())
+    } else if text.len() > SIGNAL_BYTES {
+        Err(format!("`{}` is longer than {SIGNAL_BYTES} characters", shown(text)))
+    } else if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(is_part) {
+        Ok(())
+    } else {
+        Err(format!("`{}` is no name of a signal; use letters, digits and `_ - . : /`", shown(text)))
     }
 }
 

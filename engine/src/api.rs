@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
-use lockstep_dsl::value::{Map, Timestamp};
+use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -38,6 +38,9 @@ pub enum Request {
     Watch {
         /// The run.
         run: String,
+        /// Whether to go on also while it only waits for what somebody was expected to say.
+        #[serde(default)]
+        patient: bool,
     },
     /// List runs, newest first.
     Runs {
@@ -64,15 +67,23 @@ pub enum Request {
         run: String,
         /// Who asks.
         by: String,
-        /// Whether what was done is undone.
-        #[serde(default)]
-        undo: bool,
     },
     /// Go on with a failed or cancelled run, keeping what succeeded.
     Retry {
         /// The run.
         run: String,
         /// Who asks.
+        by: String,
+    },
+    /// Tell the run something by name: the step that awaits it takes it, now or later.
+    Signal {
+        /// The run.
+        run: String,
+        /// The signal's name.
+        name: String,
+        /// What it carries.
+        payload: Value,
+        /// Who sends it.
         by: String,
     },
     /// Say how a step in doubt goes on.
@@ -195,6 +206,9 @@ pub struct RunRow {
     pub interrupted: bool,
     /// A step of it is in doubt.
     pub in_doubt: bool,
+    /// It goes on when somebody says what a step awaits, and not before.
+    #[serde(default)]
+    pub awaits: bool,
     /// When it came to be.
     pub created: Timestamp,
     /// When it ended.
@@ -261,10 +275,34 @@ pub struct StepView {
     pub started: Option<String>,
     /// When it ended.
     pub ended: Option<String>,
-    /// When its wait is over, where it waits for time.
+    /// When its wait is over, where it waits for time; where it waits for somebody, when that is too late.
     pub until: Option<String>,
+    /// What somebody outside the run must say for it to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<Box<AwaitView>>,
     /// The log files of its attempts in order, as paths.
     pub logs: Vec<String>,
+}
+
+/// What a step waits for that somebody outside the run must say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AwaitView {
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: Awaited,
+}
+
+/// What somebody outside the run must say.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Awaited {
+    /// A signal.
+    Signal {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// An error as JSON shows it.

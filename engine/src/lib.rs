@@ -15,7 +15,6 @@ pub mod host;
 pub mod id;
 pub mod limits;
 mod random;
-pub mod rehearsal;
 #[cfg(feature = "proof")]
 pub mod sim;
 pub mod store;

@@ -59,7 +59,7 @@ fn shown(reply: Reply) -> RunView {
 
 /// Everything that a watcher is sent, to the last event.
 async fn watch(engine: &EngineHandle, run: RunId) -> Vec<Event> {
-    let mut events = engine.watch(&run.to_string()).await.expect("the run is there");
+    let mut events = engine.watch(&run.to_string(), false).await.expect("the run is there");
     let mut seen = Vec::new();
     while let Some(event) = events.next().await {
         seen.push(event);
@@ -113,7 +113,7 @@ async fn a_command_of_which_nobody_knows_the_end_is_in_doubt_until_a_person_says
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path()).await;
     let run = start(&engine, 2, "runbook: long\nsteps:\n  - id: nap\n    shell: echo up; exec sleep 1000\n").await;
-    let mut events = engine.watch("last").await.unwrap();
+    let mut events = engine.watch("last", false).await.unwrap();
     loop {
         match events.next().await.expect("it goes on") {
             Event::Output { line, .. } if line == "up" => break,
@@ -160,7 +160,7 @@ finally:
     exec: ['true']
 ";
     let run = start(&engine, 3, runbook).await;
-    let cancel = Request::Cancel { run: run.to_string(), by: "user:ana".to_owned(), undo: false };
+    let cancel = Request::Cancel { run: run.to_string(), by: "user:ana".to_owned() };
     assert!(matches!(engine.call(cancel).await, Reply::Done));
     engine.idle().await;
     let view = show(&engine, run).await;
@@ -207,9 +207,9 @@ async fn a_folder_has_one_engine() {
 async fn what_cannot_be_done_is_said() {
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path()).await;
-    let refusal = engine.watch("last").await.expect_err("there is no run");
+    let refusal = engine.watch("last", false).await.expect_err("there is no run");
     assert_eq!(refusal.kind, RefusalKind::Invalid);
-    let cancel = Request::Cancel { run: "zzz".to_owned(), by: "user:ana".to_owned(), undo: false };
+    let cancel = Request::Cancel { run: "zzz".to_owned(), by: "user:ana".to_owned() };
     assert!(matches!(engine.call(cancel).await, Reply::Refused(refusal) if refusal.kind == RefusalKind::Invalid));
     engine.close().await.expect("it closes");
     assert!(ReadOnly::open(data.path().join("nothing")).is_err());

@@ -82,10 +82,10 @@ fn pause() {
     std::thread::sleep(PAUSE);
 }
 
-/// The run waits for a person: nothing more is printed until then.
+/// The run waits for somebody: nothing more is printed until then.
 fn is_stuck(view: &RunView) -> bool {
     use StepStatus::{InDoubt, Ready, Running, Waiting};
-    view.steps.iter().any(|step| step.status == InDoubt)
+    view.steps.iter().any(|step| step.status == InDoubt || step.awaits.is_some())
         && !view.steps.iter().any(|step| matches!(step.status, Ready | Running | Waiting) && !step.logs.is_empty())
 }
 

@@ -17,7 +17,8 @@ pub mod retry;
 pub mod run;
 pub mod runs;
 pub mod show;
-pub mod test;
+pub mod signal;
+mod word;
 
 use crate::context::Context;
 use crate::ending::Failure;

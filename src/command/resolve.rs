@@ -1,11 +1,12 @@
 //! `lockstep resolve`: a person says what became of a step in doubt, and the run goes on.
 
 use clap::{Args, ValueEnum};
-use lockstep_dsl::value::{Map, Value};
+use lockstep_dsl::value::Map;
 use lockstep_engine::api::Request;
 use lockstep_engine::core::run::Resolution;
 
 use super::one_run::OneRun;
+use super::word;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::follow::Follower;
@@ -67,7 +68,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
 fn resolution(options: &Options) -> Result<Resolution, Failure> {
     match options.how {
         How::Done => {
-            let outputs: Result<Map, Failure> = options.outputs.iter().map(|text| output(text)).collect();
+            let outputs: Result<Map, Failure> =
+                options.outputs.iter().map(|text| word::part("--output", text)).collect();
             Ok(Resolution::Done { outputs: outputs? })
         }
         _ if !options.outputs.is_empty() => {
@@ -75,31 +77,5 @@ fn resolution(options: &Options) -> Result<Resolution, Failure> {
         }
         How::Failed => Ok(Resolution::Failed),
         How::Rerun => Ok(Resolution::Rerun),
-    }
-}
-
-/// `name=value`, the value as JSON where it is, else as text.
-fn output(text: &str) -> Result<(String, Value), Failure> {
-    let (name, value) = text
-        .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or_else(|| Failure::usage(format!("`--output {text}` names no value; write `--output NAME=VALUE`")))?;
-    let value = serde_json::from_str(value).map_or_else(|_| Value::from(value), Value::from_json);
-    Ok((name.to_owned(), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn outputs_are_json_or_text() {
-        let value = |text: &str| output(text).unwrap().1;
-        assert_eq!(value("bytes=1024"), Value::Int(1024));
-        assert_eq!(value("name=web-1"), Value::from("web-1"));
-        assert_eq!(value("id=\"7\""), Value::from("7"));
-        assert_eq!(value("all=[1,2]"), Value::List(vec![Value::Int(1), Value::Int(2)]));
-        assert_eq!(value("empty="), Value::from(""));
-        assert!(output("bytes").is_err());
     }
 }

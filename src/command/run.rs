@@ -78,8 +78,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
 async fn name_interrupted(follower: &mut Follower<'_>, context: &Context) -> Result<(), Failure> {
     const NAMED: usize = 5;
     let mut interrupted = interrupted(follower).await?;
-    // One that waits for a person goes no further by being resumed.
-    interrupted.retain(|row| !(row.in_doubt && row.status == "waiting"));
+    // One that waits for somebody goes no further by being resumed.
+    interrupted.retain(|row| !(row.awaits || row.in_doubt && row.status == "waiting"));
     if interrupted.is_empty() {
         return Ok(());
     }

@@ -63,10 +63,10 @@ impl Guest {
         }
     }
 
-    /// Watches a run.
-    pub async fn watch(&self, run: &str) -> Result<Result<Watching, Refusal>, Silence> {
+    /// Watches a run, `patient` also while it only waits for somebody.
+    pub async fn watch(&self, run: &str, patient: bool) -> Result<Result<Watching, Refusal>, Silence> {
         let (mut read, mut write) = self.connect().await?;
-        let request = Request::Watch { run: run.to_owned() };
+        let request = Request::Watch { run: run.to_owned(), patient };
         wire::send(&mut write, &request).await.map_err(Silence::Broken)?;
         match wire::receive(&mut read).await.map_err(Silence::Broken)? {
             Some(Answer::Event(event)) => Ok(Ok(Watching { read, _write: write, first: Some(event) })),

@@ -91,7 +91,7 @@ async fn serve(stream: UnixStream, engine: EngineHandle, closing: watch::Receive
         };
         match request {
             None => Ok(()),
-            Some(Request::Watch { run }) => match engine.watch(&run).await {
+            Some(Request::Watch { run, patient }) => match engine.watch(&run, patient).await {
                 Err(refusal) => answer(&mut write, Reply::Refused(refusal), &closing).await,
                 Ok(mut events) => loop {
                     let next = tokio::select! {

@@ -101,13 +101,13 @@ impl Session {
         }
     }
 
-    /// Watches a run, named as in requests.
-    pub async fn watch(&mut self, run: &str) -> Result<Update, Failure> {
+    /// Watches a run, named as in requests, `patient` also while it only waits for somebody.
+    pub async fn watch(&mut self, run: &str, patient: bool) -> Result<Update, Failure> {
         loop {
             let watched = match &self.place {
-                Place::Host { engine, .. } => Ok(engine.watch(run).await.map(Update::Here)),
+                Place::Host { engine, .. } => Ok(engine.watch(run, patient).await.map(Update::Here)),
                 Place::Guest(guest) => {
-                    guest.watch(run).await.map(|watched| watched.map(|it| Update::There(Box::new(it))))
+                    guest.watch(run, patient).await.map(|watched| watched.map(|it| Update::There(Box::new(it))))
                 }
             };
             match watched {
@@ -223,8 +223,9 @@ const fn is_repeatable(request: &Request) -> bool {
         | Request::Runs { .. }
         | Request::Show { .. }
         | Request::History { .. } => true,
-        // The second cancel cuts `finally` short; the other two would be refused as no longer possible.
-        Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. } => false,
+        // The second cancel cuts `finally` short; a second signal would be taken by another step; the
+        // other two would be refused as no longer possible.
+        Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. } | Request::Signal { .. } => false,
     }
 }
 

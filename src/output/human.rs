@@ -24,8 +24,8 @@ pub fn runs(rows: &[RunRow], style: Style) -> String {
     table.extend(rows.iter().map(|row| {
         let status = match (row.interrupted, row.in_doubt) {
             (_, true) => format!("{} (in doubt)", row.status),
-            (true, false) => format!("{} (interrupted)", row.status),
-            (false, false) => row.status.clone(),
+            (true, false) if !row.awaits => format!("{} (interrupted)", row.status),
+            (true | false, false) => row.status.clone(),
         };
         let created = row.created.to_string();
         let ended = row.ended.map(|ended| ended.to_string());
@@ -120,13 +120,14 @@ pub fn run(view: &RunView, context: &Context) -> String {
         let _ = writeln!(out, "error");
         out.push_str(&explain_error(error, |_| 1, style));
     }
-    let doubted: Vec<_> = view.steps.iter().filter(|step| step.status == StepStatus::InDoubt).collect();
+    let is_stuck = |step: &&StepView| step.status == StepStatus::InDoubt || step.awaits.is_some();
+    let stuck: Vec<_> = view.steps.iter().filter(is_stuck).collect();
     let hints = Hints::new(context);
-    let next = if view.interrupted && doubted.is_empty() {
+    let next = if view.interrupted && stuck.is_empty() {
         hints.line(&format!("resume {}", view.id), "go on where it was cut off")
     } else {
         let failed = view.error.as_ref().and_then(|error| view.steps.iter().find(|step| step.path == error.step));
-        next_steps(view.id, &view.status, &doubted, failed, &hints)
+        next_steps(view.id, &view.status, &stuck, failed, &hints)
     };
     if !next.is_empty() {
         let _ = write!(out, "next\n{next}");

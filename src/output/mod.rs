@@ -15,7 +15,7 @@ mod style;
 mod summary;
 pub mod text;
 mod tree;
-mod words;
+pub mod words;
 
 use std::io::{self, IsTerminal, Write};
 use std::ops::ControlFlow;
@@ -50,12 +50,13 @@ pub fn watcher(context: &Context, json: bool) -> Box<dyn Watcher> {
     if json {
         return Box::new(json::Json);
     }
+    if is_on_terminal(json) { Box::new(live::Live::new(context)) } else { Box::new(plain::Plain::new(context)) }
+}
+
+/// Whether a person sees what is printed as it moves.
+pub fn is_on_terminal(json: bool) -> bool {
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
-    if io::stdout().is_terminal() && !is_dumb {
-        Box::new(live::Live::new(context))
-    } else {
-        Box::new(plain::Plain::new(context))
-    }
+    !json && io::stdout().is_terminal() && !is_dumb
 }
 
 /// Writes to standard output at once. That nobody reads it any more is no failure.

@@ -109,9 +109,10 @@ impl Story {
         steps.into_iter().map(|(_, step)| step).collect()
     }
 
-    /// The steps that wait for a person to say what became of them.
-    pub fn in_doubt(&self) -> Vec<&StepView> {
-        self.steps().into_iter().filter(|step| step.status == StepStatus::InDoubt).collect()
+    /// The steps that wait for somebody to say something: what became of them, or what they await.
+    pub fn needs_a_word(&self) -> Vec<&StepView> {
+        let needs = |step: &&StepView| step.status == StepStatus::InDoubt || step.awaits.is_some();
+        self.steps().into_iter().filter(needs).collect()
     }
 
     /// How often the step with this path is tried at most.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use lockstep_engine::api::{ErrorView, StepView};
+use lockstep_engine::api::{AwaitView, ErrorView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::id::RunId;
 use serde_json::Value as Json;
@@ -48,11 +48,15 @@ pub fn summary(story: &Story, hints: &Hints, style: Style) -> String {
     if let Some(error) = &end.error {
         out.push_str(&explain_error(error, |path| story.tries(path), style));
     }
-    for step in story.in_doubt() {
-        out.push_str(&doubt(step, style));
+    for step in story.needs_a_word() {
+        let said = match &step.awaits {
+            None => doubt(step, style),
+            Some(awaits) => awaited(step, awaits, style),
+        };
+        out.push_str(&said);
     }
     let failed = end.error.as_ref().and_then(|error| story.step(&error.step));
-    out.push_str(&next_steps(story.id, &end.status, &story.in_doubt(), failed, hints));
+    out.push_str(&next_steps(story.id, &end.status, &story.needs_a_word(), failed, hints));
     out
 }
 
@@ -62,13 +66,13 @@ fn headline(story: &Story, end: &End, style: Style) -> String {
     let began = story.began.map(|began| began.to_string());
     let ended = steps.iter().filter_map(|step| step.ended.as_deref()).max();
     let took = elapsed(began.as_deref(), ended, Timestamp::now()).map(|millis| format!(" after {}", duration(millis)));
-    let what = if end.status == "waiting" { "waits for a person" } else { &end.status };
+    let what = if end.status == "waiting" { "waits for somebody" } else { &end.status };
     let parts: Vec<_> = [
         (StepStatus::Succeeded, "succeeded"),
         (StepStatus::Failed, "failed"),
         (StepStatus::InDoubt, "in doubt"),
+        (StepStatus::Waiting, "waiting"),
         (StepStatus::Cancelled, "cancelled"),
-        (StepStatus::Undone, "undone"),
         (StepStatus::Skipped, "skipped"),
     ]
     .into_iter()
@@ -127,10 +131,21 @@ fn doubt(step: &StepView, style: Style) -> String {
     )
 }
 
+fn awaited(step: &StepView, awaits: &AwaitView, style: Style) -> String {
+    let path = harmless_line(&step.path);
+    format!("  step `{}` waits for {}\n", style.paint(Tone::Strong, &path), words::awaited(awaits))
+}
+
 /// What a person can do next, as commands.
-pub fn next_steps(id: RunId, status: &str, doubted: &[&StepView], failed: Option<&StepView>, hints: &Hints) -> String {
+pub fn next_steps(id: RunId, status: &str, stuck: &[&StepView], failed: Option<&StepView>, hints: &Hints) -> String {
     let mut out = String::new();
-    for step in doubted {
+    for step in stuck {
+        for (command, what) in words::commands(id, step) {
+            out.push_str(&hints.line(&command, what));
+        }
+        if step.status != StepStatus::InDoubt {
+            continue;
+        }
         let path = shell_word(&step.path);
         out.push_str(&hints.line(&format!("logs {id} {path}"), "what it printed"));
         out.push_str(&hints.line(&format!("resolve {id} {path} done"), "it took effect: go on behind it"));

@@ -65,7 +65,7 @@ fn rows(story: &Story) -> Vec<Row<'_>> {
 }
 
 fn is_handler(path: &str) -> bool {
-    path.split('/').rev().skip(1).any(|part| matches!(part, "catch" | "finally" | "on_failure" | "undo"))
+    path.split('/').rev().skip(1).any(|part| matches!(part, "catch" | "finally" | "on_failure"))
 }
 
 /// The steps to show where not all fit: what is going on with the blocks around it, then failures, then what comes
@@ -163,7 +163,6 @@ fn sign(step: &StepView, canvas: &Canvas) -> &'static str {
         StepStatus::Failed => pick("✗", "x"),
         StepStatus::Skipped => pick("–", "-"),
         StepStatus::Cancelled => pick("⊘", "o"),
-        StepStatus::Undone => pick("↩", "<"),
     }
 }
 
@@ -215,6 +214,7 @@ mod tests {
             started: Some(AT.to_owned()),
             ended: status.is_end().then(|| "2026-03-01T09:00:01Z".to_owned()),
             until: None,
+            awaits: None,
             logs: Vec::new(),
         }
     }

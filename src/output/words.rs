@@ -1,18 +1,20 @@
 //! What is said of a step in its state: the same words in the live tree, in plain lines and in `show`.
 
 use jiff::Timestamp;
-use lockstep_engine::api::{ErrorView, StepView};
+use lockstep_engine::api::{AwaitView, Awaited, ErrorView, StepView};
 use lockstep_engine::core::run::StepStatus;
+use lockstep_engine::id::RunId;
 
 use super::style::Tone;
 use super::text::{duration, harmless_line};
+use crate::context::shell_word;
 
 /// The colour of a state.
 pub fn tone(step: &StepView) -> Tone {
     match step.status {
         StepStatus::Pending | StepStatus::Ready | StepStatus::Skipped => Tone::Faint,
         StepStatus::Running => Tone::Busy,
-        StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled | StepStatus::Undone => Tone::Waiting,
+        StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => Tone::Waiting,
         StepStatus::Succeeded => Tone::Good,
         StepStatus::Failed if step.handled => Tone::Waiting,
         StepStatus::Failed => Tone::Bad,
@@ -39,7 +41,6 @@ pub fn detail(step: &StepView, tries: u32, now: Timestamp) -> String {
         StepStatus::Pending | StepStatus::Ready | StepStatus::Succeeded | StepStatus::Running => String::new(),
         StepStatus::Waiting => waiting(step, tries, now),
         StepStatus::InDoubt => step.reason.as_deref().map(harmless_line).unwrap_or_default(),
-        StepStatus::Undone => "undone".to_owned(),
         StepStatus::Failed | StepStatus::Cancelled => {
             let why = step.error.as_ref().map_or_else(|| reason(step), error);
             let last = if step.attempts > 1 { format!(" (attempt {})", step.attempts) } else { String::new() };
@@ -64,11 +65,30 @@ fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
         .and_then(|until| until.parse::<Timestamp>().ok())
         .map(|until| u64::try_from(until.as_millisecond() - now.as_millisecond()).unwrap_or(0));
     let left = left.map(duration);
+    if let Some(awaits) = &step.awaits {
+        let left = left.map_or_else(String::new, |left| format!(", {left} left"));
+        return format!("for {}{left}", awaited(awaits));
+    }
     match (&step.error, left) {
         (Some(last), Some(left)) => format!("{} in {left}, after: {}", attempt(step.attempts + 1, tries), error(last)),
         (Some(last), None) => format!("{}, after: {}", attempt(step.attempts + 1, tries), error(last)),
         (None, Some(left)) => format!("{left} left"),
         (None, None) => reason(step),
+    }
+}
+
+/// What somebody outside the run must say, as a part of a sentence.
+pub fn awaited(awaits: &AwaitView) -> String {
+    match &awaits.what {
+        Awaited::Signal { name } => format!("the signal `{}`", harmless_line(name)),
+    }
+}
+
+/// The commands that let a step go on that waits for somebody, and what each does.
+pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
+    let Some(awaits) = step.awaits.as_deref() else { return Vec::new() };
+    match &awaits.what {
+        Awaited::Signal { name } => vec![(format!("signal {run} {}", shell_word(name)), "send it")],
     }
 }
 

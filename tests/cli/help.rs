@@ -7,7 +7,6 @@ use crate::harness::{Case, Process};
 const VERBS: [&str; 17] = [
     "run",
     "check",
-    "test",
     "graph",
     "runs",
     "show",
@@ -17,6 +16,7 @@ const VERBS: [&str; 17] = [
     "cancel",
     "retry",
     "resolve",
+    "signal",
     "doctor",
     "backup",
     "restore",

@@ -12,4 +12,3 @@ mod resuming;
 mod run;
 mod storage;
 mod terminal;
-mod testing;

@@ -25,6 +25,9 @@ pub struct CaseFile {
     /// Environment of the only run.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What is said to the only run, one thing after the other, once it can go no further by itself.
+    #[serde(default)]
+    pub acts: Vec<Act>,
     /// What must come of the only run.
     pub expect: Option<Expect>,
     /// In place of these three, several runs.
@@ -42,6 +45,9 @@ pub struct Run {
     /// Environment of the program.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// What is said to it.
+    #[serde(default)]
+    pub acts: Vec<Act>,
     /// What must come of it.
     pub expect: Expect,
 }
@@ -54,7 +60,12 @@ impl CaseFile {
             return self.runs.clone();
         };
         assert!(self.runs.is_empty(), "a case has `expect` or `runs`, not both");
-        vec![Run { params: self.params.clone(), environment: self.environment.clone(), expect: expect.clone() }]
+        vec![Run {
+            params: self.params.clone(),
+            environment: self.environment.clone(),
+            acts: self.acts.clone(),
+            expect: expect.clone(),
+        }]
     }
 }
 
@@ -91,6 +102,32 @@ pub struct Expect {
     pub nowhere: Vec<String>,
     /// All that the server was asked for.
     pub requests: Option<Vec<Request>>,
+}
+
+/// Something that is said to a run that waits.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// A signal with this name.
+    pub signal: Option<String>,
+    /// What it carries.
+    pub payload: Option<Json>,
+    /// It is refused, with this text.
+    pub refused: Option<String>,
+}
+
+impl Act {
+    /// The command that says it.
+    pub fn command(&self) -> Vec<String> {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        match &self.signal {
+            Some(name) => {
+                let payload = self.payload.as_ref().unwrap_or(&Json::Null).to_string();
+                words(&["signal", "last", name, "--payload", &payload, "--json"])
+            }
+            None => panic!("an act says something"),
+        }
+    }
 }
 
 /// How a run ends. Each has its exit code.

@@ -41,10 +41,20 @@ fn play_run(file: &CaseFile, run: &Run) -> Vec<String> {
         case = case.param("server", &server.url());
     }
 
-    let outcome = case.run();
+    let mut outcome = case.run();
+    let mut differences = Differences::default();
+    for act in &run.acts {
+        let told = case.lockstep(act.command());
+        match &act.refused {
+            Some(text) => {
+                differences.equal("exit code of what is refused", &2.into(), &told.code().into());
+                differences.holds("what is refused", text, &told.stderr);
+            }
+            None => outcome = told,
+        }
+    }
     let expect = &run.expect;
     let (code, status) = expect.status.parts();
-    let mut differences = Differences::default();
     differences.equal("exit code", &code.into(), &outcome.code().into());
     for text in &expect.says {
         differences.holds("standard error", text, &outcome.stderr);

@@ -55,12 +55,14 @@ fn reason(kind: &Kind, key: &str) -> Option<&'static str> {
         (Kind::WaitFor(_) | Kind::WaitUntil(_), "retry" | "until") => {
             Some("a time that has passed does not come again")
         }
+        (Kind::AwaitSignal(_), "retry" | "until") => Some("it waits until it is told; say with `timeout` for how long"),
         (
             Kind::Script(_)
             | Kind::Set(_)
             | Kind::Assert { .. }
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::AwaitSignal(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. }
             | Kind::Http(_),

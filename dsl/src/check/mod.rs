@@ -18,7 +18,6 @@ mod needs;
 mod order;
 mod secrets;
 mod timeouts;
-mod undo;
 mod until;
 mod unused;
 
@@ -63,7 +62,6 @@ pub fn all(case: &Case, report: &mut Report) {
     until::check(case, report);
     timeouts::check(case, report);
     handlers::check(case, report);
-    undo::check(case, report);
     finish::check(case, report);
     branches::check(case, report);
     conditions::check(case, report);

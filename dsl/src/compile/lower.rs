@@ -13,6 +13,8 @@ use super::resolve::{Reads, Resolved};
 
 /// Time for one attempt of an acting step.
 const ATTEMPT: Millis = Millis(3_600_000);
+/// Time for who is waited for to say something.
+const AWAITED: Millis = Millis(7 * 24 * 3_600_000);
 /// Time for all rounds of `until`.
 const UNTIL_TOTAL: Millis = Millis(3_600_000);
 /// Time between two rounds of `until`.
@@ -97,7 +99,6 @@ fn lower_step(
         on_error: step.on_error.map_or(OnError::Fail, |on_error| on_error.value),
         catch: step.catch.into_iter().map(|handler| Catch { when: handler.when, block: handler.block }).collect(),
         finally: step.finally.map(|block| block.value),
-        undo: step.undo.map(|block| block.value),
         outputs: unspanned(step.outputs),
         env,
         until: step.until.map(|until| Until { until: until.value, every }),
@@ -122,7 +123,9 @@ fn timeout(step: &Step, defaults: &Timeouts) -> Timeout {
         own.as_ref().or(default.as_ref().filter(|_| step.is_acting())).map(|part| part.value)
     };
     let total = part(&own.total, &defaults.total).or(step.until.as_ref().map(|_| UNTIL_TOTAL));
-    let attempt = part(&own.attempt, &defaults.attempt).or(step.is_acting().then_some(ATTEMPT));
+    let awaits = step.kind.as_ref().is_some_and(Kind::is_awaiting);
+    let longest = if awaits { Some(AWAITED) } else { step.is_acting().then_some(ATTEMPT) };
+    let attempt = part(&own.attempt, &defaults.attempt).or(longest);
     Timeout { attempt, total, grace: part(&own.grace, &defaults.grace).unwrap_or(GRACE) }
 }
 
@@ -138,10 +141,8 @@ pub fn effects(book: &Runbook) -> Vec<Effect> {
     let mut effects: Vec<Effect> = book.steps.iter().map(own).collect();
     // A step stands behind the one that holds it, so from the back every step is done before its holder.
     for (index, step) in book.steps.iter().enumerate().rev() {
-        // What compensates a step is no part of what it does.
         if let Some(holder) = book.holder(step.block)
             && book.step(holder).effect.is_none()
-            && book.block(step.block).role != Role::Undo
         {
             let holder = holder.0 as usize;
             effects[holder] = effects[holder].max(effects[index]);
@@ -166,7 +167,6 @@ fn paths(book: &Runbook) -> Vec<String> {
             Role::Catch(0) => format!("{owner}/catch/{name}"),
             Role::Catch(index) => format!("{owner}/catch#{}/{name}", index + 1),
             Role::StepFinally => format!("{owner}/finally/{name}"),
-            Role::Undo => format!("{owner}/undo/{name}"),
         });
     }
     paths

@@ -4,6 +4,7 @@
 //! in `check/outputs.rs`.
 
 mod assert;
+mod r#await;
 mod command;
 mod common;
 mod r#do;
@@ -49,6 +50,7 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "set", options: &[], read: set::read },
     KindReader { name: "assert", options: assert::KEYS.known, read: assert::read },
     KindReader { name: "wait", options: wait::KEYS.known, read: wait::read },
+    KindReader { name: "await", options: r#await::KEYS.known, read: r#await::read },
     KindReader { name: "do", options: &[], read: r#do::read },
     KindReader { name: "parallel", options: parallel::KEYS.known, read: parallel::read },
     KindReader { name: "foreach", options: foreach::KEYS.known, read: foreach::read },
@@ -62,7 +64,6 @@ const KINDS: &[KindReader] = &[
 const LATER_KINDS: &[(&str, &str)] = &[
     ("approve", "split the runbook in two and start the second by hand"),
     ("ask", "declare what a person has to fill in as `params`"),
-    ("await", "poll with `until` on an `http` or `shell` step that has `effect: pure`"),
     ("call", "copy the steps into a `do`"),
 ];
 
@@ -71,9 +72,10 @@ const COMMON: Keys = Keys {
     of: "a step",
     known: &[
         "id", "title", "when", "needs", "disabled", "effect", "retry", "timeout", "on_error", "catch", "finally",
-        "outputs", "env", "until", "every", "undo",
+        "outputs", "env", "until", "every",
     ],
     later: &[
+        ("undo", "compensate in a `catch` of the step or in the runbook's `on_failure`"),
         ("probe", "an unknown outcome is answered by a person with `lockstep resolve`"),
         ("lock", "take the lock in the command itself, for instance with `flock`"),
         ("target", "every step runs on this machine"),
@@ -254,7 +256,6 @@ pub const COMMON_INSIDE: &[(&str, &str)] = &[
     ("outputs", "`outputs` stands beside the kind, not inside it"),
     ("on_error", "`on_error` stands beside the kind, not inside it"),
     ("until", "`until` stands beside the kind, not inside it"),
-    ("undo", "`undo` stands beside the kind, not inside it"),
     ("every", "`every` stands beside the kind, not inside it"),
 ];
 
@@ -277,7 +278,6 @@ impl Step {
             on_error: None,
             catch: Vec::new(),
             finally: None,
-            undo: None,
             outputs: Vec::new(),
             env: Vec::new(),
             until: None,

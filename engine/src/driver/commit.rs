@@ -259,6 +259,7 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::Retry { .. }
-        | Request::Resolve { .. } => false,
+        | Request::Resolve { .. }
+        | Request::Signal { .. } => false,
     }
 }

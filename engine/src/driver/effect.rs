@@ -124,6 +124,9 @@ impl<B: Backing> Driver<B> {
                 | Change::Delayed { .. }
                 | Change::Doubted { .. }
                 | Change::Resolved { .. }
+                | Change::Awaited { .. }
+                | Change::Signalled { .. }
+                | Change::Received { .. }
                 | Change::Looped { .. }
                 | Change::Paged { .. }
                 | Change::ItemStarted { .. }
@@ -132,9 +135,6 @@ impl<B: Backing> Driver<B> {
                 | Change::LoopOver { .. }
                 | Change::Halted { .. }
                 | Change::Ended { .. }
-                | Change::Undoing { .. }
-                | Change::Undone { .. }
-                | Change::UndoHalted
                 | Change::CancelRequested { .. }
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
@@ -219,18 +219,18 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Delayed { step, .. }
         | Change::Doubted { step, .. }
         | Change::Resolved { step, .. }
+        | Change::Awaited { step, .. }
+        | Change::Received { step }
         | Change::Looped { step, .. }
         | Change::LoopOver { step }
-        | Change::Undoing { step, .. }
-        | Change::Undone { step, .. }
         | Change::Ended { step, .. } => Some(*step),
         Change::Started
+        | Change::Signalled { .. }
         | Change::Paged { .. }
         | Change::ItemStarted { .. }
         | Change::ItemEnded { .. }
         | Change::LoopHalted { .. }
         | Change::Halted { .. }
-        | Change::UndoHalted
         | Change::CancelRequested { .. }
         | Change::Finishing { .. }
         | Change::Concluded { .. }

@@ -39,7 +39,8 @@ impl<B: Backing> Driver<B> {
             | Request::Resume { .. }
             | Request::Cancel { .. }
             | Request::Retry { .. }
-            | Request::Resolve { .. } => refused(RefusalKind::Invalid, "this request is not answered by looking"),
+            | Request::Resolve { .. }
+            | Request::Signal { .. } => refused(RefusalKind::Invalid, "this request is not answered by looking"),
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use lockstep_dsl::scalar;
+use lockstep_dsl::value::Value;
+
 use super::Driver;
 use super::backing::Backing;
 use super::batch::Batch;
@@ -14,6 +17,7 @@ use crate::core::run::Input;
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::limits::MAX_START_BYTES;
+use crate::worker::limits::OUTPUT_BYTES;
 
 impl<B: Backing> Driver<B> {
     /// Decides what follows from a request; the answer is given when that is durable.
@@ -40,13 +44,27 @@ impl<B: Backing> Driver<B> {
                 }
                 Ok(Reply::Done)
             }
-            Request::Cancel { run, by, undo } => self.change_run(&run, Input::Cancel { by, undo }, batch),
+            Request::Cancel { run, by } => self.change_run(&run, Input::Cancel { by }, batch),
             Request::Retry { run, by } => self.change_run(&run, Input::Retry { by }, batch),
+            Request::Signal { run, name, payload, by } => {
+                check_signal(&name, &payload)?;
+                self.word(&run, Input::Signal { name, payload, by }, batch)
+            }
             Request::Resolve { run, step, how, by } => self.change_run(&run, Input::Resolve { step, how, by }, batch),
             Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {
                 Err(invalid("this request changes nothing".to_owned()))
             }
         }
+    }
+
+    /// Somebody says something that a step may wait for: what is due by now has come before it.
+    fn word(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
+        let id = self.named(name)?;
+        self.take_up(id, batch);
+        if self.state.has(id) {
+            self.decide(Command::Run(id, Input::Due), batch).map_err(|refused| invalid(refused.to_string()))?;
+        }
+        self.change_run(name, input, batch)
     }
 
     fn change_run(&mut self, name: &str, input: Input, batch: &mut Batch) -> Result<Reply, Refusal> {
@@ -97,6 +115,16 @@ impl<B: Backing> Driver<B> {
             }
         }
     }
+}
+
+/// A signal's name must be one that a step can await, and what it carries no larger than an output.
+fn check_signal(name: &str, payload: &Value) -> Result<(), Refusal> {
+    scalar::signal(name).map_err(|why| invalid(format!("the name {why}")))?;
+    let bytes = payload.to_json().to_string().len();
+    if bytes > OUTPUT_BYTES {
+        return Err(invalid(format!("the payload has {bytes} bytes, a signal may carry {OUTPUT_BYTES}")));
+    }
+    Ok(())
 }
 
 fn invalid(message: String) -> Refusal {

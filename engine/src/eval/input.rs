@@ -34,6 +34,7 @@ pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop>
         | Kind::Assert { .. }
         | Kind::WaitFor(_)
         | Kind::WaitUntil(_)
+        | Kind::AwaitSignal(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
         | Kind::Switch(_)
@@ -151,6 +152,15 @@ pub(super) fn duration(context: &Context<'_>, field: &Field, node: &Node) -> Res
         },
         other => Err(context
             .invalid(Some(node.at), &format!("`wait` needs a duration such as `30s`, not a {}", other.type_name()))),
+    }
+}
+
+/// The signal that an `await` step waits for.
+pub(super) fn signal(context: &Context<'_>, name: &Field, node: &Node) -> Result<Value, Stop> {
+    let name = context.text(name)?;
+    match scalar::signal(&name) {
+        Ok(()) => Ok(Value::Map(Map::from([("signal".to_owned(), Value::String(name))]))),
+        Err(why) => Err(context.invalid(Some(node.at), &format!("`await.signal` {why}"))),
     }
 }
 

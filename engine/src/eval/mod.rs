@@ -98,7 +98,6 @@ impl Evaluator {
                 kind: "limit".to_owned(),
                 message: "the expression needs too many operations".to_owned(),
                 data: Value::Null,
-                untouched: false,
             }),
         }
     }
@@ -124,7 +123,6 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
         kind: "invalid".to_owned(),
         message: format!("step `{}` has no {question:?}", node.path),
         data: Value::Null,
-        untouched: false,
     };
     match question {
         Question::When => context.expr(node.when.ok_or_else(unasked)?),
@@ -144,6 +142,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             }
             Kind::WaitFor(length) => input::duration(context, length, node),
             Kind::WaitUntil(at) => input::time(context, at, node),
+            Kind::AwaitSignal(name) => input::signal(context, name, node),
             Kind::Fail { message, kind, data } => {
                 let kind = kind.as_ref().map_or(Ok("failed".to_owned()), |kind| context.text(kind))?;
                 let data = data.as_ref().map_or(Ok(Value::Null), |data| context.field(data))?;
@@ -217,5 +216,5 @@ fn within_limit(name: &str, value: Value) -> Result<Value, Stop> {
         return Ok(value);
     }
     let message = format!("`{name}` has {bytes} bytes, an output may have {OUTPUT_BYTES}: put large data into a file");
-    Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null, untouched: false }))
+    Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null }))
 }

@@ -205,11 +205,11 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
     let status = step.map_or(unborn, crate::core::run::Step::status);
     for block in plan.kind.blocks() {
         let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
-        let activated = activation.map(|activation| &run.activations[activation]);
+        let first = activation.map(|activation| run.activations[activation].first);
         let inner: BTreeMap<String, Branch<'a>> = (0..)
             .zip(&run.graph.block(block).steps)
             .map(|(place, inner)| {
-                let no = activated.map(|activation| activation.at(place));
+                let no = first.map(|first| StepNo(first.0 + place));
                 (run.graph.node(*inner).name.clone(), Branch::Names(view(run, *inner, no, inside_of(status))))
             })
             .collect();
@@ -232,8 +232,7 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
             | Role::Round
             | Role::Case(_)
             | Role::Catch(_)
-            | Role::StepFinally
-            | Role::Undo => names.extend(inner),
+            | Role::StepFinally => names.extend(inner),
         }
     }
     if !has_succeeded(run, no) {
@@ -292,6 +291,7 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
         Kind::Script(_) => &["value"],
         Kind::Foreach(_) => &["results", "succeeded", "failed"],
         Kind::Repeat(_) => &["rounds"],
+        Kind::AwaitSignal(_) => &["payload", "by"],
         Kind::Set(_)
         | Kind::Assert { .. }
         | Kind::WaitFor(_)

@@ -50,8 +50,8 @@ pub enum Stopped {
 pub(super) enum Call {
     /// A request with one answer.
     Request(Request, oneshot::Sender<Reply>),
-    /// Events of a run, from its beginning.
-    Watch(String, oneshot::Sender<Result<Events, Refusal>>),
+    /// Events of a run, from its beginning; whether also while it waits for somebody.
+    Watch(String, bool, oneshot::Sender<Result<Events, Refusal>>),
     /// Answered when nothing goes on by itself any more.
     Idle(oneshot::Sender<()>),
     /// What the journal has done so far.
@@ -88,10 +88,11 @@ impl EngineHandle {
         answered.await.unwrap_or_else(|_| Reply::Refused(self.refusal()))
     }
 
-    /// Watches a run, named as in requests: first what it is now, then what it does.
-    pub async fn watch(&self, run: &str) -> Result<Events, Refusal> {
+    /// Watches a run, named as in requests: first what it is now, then what it does, and `patient` also while it only
+    /// waits for what somebody was expected to say.
+    pub async fn watch(&self, run: &str, patient: bool) -> Result<Events, Refusal> {
         let (answer, answered) = oneshot::channel();
-        if self.calls.send(Call::Watch(run.to_owned(), answer)).await.is_err() {
+        if self.calls.send(Call::Watch(run.to_owned(), patient, answer)).await.is_err() {
             return Err(self.refusal());
         }
         answered.await.unwrap_or_else(|_| Err(self.refusal()))

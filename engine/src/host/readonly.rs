@@ -52,7 +52,8 @@ impl ReadOnly {
             | Request::Resume { .. }
             | Request::Cancel { .. }
             | Request::Retry { .. }
-            | Request::Resolve { .. } => {
+            | Request::Resolve { .. }
+            | Request::Signal { .. } => {
                 Err(refusal(RefusalKind::Invalid, "this needs an engine, and the folder is only looked at".to_owned()))
             }
         };

@@ -182,9 +182,9 @@ impl Service {
                 self.keep_environment(&mut request);
                 inputs.push(self.asked(request, answer));
             }
-            Woken::Call(Some(Call::Watch(run, answer))) => {
+            Woken::Call(Some(Call::Watch(run, patient, answer))) => {
                 // Whoever asked may have gone.
-                let _ = answer.send(self.watch(&run));
+                let _ = answer.send(self.watch(&run, patient));
             }
             Woken::Call(Some(Call::Idle(answer))) => self.idle.push(answer),
             Woken::Call(Some(Call::Stats(answer))) => {
@@ -229,7 +229,7 @@ impl Service {
         open.into_iter().map(|id| self.asked(resume(id), oneshot::channel().0)).collect()
     }
 
-    fn watch(&mut self, name: &str) -> Result<Events, Refusal> {
+    fn watch(&mut self, name: &str, patient: bool) -> Result<Events, Refusal> {
         let refusal = |message: String| Refusal { kind: RefusalKind::Store, message, help: Vec::new() };
         if let Some(why) = self.driver.full() {
             return Err(refusal(why.to_owned()));
@@ -238,10 +238,10 @@ impl Service {
         let at = self.driver.read_clock().wall.to_string();
         let interrupted = self.driver.is_interrupted(id);
         if let Some(run) = self.driver.run(id) {
-            return Ok(self.watchers.add(&run, interrupted, &at, &self.places.logs));
+            return Ok(self.watchers.add(&run, (patient, interrupted), &at, &self.places.logs));
         }
         let run = self.driver.stored(id).ok_or_else(|| refusal(format!("run {id} cannot be read")))?;
-        Ok(self.watchers.add(&run, false, &at, &self.places.logs))
+        Ok(self.watchers.add(&run, (patient, false), &at, &self.places.logs))
     }
 
     /// Does what a turn leads to. Says whether another one is due at once.

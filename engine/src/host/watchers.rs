@@ -30,11 +30,13 @@ struct Watcher {
     status: &'static str,
     /// How often the run had been asked to cancel when it was sent last.
     cancels: u32,
+    /// Whether it hears on while the run only waits for what somebody was expected to say.
+    patient: bool,
 }
 
 impl Watchers {
     /// Begins to watch a run: sends what it is now, and remembers the watcher where more will come.
-    pub fn add(&self, run: &Run, interrupted: bool, at: &str, logs: &Path) -> Events {
+    pub fn add(&self, run: &Run, (patient, interrupted): (bool, bool), at: &str, logs: &Path) -> Events {
         let mailbox = Arc::new(Mailbox::default());
         mailbox.put(Event::Started {
             id: run.id,
@@ -43,7 +45,8 @@ impl Watchers {
             since: run.created.to_string(),
             plan: plan(&run.graph),
         });
-        let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status: view::status(run), cancels: cancels(run) };
+        let (status, cancels) = (view::status(run), cancels(run));
+        let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status, cancels, patient };
         let mut all = self.all();
         all.take_unheard(run.id).into_iter().for_each(|line| mailbox.put(line));
         if watcher.cancels > 0 {
@@ -146,7 +149,8 @@ impl Watcher {
             let step = Box::new(step_view(run, *no, logs));
             self.mailbox.put(Event::Step { id: run.id, at: at.to_owned(), step });
         }
-        if run.is_ended() || run.is_stuck_in_doubt() || run.quarantined.is_some() || interrupted {
+        let is_stuck = run.needs_a_word() && !(self.patient && run.only_awaits());
+        if run.is_ended() || is_stuck || run.quarantined.is_some() || interrupted {
             let outputs = if run.is_ended() { &run.outputs } else { &BTreeMap::new() };
             self.mailbox.put(Event::Run {
                 id: run.id,

@@ -69,14 +69,14 @@ names!(
         Change::Resolved { .. } => "resolved",
         Change::Halted { .. } => "halted",
         Change::Ended { .. } => "ended",
-        Change::Undoing { .. } => "undoing",
-        Change::Undone { .. } => "undone",
-        Change::UndoHalted => "undo halted",
         Change::CancelRequested { .. } => "cancel requested",
         Change::Finishing { .. } => "finishing",
         Change::Concluded { .. } => "concluded",
         Change::Finished { .. } => "finished",
         Change::Retried { .. } => "retried",
+        Change::Awaited { .. } => "awaited",
+        Change::Signalled { .. } => "signalled",
+        Change::Received { .. } => "received",
         Change::Looped { .. } => "looped",
         Change::Paged { .. } => "paged",
         Change::ItemStarted { .. } => "item started",
@@ -108,12 +108,15 @@ names!(
 /// The grammar of random runbooks has no `foreach` and no `repeat` yet.
 const NO_LOOPS: &str = "random runbooks have no loops yet";
 
-/// Nor has it `undo`.
-const NO_UNDO: &str = "random runbooks undo nothing yet";
+/// Nor has it a step that waits for somebody.
+const NO_PEOPLE: &str = "random runbooks wait for nobody outside yet";
 
 /// What no seed has to reach, and why.
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
+    ("awaited", NO_PEOPLE),
+    ("signalled", NO_PEOPLE),
+    ("received", NO_PEOPLE),
     ("looped", NO_LOOPS),
     ("paged", NO_LOOPS),
     ("item started", NO_LOOPS),
@@ -124,9 +127,6 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("round", NO_LOOPS),
     ("page", NO_LOOPS),
     ("read page", NO_LOOPS),
-    ("undoing", NO_UNDO),
-    ("undone", NO_UNDO),
-    ("undo halted", NO_UNDO),
     ("restored", "a world has one folder, which is never restored from a backup"),
 ];
 

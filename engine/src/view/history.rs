@@ -61,6 +61,11 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             };
             ("resolved", Some(*step), json!({ "how": how, "outputs": outputs, "by": by }))
         }
+        Change::Awaited { step, input } => ("awaiting", Some(*step), json!({ "input": map(input) })),
+        Change::Signalled { name, payload, by } => {
+            ("signalled", None, json!({ "signal": name, "payload": payload.to_json(), "by": by }))
+        }
+        Change::Received { step } => ("received", Some(*step), json!({})),
         Change::Looped { step, items } => {
             let detail = match items {
                 Items::List(values) => json!({ "items": values.len() }),
@@ -94,10 +99,7 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
                 "status": status.name(), "handled": handled, "error": error(why.as_deref()), "outputs": map(outputs)
             }),
         ),
-        Change::Undoing { step, .. } => ("undoing", Some(*step), json!({})),
-        Change::Undone { step, end } => ("undone", Some(*step), json!({ "end": plain(end) })),
-        Change::UndoHalted => ("undo_halted", None, json!({})),
-        Change::CancelRequested { by, undo } => ("cancel_requested", None, json!({ "by": by, "undo": undo })),
+        Change::CancelRequested { by } => ("cancel_requested", None, json!({ "by": by })),
         Change::Finishing { outputs } => {
             ("finishing", None, json!({ "outputs": outputs.as_ref().map_or(Json::Null, map) }))
         }

@@ -2,6 +2,7 @@
 //!
 //! Shows, and changes nothing. A secret is shown as its reference in parameters, and as `***` elsewhere.
 
+mod awaits;
 mod history;
 mod plan;
 
@@ -15,7 +16,7 @@ use serde_json::Value as Json;
 pub use self::history::history_row;
 pub use self::plan::plan;
 
-use crate::api::{ErrorView, RunRow, RunView, StepView};
+use crate::api::{AwaitView, Awaited, ErrorView, RunRow, RunView, StepView};
 use crate::core::run::{Delay, Phase, Run, Skip, Step};
 use crate::id::{RunId, StepNo};
 
@@ -27,6 +28,7 @@ pub fn run_row(run: &Run, interrupted: bool) -> RunRow {
         status: status(run).to_owned(),
         interrupted: interrupted && !run.is_ended(),
         in_doubt: run.is_in_doubt(),
+        awaits: run.only_awaits(),
         created: run.created,
         ended: run.ended,
         by: run.by.clone(),
@@ -79,14 +81,16 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
     let node = run.node_of(no);
     let until = match &step.phase {
         Phase::Delayed { wall, .. } => Some(wall.to_string()),
+        Phase::Awaiting { .. } => awaits::until(run, no),
         _ => None,
     };
+    let awaits = awaits::view(run, no).map(Box::new);
     StepView {
         path: run.path(no),
         kind: node.kind.name().to_owned(),
         title: step.title.clone().or_else(|| node.title.as_ref().and_then(plain_text)),
         status: step.status(),
-        reason: reason(step),
+        reason: reason(step, awaits.as_deref()),
         attempts: step.attempts,
         handled: step.handled,
         outputs: json_map(&step.outputs),
@@ -94,6 +98,7 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
         started: step.started.as_ref().map(Timestamp::to_string),
         ended: step.ended.as_ref().map(Timestamp::to_string),
         until,
+        awaits,
         logs: (1..=step.grants.len()).map(|grant| log_path(logs, run.id, no, grant).display().to_string()).collect(),
     }
 }
@@ -103,12 +108,15 @@ pub fn log_path(logs: &Path, run: RunId, step: StepNo, grant: usize) -> PathBuf 
     logs.join(run.to_string()).join(format!("{}-{grant}.log", step.0))
 }
 
-fn reason(step: &Step) -> Option<String> {
+fn reason(step: &Step, awaits: Option<&AwaitView>) -> Option<String> {
     let text = match &step.phase {
         Phase::Ended { skip: Some(Skip::When), .. } => "when",
         Phase::Ended { skip: Some(Skip::Disabled), .. } => "disabled",
         Phase::Ended { skip: Some(Skip::Unreached), .. } => "unreached",
         Phase::InDoubt { why, .. } => why,
+        Phase::Awaiting { .. } => match &awaits?.what {
+            Awaited::Signal { .. } => "signal",
+        },
         Phase::Delayed { why: Delay::Wait, .. } => "wait",
         Phase::Delayed { why: Delay::Retry, .. } => "retry",
         Phase::Delayed { why: Delay::Until, .. } => "until",
@@ -169,18 +177,19 @@ fn in_order(run: &Run) -> Vec<StepNo> {
     for block in own.into_iter().flatten() {
         // `on_failure` and `finally` run again when a person retries the run.
         let visits = run.activations.numbered().filter(|(_, visit)| visit.owner.is_none() && visit.block == block);
-        left.extend(visits.flat_map(|(no, _)| run.visits_of(no)));
+        left.extend(visits.flat_map(|(no, _)| run.steps_of(no)));
     }
     left.reverse();
     while let Some(no) = left.pop() {
         order.push(no);
         let node = run.node_of(no);
-        let blocks: Vec<BlockId> = node.kind.blocks().into_iter().chain(node.handlers()).collect();
+        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
+        let blocks: Vec<BlockId> = node.kind.blocks().into_iter().chain(handlers).collect();
         let place = |inner: &u32| blocks.iter().position(|block| *block == run.activations[*inner].block);
         let mut inside = run.step(no).inner.clone();
         inside
             .sort_by_key(|inner| (place(inner), run.activations[*inner].item.as_ref().map(|item| item.index), *inner));
-        let steps: Vec<_> = inside.into_iter().flat_map(|inner| run.visits_of(inner)).collect();
+        let steps: Vec<_> = inside.into_iter().flat_map(|inner| run.steps_of(inner)).collect();
         left.extend(steps.into_iter().rev());
     }
     order

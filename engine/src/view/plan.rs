@@ -20,7 +20,8 @@ pub fn plan(graph: &Graph) -> Vec<PlanRow> {
             depth,
             tries: step.retry.iter().map(|retry| retry.attempts).max().unwrap_or(1),
         });
-        push(graph, step.kind.blocks().into_iter().chain(step.handlers()), depth + 1, &mut left);
+        let handlers = step.catch.iter().map(|entry| entry.block).chain(step.finally);
+        push(graph, step.kind.blocks().into_iter().chain(handlers), depth + 1, &mut left);
     }
     rows
 }

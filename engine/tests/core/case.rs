@@ -27,16 +27,11 @@ pub struct Case {
 }
 
 pub fn failure(kind: &str) -> Failure {
-    Failure { kind: kind.to_owned(), message: format!("it {kind}"), data: Value::Null, untouched: false }
+    Failure { kind: kind.to_owned(), message: format!("it {kind}"), data: Value::Null }
 }
 
 pub fn ok() -> Outcome {
     Outcome::Succeeded { outputs: Map::from([("exit_code".to_owned(), Value::Int(0))]) }
-}
-
-/// It never began.
-pub fn untouched() -> Outcome {
-    Outcome::Failed { error: failure("failed").untouched(), outputs: Map::new() }
 }
 
 pub fn failed() -> Outcome {
@@ -126,6 +121,7 @@ impl Case {
                     Value::Map(Map::from([("argv".to_owned(), Value::List(vec!["true".into()]))]))
                 }
                 Kind::WaitFor(Field::Const(value)) => value.clone(),
+                Kind::AwaitSignal(Field::Const(name)) => Value::Map(Map::from([("signal".to_owned(), name.clone())])),
                 Kind::Set(vars) => Value::Map(
                     vars.iter()
                         .filter_map(|(name, field)| match field {
@@ -165,7 +161,7 @@ impl Case {
         assert!(encode(&self.replica) == encode(&self.state), "replay gives another run: {}", self.line());
         let indexed = |state: &State| {
             let run = state.run(self.id).expect("the run");
-            let counted = (run.is_waiting(), run.is_in_doubt(), run.is_stuck_in_doubt(), state.is_at_rest());
+            let counted = (run.is_waiting(), run.is_in_doubt(), run.needs_a_word(), state.is_at_rest());
             (counted, state.next_due(), state.asking().collect::<Vec<_>>())
         };
         assert_eq!(indexed(&self.replica), indexed(&self.state), "{}", self.line());
@@ -190,7 +186,10 @@ impl Case {
             assert!(run.timers.is_empty() && run.questions.is_empty());
         } else {
             let goes_on = run.steps.iter().any(|step| {
-                matches!(step.phase, Phase::Running { .. } | Phase::Delayed { .. } | Phase::InDoubt { .. })
+                matches!(
+                    step.phase,
+                    Phase::Running { .. } | Phase::Delayed { .. } | Phase::InDoubt { .. } | Phase::Awaiting { .. }
+                )
             });
             assert!(goes_on, "an open run waits for something: {:#?}", self.statuses());
         }
@@ -238,17 +237,17 @@ impl Case {
     }
 
     pub fn cancel(&mut self) -> &mut Self {
-        self.try_cancel(false).expect("it can be cancelled");
+        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() })).expect("it can be cancelled");
         self
-    }
-
-    /// Cancels it, and perhaps has what was done undone.
-    pub fn try_cancel(&mut self, undo: bool) -> Result<(), Refused> {
-        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned(), undo }))
     }
 
     pub fn resolve(&mut self, path: &str, how: Resolution) -> Result<(), Refused> {
         self.command(Command::Run(self.id, Input::Resolve { step: path.to_owned(), how, by: "user:test".to_owned() }))
+    }
+
+    pub fn signal(&mut self, name: &str, payload: i64) -> Result<(), Refused> {
+        let (name, payload) = (name.to_owned(), Value::Int(payload));
+        self.command(Command::Run(self.id, Input::Signal { name, payload, by: "user:test".to_owned() }))
     }
 
     pub fn retry(&mut self) -> Result<(), Refused> {

@@ -26,7 +26,7 @@ fn once_waits_for_a_person() {
     case.report("a", unknown());
     assert_eq!(case.line(), "a in_doubt, b pending, side running", "other branches go on");
     case.ok("side");
-    assert!(case.run().is_stuck_in_doubt());
+    assert!(case.run().needs_a_word());
     assert_eq!(case.status(), "waiting");
     assert!(matches!(case.resolve("b", Resolution::Failed), Err(Refused::NotNow(_))));
     let outputs = Map::from([("id".to_owned(), Value::Int(7))]);

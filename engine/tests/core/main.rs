@@ -13,5 +13,5 @@ mod loops;
 mod random;
 mod retry_run;
 mod sequence;
+mod signals;
 mod timeouts;
-mod undo;

@@ -22,7 +22,6 @@ pub struct Step {
     pub on_error: OnError,
     pub catch: Vec<(bool, Vec<Step>)>,
     pub finally: Option<Vec<Step>>,
-    pub undo: Option<Vec<Step>>,
     pub outputs: bool,
     pub until: Option<u64>,
 }
@@ -34,6 +33,8 @@ pub enum What {
     Script,
     Set(&'static str, i64),
     Wait(u64),
+    /// For a signal with this name.
+    Signal(&'static str),
     Fail,
     Finish,
     Do(Vec<Step>),
@@ -58,7 +59,6 @@ pub fn step(name: &str, what: What) -> Step {
         on_error: OnError::Fail,
         catch: Vec::new(),
         finally: None,
-        undo: None,
         outputs: false,
         until: None,
     }
@@ -132,10 +132,6 @@ impl Step {
     }
     pub fn finally(mut self, steps: Vec<Step>) -> Self {
         self.finally = Some(steps);
-        self
-    }
-    pub fn undo(mut self, steps: Vec<Step>) -> Self {
-        self.undo = Some(steps);
         self
     }
     pub fn outputs(mut self) -> Self {
@@ -248,7 +244,6 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         on_error: step.on_error,
         catch: Vec::new(),
         finally: None,
-        undo: None,
         outputs: Vec::new(),
         env: Vec::new(),
         until: None,
@@ -262,6 +257,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         What::Script => Kind::Script(expr(graph, "1")),
         What::Set(name, value) => Kind::Set(vec![((*name).to_owned(), constant(Value::Int(*value)))]),
         What::Wait(ms) => Kind::WaitFor(constant(Value::Duration(Millis(*ms)))),
+        What::Signal(name) => Kind::AwaitSignal(constant((*name).into())),
         What::Fail => Kind::Fail { message: constant("on purpose".into()), kind: None, data: None },
         What::Finish => Kind::Finish { outputs: None },
         What::Do(steps) => Kind::Do(lower(graph, Some(id), Role::Do, steps)),
@@ -311,7 +307,6 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         })
         .collect();
     let finally = step.finally.as_ref().map(|steps| lower(graph, Some(id), Role::StepFinally, steps));
-    let undo = step.undo.as_ref().map(|steps| lower(graph, Some(id), Role::Undo, steps));
     let outputs = if step.outputs { vec![("declared".to_owned(), expr(graph, "1"))] } else { Vec::new() };
     let until = step.until.map(|every| Until { until: expr(graph, "true"), every: Millis(every) });
     let node = &mut graph.nodes[id.0 as usize];
@@ -320,7 +315,6 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
     node.retry = retry.into_iter().collect();
     node.catch = catch;
     node.finally = finally;
-    node.undo = undo;
     node.outputs = outputs;
     node.until = until;
     id

@@ -69,6 +69,10 @@ impl Request {
             },
         })
     }
+
+    pub(super) fn expects(&self, code: u16) -> bool {
+        self.expect.iter().any(|(low, high)| (*low..=*high).contains(&code))
+    }
 }
 
 fn url(input: &Map) -> Result<Url, Failure> {

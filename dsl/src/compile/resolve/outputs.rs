@@ -13,6 +13,7 @@ const COMMAND: &[&str] = &["stdout", "stderr", "exit_code", "lines", "json", "tr
 const HTTP: &[&str] = &["code", "headers", "body", "json", "truncated"];
 const SCRIPT: &[&str] = &["value"];
 const ROUNDS: &[&str] = &["rounds"];
+const SIGNAL: &[&str] = &["payload", "by"];
 
 /// The outputs of a `foreach`.
 fn of_items(foreach: &Foreach) -> Vec<&'static str> {
@@ -28,6 +29,7 @@ pub fn of_result(kind: &Kind) -> Vec<&str> {
         Kind::Script(_) => SCRIPT.to_vec(),
         Kind::Foreach(foreach) => of_items(foreach),
         Kind::Repeat(_) => ROUNDS.to_vec(),
+        Kind::AwaitSignal(_) => SIGNAL.to_vec(),
         Kind::Set(variables) => variables.iter().map(|(name, _)| name.as_str()).collect(),
         Kind::Assert { .. }
         | Kind::WaitFor(_)
@@ -68,6 +70,7 @@ impl<'a> Outputs<'a> {
             Kind::Exec(_) => (COMMAND.to_vec(), Vec::new(), true, false),
             Kind::Script(_) => (SCRIPT.to_vec(), Vec::new(), true, true),
             Kind::Http(_) => (HTTP.to_vec(), Vec::new(), false, false),
+            Kind::AwaitSignal(_) => (SIGNAL.to_vec(), Vec::new(), false, false),
             Kind::Set(variables) => {
                 (variables.iter().map(|(name, _)| name.as_str()).collect(), Vec::new(), false, false)
             }

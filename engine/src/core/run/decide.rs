@@ -46,8 +46,6 @@ pub enum Input {
     Cancel {
         /// Who.
         by: String,
-        /// Whether what was done is to be undone.
-        undo: bool,
     },
     /// A person says how a step in doubt goes on.
     Resolve {
@@ -55,6 +53,15 @@ pub enum Input {
         step: String,
         /// How.
         how: Resolution,
+        /// Who.
+        by: String,
+    },
+    /// Somebody sends a signal.
+    Signal {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        payload: Value,
         /// Who.
         by: String,
     },
@@ -101,8 +108,9 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Answered { step: None, question, answer } => turn.run_answered(question, answer),
         Input::Reported { step, token, outcome } => turn.reported(step, token, outcome)?,
         Input::Due => turn.due(),
-        Input::Cancel { by, undo } => turn.cancel(by, undo)?,
+        Input::Cancel { by } => turn.cancel(by)?,
         Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
+        Input::Signal { name, payload, by } => turn.signal(name, payload, by)?,
         Input::Retry { by } => turn.retry(by)?,
         Input::Restored => turn.restored()?,
         Input::Quarantine { why } => turn.emit(Change::Quarantined { why }),
@@ -115,8 +123,8 @@ impl Turn<'_> {
     /// Of a run that our own bug stopped, a person can only get rid.
     fn while_quarantined(&mut self, input: &Input, why: &str) -> Result<(), Refused> {
         match input {
-            Input::Cancel { by, .. } if !self.run.is_ended() => {
-                self.emit(Change::CancelRequested { by: by.clone(), undo: false });
+            Input::Cancel { by } if !self.run.is_ended() => {
+                self.emit(Change::CancelRequested { by: by.clone() });
                 let error = RunError::new("failed", format!("a bug in lockstep stopped this run: {why}"), "");
                 self.end_run(Some(Box::new(error)));
                 Ok(())
@@ -127,6 +135,7 @@ impl Turn<'_> {
             | Input::Due
             | Input::Cancel { .. }
             | Input::Resolve { .. }
+            | Input::Signal { .. }
             | Input::Retry { .. }
             | Input::Restored
             | Input::Quarantine { .. } => {
@@ -228,6 +237,7 @@ impl Turn<'_> {
                 let until = self.now.time.saturating_add(ahead);
                 self.emit(Change::Delayed { step, until, why: Delay::Wait });
             }
+            (Kind::AwaitSignal(_), Value::Map(input)) => self.await_signal(step, input),
             (Kind::Script(_), value) => {
                 let mut outputs = match &value {
                     Value::Map(map) => map.clone(),
@@ -263,6 +273,7 @@ impl Turn<'_> {
                 | Kind::Http(_)
                 | Kind::WaitFor(_)
                 | Kind::WaitUntil(_)
+                | Kind::AwaitSignal(_)
                 | Kind::Set(_)
                 | Kind::Assert { .. }
                 | Kind::Do(_)
@@ -406,7 +417,6 @@ pub(super) fn unfit(question: Question) -> Failure {
         kind: "invalid".to_owned(),
         message: format!("the value does not fit here ({question:?})"),
         data: Value::Null,
-        untouched: false,
     }
 }
 

@@ -11,26 +11,26 @@ mod foreach;
 mod kept;
 mod links;
 mod looping;
-mod need;
 mod path;
 mod record;
 mod reopen;
 mod repeat;
+mod signal;
 mod slab;
 mod state;
 mod step;
 mod stop;
 mod subject;
 mod turn;
-mod undo;
 
 pub use decide::{Answer, Input, Refused, decide};
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
 pub use record::{
-    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
+    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
 };
+pub use signal::Signal;
 pub use slab::Slab;
-pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer, Undoing};
+pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};
 pub use subject::Subject;

@@ -4,7 +4,7 @@
 //! `until`) has new steps and the old ones stay as history. Steps are numbered in the order in which they come to be;
 //! those of one activation stand side by side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use lockstep_dsl::graph::{BlockId, Graph, Kind, NodeId, Role};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::links::Links;
 use super::looping::Loop;
 use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
+use super::signal::Signal;
 use super::slab::Slab;
 use crate::id::{RunId, StepNo, Token};
 
@@ -25,7 +26,8 @@ pub type ActivationNo = u32;
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// [`Graph::hash`] of its definition.
+    /// [`Graph::hash`] of its definition; left out where the encoding stands beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
     /// The definition itself; not part of the encoding.
     #[serde(skip, default = "no_graph")]
@@ -75,21 +77,12 @@ pub struct Run {
     /// What is due when, in engine time.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub timers: BTreeSet<(u64, Timer)>,
+    /// Signals that no step has taken, by name, the oldest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signals: BTreeMap<String, VecDeque<Signal>>,
     /// Who asked for it to be cancelled, and how often: the second time cuts `finally` short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<(String, u32)>,
-    /// Whether who cancelled it asked for what was done to be undone.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub cancel_undoes: bool,
-    /// Steps with an `undo` whose effect began, in that order, and that are still to be undone if anything is.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub effects: Vec<StepNo>,
-    /// The step that is being undone because the run does not end well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undoing: Option<StepNo>,
-    /// Nothing further is undone: a person or the limit of time stopped it.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub undo_halted: bool,
     /// A `finish` step took effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finishing: Option<Finishing>,
@@ -125,8 +118,6 @@ pub enum RunStatus {
     Running,
     /// Its outputs are being computed.
     Outputs,
-    /// What was done is undone, step by step.
-    Undoing,
     /// Its `on_failure` runs.
     OnFailure,
     /// Its `finally` runs.
@@ -145,12 +136,9 @@ pub struct Activation {
     pub owner: Option<StepNo>,
     /// Its first step; the others follow in the order of the block.
     pub first: StepNo,
-    /// Steps that were visited again, by their place in the block, each with its last visit.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub again: BTreeMap<u32, StepNo>,
     /// How many of its steps have not ended.
     pub open: u32,
-    /// From 1: how often this block has run for this owner, visits of single steps of it counted too.
+    /// From 1: how often this block has run for this owner.
     pub visit: u32,
     /// Whether it still starts steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,9 +179,6 @@ pub struct Step {
     pub node: NodeId,
     /// The activation it belongs to.
     pub activation: ActivationNo,
-    /// Which visit of the step it is; 0 for the same as its activation.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub visit: u32,
     /// Its title, where that had to be worked out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -241,15 +226,6 @@ pub struct Step {
     /// The activations of its blocks, in the order in which they came to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<ActivationNo>,
-    /// What is undone before it is tried again, while that goes on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undoing: Option<Undoing>,
-    /// Whether its effect began and is still to be undone if anything is.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub noted: bool,
-    /// The variables that it saw when its effect began, for its `undo`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saw: Option<Box<Map>>,
     /// Its items or rounds, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looping: Option<Box<Loop>>,
@@ -259,16 +235,6 @@ pub struct Step {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
-}
-
-/// A block that undoes what was done in it before it begins again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Undoing {
-    /// The entry of its `retry` that is for its failure.
-    pub entry: u32,
-    /// The step that is being undone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub step: Option<StepNo>,
 }
 
 /// An attempt given to a worker.
@@ -308,6 +274,11 @@ pub enum Phase {
         /// What for.
         why: Delay,
     },
+    /// It waits for somebody outside the run to say something.
+    Awaiting {
+        /// Since when.
+        since: Timestamp,
+    },
     /// A block of its own runs: its steps, a handler, or its `finally`.
     Inside,
     /// The outcome of its last attempt is unknown.
@@ -335,8 +306,10 @@ pub(super) struct Tally {
     pub busy: u32,
     /// They wait for time.
     pub delayed: u32,
-    /// They wait for a person.
+    /// They wait for a person who knows what became of them.
     pub doubted: u32,
+    /// They wait for somebody outside the run.
+    pub awaiting: u32,
 }
 
 impl Tally {
@@ -371,6 +344,7 @@ impl Tally {
             Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => Some(&mut self.busy),
             Phase::Delayed { .. } => Some(&mut self.delayed),
             Phase::InDoubt { .. } => Some(&mut self.doubted),
+            Phase::Awaiting { .. } => Some(&mut self.awaiting),
             Phase::Pending | Phase::Inside | Phase::Ended { .. } => None,
         }
     }
@@ -419,8 +393,8 @@ impl Run {
 
     /// Whether the run is open and nothing in it runs: it waits for time or for a person.
     pub fn is_waiting(&self) -> bool {
-        let Tally { busy, delayed, doubted } = self.tally;
-        busy == 0 && delayed + doubted > 0 && !self.is_ended()
+        let Tally { busy, delayed, doubted, awaiting } = self.tally;
+        busy == 0 && delayed + doubted + awaiting > 0 && !self.is_ended()
     }
 
     /// Whether the run is open and the outcome of a step is in doubt.
@@ -428,16 +402,35 @@ impl Run {
         self.tally.doubted > 0 && !self.is_ended()
     }
 
-    /// Whether nothing happens to the run any more without a person.
+    /// Whether nothing happens to the run any more without a person, but that limits of time are reached.
     pub fn is_at_rest(&self) -> bool {
-        self.is_ended() || self.quarantined.is_some() || self.is_stuck_in_doubt()
+        self.is_ended() || self.quarantined.is_some() || self.needs_a_word()
     }
 
-    /// Whether the run is open and cannot go on until a person resolves a step in doubt: nothing runs and no time is
-    /// waited for.
-    pub fn is_stuck_in_doubt(&self) -> bool {
-        let Tally { busy, delayed, doubted } = self.tally;
-        !self.is_ended() && self.questions.is_empty() && doubted > 0 && busy + delayed == 0
+    /// Whether the run is open and cannot go on until somebody outside says something: nothing runs, and no time is waited
+    /// for but limits.
+    pub fn needs_a_word(&self) -> bool {
+        let Tally { busy, delayed, doubted, awaiting } = self.tally;
+        !self.is_ended() && self.questions.is_empty() && doubted + awaiting > 0 && busy + delayed == 0
+    }
+
+    /// Whether all that it cannot go on without is what somebody was expected to say, and nothing is in doubt.
+    pub fn only_awaits(&self) -> bool {
+        self.needs_a_word() && self.tally.doubted == 0 && self.quarantined.is_none()
+    }
+
+    /// The steps that wait for somebody outside the run, those first that have waited longest.
+    pub fn awaiting(&self) -> Vec<StepNo> {
+        if self.tally.awaiting == 0 {
+            return Vec::new();
+        }
+        let waiting = self.steps.numbered().filter_map(|(no, step)| match step.phase {
+            Phase::Awaiting { since } => Some((since, StepNo(no))),
+            _ => None,
+        });
+        let mut waiting: Vec<_> = waiting.collect();
+        waiting.sort_unstable();
+        waiting.into_iter().map(|(_, no)| no).collect()
     }
 
     /// The status as people and JSON read it.
@@ -458,28 +451,12 @@ impl Run {
         })
     }
 
-    /// The steps of an activation, each in its last visit, in the order of the block.
+    /// The steps of an activation.
     pub fn steps_of(&self, activation: ActivationNo) -> impl Iterator<Item = StepNo> + use<> {
         let activation = &self.activations[activation];
-        let count = u32::try_from(self.graph.block(activation.block).steps.len()).unwrap_or(0);
-        let (first, again) = (activation.first.0, activation.again.clone());
-        (0..count).map(move |place| again.get(&place).copied().unwrap_or(StepNo(first + place)))
-    }
-
-    /// Every visit of the steps of an activation, in the order of the block.
-    pub fn visits_of(&self, activation: ActivationNo) -> Vec<StepNo> {
-        if self.activations[activation].again.is_empty() {
-            return self.steps_of(activation).collect();
-        }
-        let all = self.steps.numbered().filter(|(_, step)| step.activation == activation);
-        let mut visits: Vec<StepNo> = all.map(|(no, _)| StepNo(no)).collect();
-        visits.sort_by_key(|no| (self.links.place(self.step(*no).node), *no));
-        visits
-    }
-
-    /// The last visit in an activation of a step of its block.
-    pub fn step_in(&self, activation: ActivationNo, node: NodeId) -> StepNo {
-        self.activations[activation].at(self.links.place(node))
+        let count = self.graph.block(activation.block).steps.len();
+        let first = activation.first.0;
+        (first..first + u32::try_from(count).unwrap_or(0)).map(StepNo)
     }
 
     /// What runs, or ran last, as the kind of a step: its own blocks without its handlers.
@@ -501,6 +478,7 @@ impl Run {
             | Kind::Assert { .. }
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::AwaitSignal(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. } => Vec::new(),
         }
@@ -534,7 +512,8 @@ impl Run {
             };
             *self.latest.get(&(owner, block))?
         };
-        Some(self.step_in(activation, node))
+        let first = self.activations[activation].first.0;
+        Some(StepNo(first + self.links.place(node)))
     }
 
     /// The activation whose variables a `set` step there sets: that of the nearest branch or loop body, else the runbook's
@@ -542,7 +521,7 @@ impl Run {
     pub fn vars_scope(&self, from: ActivationNo) -> ActivationNo {
         let branch = self.enclosing(from).find(|no| {
             let role = &self.graph.block(self.activations[*no].block).role;
-            matches!(role, Role::Branch(_) | Role::Round | Role::Item | Role::Undo)
+            matches!(role, Role::Branch(_) | Role::Round | Role::Item)
         });
         branch.or_else(|| self.latest.get(&(None, self.graph.main)).copied()).unwrap_or(from)
     }
@@ -552,25 +531,14 @@ impl Run {
         let mut vars = Map::new();
         let main = self.latest.get(&(None, self.graph.main)).copied();
         for no in from.into_iter().flat_map(|from| self.enclosing(from)).chain(main) {
-            let activation = &self.activations[no];
-            for (name, value) in &activation.vars {
+            for (name, value) in &self.activations[no].vars {
                 vars.entry(name.clone()).or_insert_with(|| value.clone());
-            }
-            if let (Role::Undo, Some(owner)) = (&self.graph.block(activation.block).role, activation.owner)
-                && let Some(saw) = &self.step(owner).saw
-            {
-                // What was set after the step that is undone is not seen.
-                for (name, value) in saw.as_ref() {
-                    vars.entry(name.clone()).or_insert_with(|| value.clone());
-                }
-                break;
             }
         }
         vars
     }
 
-    /// The error that `error` means in a place: that of the step whose handler this is, or for which something is undone,
-    /// else the run's.
+    /// The error that `error` means in a place: that of the step whose handler this is, else the run's.
     pub fn error_at(&self, from: Option<ActivationNo>) -> Option<&RunError> {
         from.into_iter()
             .flat_map(|from| self.enclosing(from))
@@ -578,18 +546,10 @@ impl Run {
                 let activation = &self.activations[no];
                 match (activation.owner, &self.graph.block(activation.block).role) {
                     (Some(owner), Role::Catch(_) | Role::StepFinally) => self.step(owner).error.as_deref(),
-                    (Some(owner), _) if self.step(owner).undoing.is_some() => self.step(owner).error.as_deref(),
                     _ => None,
                 }
             })
             .or(self.error.as_deref())
-    }
-}
-
-impl Activation {
-    /// The last visit of the step at this place in the block.
-    pub fn at(&self, place: u32) -> StepNo {
-        self.again.get(&place).copied().unwrap_or(StepNo(self.first.0 + place))
     }
 }
 
@@ -599,7 +559,6 @@ impl Step {
         Self {
             node,
             activation,
-            visit: 0,
             title: None,
             phase: Phase::Pending,
             missing,
@@ -616,9 +575,6 @@ impl Step {
             handler: None,
             finalised: false,
             inner: Vec::new(),
-            undoing: None,
-            noted: false,
-            saw: None,
             looping: None,
             started: None,
             ended: None,
@@ -631,7 +587,7 @@ impl Step {
             Phase::Pending => StepStatus::Pending,
             Phase::Asking(Question::When) => StepStatus::Ready,
             Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => StepStatus::Running,
-            Phase::Delayed { .. } => StepStatus::Waiting,
+            Phase::Delayed { .. } | Phase::Awaiting { .. } => StepStatus::Waiting,
             Phase::InDoubt { .. } => StepStatus::InDoubt,
             Phase::Ended { status, .. } => *status,
         }
@@ -647,8 +603,7 @@ impl Step {
             | StepStatus::Running
             | StepStatus::Waiting
             | StepStatus::InDoubt
-            | StepStatus::Cancelled
-            | StepStatus::Undone => false,
+            | StepStatus::Cancelled => false,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Turn<'_> {
             Phase::Running { stopping: None, .. } if cancel => self.emit(Change::Stopping { step, cause }),
             Phase::Asking(_) | Phase::InDoubt { .. } if cancel => self.stopped(step, cause),
             Phase::Delayed { why: Delay::Retry, .. } if !cancel => self.give_up_retry(step),
-            Phase::Delayed { .. } => self.stopped(step, cause),
+            Phase::Delayed { .. } | Phase::Awaiting { .. } => self.stopped(step, cause),
             Phase::Inside => self.stop_inside(step, cancel, cause),
             Phase::Running { .. }
             | Phase::Asking(_)
@@ -61,16 +61,13 @@ impl Turn<'_> {
     /// A block stops by stopping what is inside. Its own `finally` runs on; so does a handler, unless it is cancelled.
     fn stop_inside(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         let cut_short = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
-        if cancel && (cut_short || !self.run.cancel_undoes) {
-            self.stop_undo(step, cause);
-        }
         self.stop_items(step, cancel, cause);
         for no in self.inside(step) {
             let stops = match &self.run.graph.block(self.run.activations[no].block).role {
                 Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => true,
                 Role::Catch(_) => cancel,
                 Role::StepFinally => cancel && cut_short,
-                Role::Main | Role::OnFailure | Role::Finally | Role::Undo => false,
+                Role::Main | Role::OnFailure | Role::Finally => false,
             };
             if stops {
                 self.stop_activation(no, cancel, cause);
@@ -82,9 +79,10 @@ impl Turn<'_> {
     pub fn inside(&self, step: StepNo) -> Vec<ActivationNo> {
         let node = self.run.node_of(step);
         let blocks = node.kind.blocks();
+        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
         blocks
             .into_iter()
-            .chain(node.handlers())
+            .chain(handlers)
             .filter_map(|block| self.run.latest.get(&(Some(step), block)).copied())
             .filter(|no| self.run.activations[*no].open > 0)
             .collect()
@@ -95,18 +93,16 @@ impl Turn<'_> {
         match self.phase(step) {
             Phase::Running { .. } => self.emit(Change::Stopping { step, cause }),
             Phase::Inside => {
-                self.stop_undo(step, cause);
                 self.stop_items(step, true, cause);
                 for no in self.inside(step) {
-                    if self.run.graph.block(self.run.activations[no].block).role != Role::Undo {
-                        self.stop_activation(no, true, cause);
-                    }
+                    self.stop_activation(no, true, cause);
                 }
             }
             Phase::Pending
             | Phase::Asking(_)
             | Phase::Deciding
             | Phase::Delayed { .. }
+            | Phase::Awaiting { .. }
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => self.stopped(step, cause),
         }

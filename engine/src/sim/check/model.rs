@@ -59,8 +59,6 @@ pub enum Role {
     Catch,
     /// What comes last, in a step.
     StepFinally,
-    /// What takes back what a step did.
-    Undo,
 }
 
 impl Definition {
@@ -90,7 +88,6 @@ fn block(block: &Json) -> Option<Block> {
             "Finally" => Role::Finally,
             "Do" => Role::Body(None),
             "StepFinally" => Role::StepFinally,
-            "Undo" => Role::Undo,
             _ => return None,
         },
         Json::Object(role) => match role.iter().next()? {
@@ -128,14 +125,12 @@ pub enum Status {
     Skipped(bool),
     /// It was stopped.
     Cancelled,
-    /// What it did was taken back.
-    Undone,
 }
 
 impl Status {
     /// Whether it has ended.
     pub const fn is_end(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped(_) | Self::Cancelled | Self::Undone)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped(_) | Self::Cancelled)
     }
 
     /// As people are shown it.
@@ -150,7 +145,6 @@ impl Status {
             Self::Failed => "failed",
             Self::Skipped(_) => "skipped",
             Self::Cancelled => "cancelled",
-            Self::Undone => "undone",
         }
     }
 }
@@ -287,7 +281,6 @@ impl Run {
             Role::Catch => Some("catch"),
             Role::OnFailure => Some("on_failure"),
             Role::Finally | Role::StepFinally => Some("finally"),
-            Role::Undo => Some("undo"),
         };
         for part in part.into_iter().chain([self.node(step).name.as_str()]) {
             if !path.is_empty() {
@@ -330,7 +323,7 @@ impl Run {
                 let asks_when = record.text("question") == Some("when");
                 step.status = if asks_when { Status::Ready } else { Status::Running };
             }
-            "begin" => step.status = Status::Running,
+            "begin" | "take" => step.status = Status::Running,
             "skip" => step.status = Status::Skipped(record.text("why") == Some("unreached")),
             "go" => {
                 step.status = Status::Running;
@@ -360,6 +353,7 @@ impl Run {
                 step.retries += u64::from(record.text("why") == Some("retry"));
             }
             "doubt" => step.status = Status::InDoubt,
+            "await" => step.status = Status::Waiting,
             "solve" => {
                 step.status = Status::Running;
                 let how = record.body.get("how").cloned().and_then(tagged);

@@ -1,0 +1,56 @@
+//! What the verbs have in common by which a person or program tells a run what it waits for.
+
+use lockstep_dsl::value::Value;
+use lockstep_engine::api::Request;
+
+use super::one_run::OneRun;
+use crate::context::Context;
+use crate::ending::{Ending, Failure};
+use crate::follow::Follower;
+use crate::host::Session;
+use crate::{output, runtime};
+
+/// Says it. A run that nobody carries goes on here, and is followed.
+pub fn say(one: &OneRun, context: &Context, request: impl FnOnce(String) -> Request) -> Result<Ending, Failure> {
+    runtime::run(async {
+        let session = Session::open(context).await?;
+        let mut follower = Follower::new(context, session, one.json)?;
+        let id = follower.view(&one.run).await?.id;
+        follower.call(request(id.to_string())).await?;
+        if follower.is_host() {
+            return follower.follow(&[id]).await;
+        }
+        // Standard error may be gone; what was said is durable.
+        let _ = output::say(&format!(
+            "lockstep: run {id} goes on in another process; `{}` looks at it",
+            context.command(&format!("show {id}"))
+        ));
+        Ok(Ending::Succeeded)
+    })
+}
+
+/// `name=value`, the value as JSON where it is, else as text. `option` is how it was given.
+pub fn part(option: &str, text: &str) -> Result<(String, Value), Failure> {
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| Failure::usage(format!("`{option} {text}` names no value; write `{option} NAME=VALUE`")))?;
+    let value = serde_json::from_str(value).map_or_else(|_| Value::from(value), Value::from_json);
+    Ok((name.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_json_or_text() {
+        let value = |text: &str| part("-p", text).unwrap().1;
+        assert_eq!(value("bytes=1024"), Value::Int(1024));
+        assert_eq!(value("name=web-1"), Value::from("web-1"));
+        assert_eq!(value("id=\"7\""), Value::from("7"));
+        assert_eq!(value("all=[1,2]"), Value::List(vec![Value::Int(1), Value::Int(2)]));
+        assert_eq!(value("empty="), Value::from(""));
+        assert!(part("-p", "bytes").is_err());
+    }
+}
