@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     backup, bench, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run,
-    runs, show, signal,
+    runs, show, signal, test,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -39,7 +39,7 @@ Runs are named by any unique beginning of their id, or `last` for the newest.
 
 Exit codes:
   0   it was done, the run succeeded
-  1   the run failed
+  1   the run failed, or a case of `lockstep test`
   2   the runbook, the parameters or the command line are wrong; nothing ran
   3   the run is open still: it waits for somebody, is in doubt, or was left to be resumed
   4   the run was cancelled
@@ -82,6 +82,8 @@ pub enum Command {
     Run(run::Options),
     /// Find what is wrong with runbooks, without running anything.
     Check(check::Options),
+    /// Play the cases that runbooks are tested with, without touching anything.
+    Test(test::Options),
     /// Print the steps of a runbook and what they need.
     Graph(graph::Options),
     /// List runs, newest first.
@@ -120,6 +122,7 @@ impl Command {
         match self {
             Self::Run(options) => run::execute(options, context),
             Self::Check(options) => check::execute(options, context),
+            Self::Test(options) => test::execute(options, context),
             Self::Graph(options) => graph::execute(options, context),
             Self::Runs(options) => runs::execute(options, context),
             Self::Show(options) => show::execute(options, context),

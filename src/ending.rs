@@ -16,6 +16,8 @@ pub enum Ending {
     RunFailed,
     /// The run is open still: it waits for somebody, is in doubt, or was left to be resumed.
     StillOpen,
+    /// A case does not hold, or too little is covered.
+    TestFailed,
     /// The run was cancelled.
     RunCancelled,
     /// The data folder is out of order, and nothing is lost.
@@ -92,7 +94,7 @@ fn process_name(id: Option<u32>) -> String {
 pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
     match result {
         Ok(Ending::Succeeded) => 0,
-        Ok(Ending::RunFailed | Ending::OutOfOrder) => 1,
+        Ok(Ending::RunFailed | Ending::TestFailed | Ending::OutOfOrder) => 1,
         Err(
             Failure::Usage { .. }
             | Failure::Invalid(_)
@@ -132,7 +134,7 @@ impl Ending {
         let urgency = |ending| match ending {
             Self::Succeeded => 0,
             Self::RunCancelled => 1,
-            Self::RunFailed | Self::OutOfOrder => 2,
+            Self::RunFailed | Self::TestFailed | Self::OutOfOrder => 2,
             Self::StillOpen => 3,
             Self::Damaged => 4,
         };
@@ -232,6 +234,7 @@ mod tests {
             (Ok(Ending::Succeeded), 0),
             (Ok(Ending::RunFailed), 1),
             (Ok(Ending::OutOfOrder), 1),
+            (Ok(Ending::TestFailed), 1),
             (Ok(Ending::Damaged), 5),
             (Err(Failure::usage("")), 2),
             (Err(Failure::Invalid(String::new())), 2),

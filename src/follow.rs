@@ -231,7 +231,7 @@ impl<'a> Follower<'a> {
         self.cancel = Cancel::Asked { unanswered: open.len() };
         for run in open {
             let (caller, ears) = (self.session.caller(), self.ears.clone());
-            let request = Request::Cancel { run: run.to_string(), by: self.context.by.clone() };
+            let request = Request::Cancel { run: run.to_string(), by: self.context.by.clone(), undo: false };
             tokio::spawn(async move {
                 let result = match caller.call(&request).await {
                     Ok(Reply::Refused(refusal)) => Err(refusal.message),
@@ -292,7 +292,9 @@ impl<'a> Follower<'a> {
         for run in self.open_ids() {
             let Reply::Run(view) = self.session.call(Request::Show { run: run.to_string() }).await? else { continue };
             if view.cancelled_by.is_none() && view.ended.is_none() {
-                self.session.call(Request::Cancel { run: run.to_string(), by: self.context.by.clone() }).await?;
+                self.session
+                    .call(Request::Cancel { run: run.to_string(), by: self.context.by.clone(), undo: false })
+                    .await?;
             }
         }
         self.cancel = Cancel::Asked { unanswered: 0 };

@@ -17,6 +17,7 @@ mod params;
 mod runbook_file;
 mod runtime;
 mod secrets;
+mod testing;
 
 use std::io::stderr;
 use std::process::ExitCode;

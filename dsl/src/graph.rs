@@ -147,6 +147,8 @@ pub enum Role {
     Catch(u32),
     /// The owner's own `finally`.
     StepFinally,
+    /// The owner's `undo`.
+    Undo,
 }
 
 /// One step.
@@ -189,6 +191,9 @@ pub struct Node {
     /// Steps that run when this one ends, however.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finally: Option<BlockId>,
+    /// Steps that compensate what this one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<BlockId>,
     /// Declared outputs, computed over the result on success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<(String, ExprId)>,
@@ -200,6 +205,13 @@ pub struct Node {
     pub until: Option<Until>,
     /// Where the step stands in the file.
     pub at: Location,
+}
+
+impl Node {
+    /// The blocks of the step that are not what its kind does: `catch`, `finally`, `undo`, in this order.
+    pub fn handlers(&self) -> impl Iterator<Item = BlockId> + '_ {
+        self.catch.iter().map(|entry| entry.block).chain(self.finally).chain(self.undo)
+    }
 }
 
 /// What a step does.

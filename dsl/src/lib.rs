@@ -16,6 +16,7 @@ mod runbook;
 pub mod scalar;
 pub mod source;
 mod step;
+pub mod test_file;
 pub mod value;
 pub mod yaml;
 

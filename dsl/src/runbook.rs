@@ -120,6 +120,8 @@ pub struct Step {
     pub catch: Vec<Handler>,
     /// `finally`, with the place of its key.
     pub finally: Option<Spanned<BlockId>>,
+    /// `undo`, with the place of its key.
+    pub undo: Option<Spanned<BlockId>>,
     /// `outputs`.
     pub outputs: Vec<(Spanned<String>, ExprId)>,
     /// `env`.

@@ -67,6 +67,9 @@ pub enum Request {
         run: String,
         /// Who asks.
         by: String,
+        /// Whether what was done is undone.
+        #[serde(default)]
+        undo: bool,
     },
     /// Go on with a failed or cancelled run, keeping what succeeded.
     Retry {

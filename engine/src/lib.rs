@@ -15,6 +15,7 @@ pub mod host;
 pub mod id;
 pub mod limits;
 mod random;
+pub mod rehearsal;
 #[cfg(feature = "proof")]
 pub mod sim;
 pub mod store;

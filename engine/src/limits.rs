@@ -20,7 +20,7 @@ pub const MAX_UNHEARD_RUNS: usize = 64;
 /// Requests that wait for the engine's next turn; callers beyond it wait in line.
 pub const MAX_WAITING_CALLS: usize = 1_024;
 
-/// For `on_failure` and `finally` of a run together: time of their own, since the run's timeout may be why they run.
+/// For `undo`, `on_failure` and `finally` of a run together: time of their own, since the run's timeout may be why they run.
 pub const TAIL: Millis = Millis(10 * 60 * 1000);
 
 /// Repeats of an attempt whose outcome is unknown, where its effect allows repeats: a host that dies again and again must
@@ -103,7 +103,7 @@ pub const CLOSING_BASE_BYTES: u64 = 8 * 1024 * 1024;
 /// Milliseconds after a base that failed before the next is tried: mostly the disk is full.
 pub const BASE_RETRY_MS: u64 = 60_000;
 
-/// Runs that end while the journal is replayed before they are let go of.
+/// Runs that change while the journal is replayed before those that have ended are let go of.
 pub const MAX_REPLAYED_RUNS: usize = 10_000;
 
 /// Rows of a list of runs.
@@ -168,3 +168,7 @@ impl Threshold {
         Self { enter, leave: enter + enter / 4 }
     }
 }
+
+/// Turns of one rehearsal: some for each step of the longest run that is worth a test, so that one that goes round in
+/// circles is told within seconds.
+pub const MAX_REHEARSED_TURNS: u64 = 1_000_000;

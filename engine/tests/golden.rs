@@ -8,7 +8,7 @@ use lockstep_dsl::graph::{Block, BlockId, Graph, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
     Change, Delay, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
-    StepStatus, StopCause,
+    StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
@@ -47,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 37] = [
+const VARIANTS: [&str; 40] = [
     "Awaited",
     "Signalled",
     "Received",
@@ -76,6 +76,9 @@ const VARIANTS: [&str; 37] = [
     "LoopHalted",
     "LoopOver",
     "Ended",
+    "Undoing",
+    "Undone",
+    "UndoHalted",
     "CancelRequested",
     "Finishing",
     "Concluded",
@@ -122,6 +125,9 @@ fn variant(record: &Record) -> &'static str {
         Change::LoopHalted { .. } => "LoopHalted",
         Change::LoopOver { .. } => "LoopOver",
         Change::Ended { .. } => "Ended",
+        Change::Undoing { .. } => "Undoing",
+        Change::Undone { .. } => "Undone",
+        Change::UndoHalted => "UndoHalted",
         Change::CancelRequested { .. } => "CancelRequested",
         Change::Finishing { .. } => "Finishing",
         Change::Concluded { .. } => "Concluded",
@@ -156,13 +162,17 @@ fn samples() -> Vec<(String, Record)> {
         ("resolved-done".into(), resolved(Resolution::Done { outputs: map() })),
         ("resolved-failed".into(), resolved(Resolution::Failed)),
         ("resolved-rerun".into(), resolved(Resolution::Rerun)),
+        ("reported-untouched".into(), reported(Outcome::Failed { error: failure().untouched(), outputs: Map::new() })),
+        ("undoing".into(), Change::Undoing { step, entry: 1 }),
+        ("undo-halted".into(), Change::UndoHalted),
+        ("cancel-requested".into(), Change::CancelRequested { by: by.clone(), undo: false }),
+        ("cancel-requested-undo".into(), Change::CancelRequested { by: by.clone(), undo: true }),
         ("awaited".into(), Change::Awaited { step, input: map() }),
         (
             "signalled".into(),
             Change::Signalled { name: "deployed".to_owned(), payload: Value::Map(map()), by: by.clone() },
         ),
         ("received".into(), Change::Received { step }),
-        ("cancel-requested".into(), Change::CancelRequested { by: by.clone() }),
         ("finishing".into(), Change::Finishing { outputs: Some(map()) }),
         ("finishing-without".into(), Change::Finishing { outputs: None }),
         ("looped-list".into(), Change::Looped { step, items: Items::List(vec![Value::Int(1), Value::Null]) }),
@@ -204,6 +214,8 @@ fn samples() -> Vec<(String, Record)> {
         step,
         items: Items::File { path: "hosts.txt".to_owned(), form },
     }));
+    let undo_ends = [UndoEnd::Undone, UndoEnd::Failed, UndoEnd::Stopped];
+    changes.extend(named("undone", undo_ends, |end| Change::Undone { step, end }));
     let item_ends = [ItemEnd::Succeeded, ItemEnd::Failed, ItemEnd::Stopped];
     changes.extend(named("item-ended", item_ends, |end| Change::ItemEnded { step, activation: 7, end }));
     changes.extend(named("settled-stopped", STOPS, |cause| Change::Settled {
@@ -277,7 +289,12 @@ fn resolved(how: Resolution) -> Change {
 }
 
 fn failure() -> Failure {
-    Failure { kind: "failed".to_owned(), message: "exited with code 1".to_owned(), data: Value::Int(1) }
+    Failure {
+        kind: "failed".to_owned(),
+        message: "exited with code 1".to_owned(),
+        data: Value::Int(1),
+        untouched: false,
+    }
 }
 
 fn error() -> RunError {

@@ -160,7 +160,7 @@ finally:
     exec: ['true']
 ";
     let run = start(&engine, 3, runbook).await;
-    let cancel = Request::Cancel { run: run.to_string(), by: "user:ana".to_owned() };
+    let cancel = Request::Cancel { run: run.to_string(), by: "user:ana".to_owned(), undo: false };
     assert!(matches!(engine.call(cancel).await, Reply::Done));
     engine.idle().await;
     let view = show(&engine, run).await;
@@ -209,7 +209,7 @@ async fn what_cannot_be_done_is_said() {
     let engine = open(data.path()).await;
     let refusal = engine.watch("last", false).await.expect_err("there is no run");
     assert_eq!(refusal.kind, RefusalKind::Invalid);
-    let cancel = Request::Cancel { run: "zzz".to_owned(), by: "user:ana".to_owned() };
+    let cancel = Request::Cancel { run: "zzz".to_owned(), by: "user:ana".to_owned(), undo: false };
     assert!(matches!(engine.call(cancel).await, Reply::Refused(refusal) if refusal.kind == RefusalKind::Invalid));
     engine.close().await.expect("it closes");
     assert!(ReadOnly::open(data.path().join("nothing")).is_err());

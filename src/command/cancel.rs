@@ -15,6 +15,7 @@ Examples:
   lockstep cancel 06bq3v8zk7dm    its commands end by SIGTERM, or SIGKILL after their grace;
                                   then `finally` runs
   lockstep cancel last            a second time cuts `finally` short
+  lockstep cancel last --undo     what was done is undone before `finally`
 
 A run that was cut off is first taken up again, so that its `finally` runs here. Exits with 0 when
 the cancel is durable and, for a run that was taken up here, done.";
@@ -26,6 +27,9 @@ pub struct Options {
     /// Which run, and for whom.
     #[command(flatten)]
     one: OneRun,
+    /// Also undo what was done, as if the run had failed: newest first, by the steps' `undo`.
+    #[arg(long)]
+    undo: bool,
 }
 
 /// Cancels it.
@@ -34,7 +38,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         let session = Session::open(context).await?;
         let mut follower = Follower::new(context, session, options.one.json)?;
         let id = follower.view(&options.one.run).await?.id;
-        let request = Request::Cancel { run: id.to_string(), by: context.by.clone() };
+        let request = Request::Cancel { run: id.to_string(), by: context.by.clone(), undo: options.undo };
         follower.call(request).await?;
         // Standard error may be gone; the cancel stands.
         let _ = output::say(&format!("lockstep: cancelling run {id}"));

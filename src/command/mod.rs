@@ -18,6 +18,7 @@ pub mod run;
 pub mod runs;
 pub mod show;
 pub mod signal;
+pub mod test;
 mod word;
 
 use crate::context::Context;

@@ -14,8 +14,7 @@ use lockstep_dsl::graph::{Block, BlockId, Graph, Node, NodeId, Role};
 
 /// The blocks of a step in the order of the file: what it does, then its handlers.
 fn blocks_of(node: &Node) -> Vec<BlockId> {
-    let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
-    node.kind.blocks().into_iter().chain(handlers).collect()
+    node.kind.blocks().into_iter().chain(node.handlers()).collect()
 }
 
 /// The runbook's own blocks with their names.
@@ -36,6 +35,7 @@ fn block_name(block: &Block) -> String {
         Role::Round => "each round".to_owned(),
         Role::Item => "each item".to_owned(),
         Role::Catch(_) => "catch".to_owned(),
+        Role::Undo => "undo".to_owned(),
     }
 }
 

@@ -73,6 +73,7 @@ fn headline(story: &Story, end: &End, style: Style) -> String {
         (StepStatus::InDoubt, "in doubt"),
         (StepStatus::Waiting, "waiting"),
         (StepStatus::Cancelled, "cancelled"),
+        (StepStatus::Undone, "undone"),
         (StepStatus::Skipped, "skipped"),
     ]
     .into_iter()

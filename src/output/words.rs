@@ -14,7 +14,7 @@ pub fn tone(step: &StepView) -> Tone {
     match step.status {
         StepStatus::Pending | StepStatus::Ready | StepStatus::Skipped => Tone::Faint,
         StepStatus::Running => Tone::Busy,
-        StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled => Tone::Waiting,
+        StepStatus::Waiting | StepStatus::InDoubt | StepStatus::Cancelled | StepStatus::Undone => Tone::Waiting,
         StepStatus::Succeeded => Tone::Good,
         StepStatus::Failed if step.handled => Tone::Waiting,
         StepStatus::Failed => Tone::Bad,
@@ -41,6 +41,7 @@ pub fn detail(step: &StepView, tries: u32, now: Timestamp) -> String {
         StepStatus::Pending | StepStatus::Ready | StepStatus::Succeeded | StepStatus::Running => String::new(),
         StepStatus::Waiting => waiting(step, tries, now),
         StepStatus::InDoubt => step.reason.as_deref().map(harmless_line).unwrap_or_default(),
+        StepStatus::Undone => "undone".to_owned(),
         StepStatus::Failed | StepStatus::Cancelled => {
             let why = step.error.as_ref().map_or_else(|| reason(step), error);
             let last = if step.attempts > 1 { format!(" (attempt {})", step.attempts) } else { String::new() };

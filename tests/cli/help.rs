@@ -4,9 +4,10 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 18] = [
     "run",
     "check",
+    "test",
     "graph",
     "runs",
     "show",

@@ -12,3 +12,4 @@ mod resuming;
 mod run;
 mod storage;
 mod terminal;
+mod testing;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lockstep_dsl::compile::{FileContent, FileError, Files};
 use lockstep_dsl::diagnostic::{self, ALL, Color, Diagnostic};
-use lockstep_dsl::{limits, yaml};
+use lockstep_dsl::{limits, test_file, yaml};
 
 /// A case that is too large to be kept as a file: its name, and what makes its text.
 type Generated = (&'static str, fn() -> String);
@@ -47,7 +47,7 @@ fn every_case_prints_what_is_expected() {
     let mut different = Vec::new();
     for case in cases() {
         let printed = diagnostic::render(&check(&case), Color::Never, 100);
-        let expected = folder("tests/diagnostics").join(&case.name).with_extension("txt");
+        let expected = folder("tests/diagnostics").join(format!("{}.txt", case.name));
         if std::env::var_os("UPDATE_EXPECT").is_some() {
             fs::write(&expected, &printed).expect("the expected output can be written");
         }
@@ -113,19 +113,36 @@ struct Case {
 }
 
 impl Case {
+    /// Whether it is a file of tests, called `LSnnnn-what-it-shows.test.yaml`.
+    fn is_test(&self) -> bool {
+        self.name.split('.').nth(1) == Some("test")
+    }
+
     fn code(&self) -> &str {
         self.name.split('-').next().unwrap_or_default()
     }
 }
 
-/// What `check` has to say about the case: errors, or the warnings of a runbook that could run.
+/// What `check` has to say about the case: errors, or the warnings of a runbook that could run; what `test` has to say
+/// about one that is called `*.test.yaml` and tests `files/tested.yaml`.
 fn check(case: &Case) -> Vec<Diagnostic> {
+    if case.is_test() {
+        return check_test(case).unwrap_or_else(|diagnostics| diagnostics);
+    }
     let compiled = yaml::decode(&format!("{}.yaml", case.name), &case.content)
         .and_then(|source| lockstep_dsl::compile(&source, &Beside, &lockstep_stdlib::sandbox()));
     match compiled {
         Ok(compiled) => compiled.warnings,
         Err(diagnostics) => diagnostics,
     }
+}
+
+fn check_test(case: &Case) -> Result<Vec<Diagnostic>, Vec<Diagnostic>> {
+    let sandbox = lockstep_stdlib::sandbox();
+    let tested = fs::read(folder("tests/diagnostics/files/tested.yaml")).expect("there is a runbook to test");
+    let graph = lockstep_dsl::compile(&yaml::decode("tested.yaml", &tested)?, &Beside, &sandbox)?.graph;
+    let source = yaml::decode(&format!("{}.yaml", case.name), &case.content)?;
+    Ok(test_file::check(&test_file::read(&source, &sandbox)?, &source, &graph))
 }
 
 /// The files that cases name: those in `tests/diagnostics/files/`.

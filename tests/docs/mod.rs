@@ -9,6 +9,8 @@
 //! | `yaml error=LS0140` | it gives exactly this code |
 //! | `yaml fragment=steps` | a list of steps that compiles; `error=` and `warning=` as above |
 //! | `yaml params` | a file of parameters |
+//! | `yaml tests` | a file of tests that can be read |
+//! | `yaml fragment=acts` | what people do in a test |
 //! | `rhai` | every line `expression // => value` gives this value, `// => error: text` fails and says so |
 //! | `console` | every line that begins with `$ ` is typed into a shell, and prints what follows |
 //!
@@ -79,7 +81,9 @@ fn every_promise_in_the_documents_is_held_by_tests_that_exist() {
 fn the_documents_are_found_and_their_examples_too() {
     let documents = documents();
     let names: Vec<_> = documents.iter().map(Document::name).collect();
-    for name in ["README.md", "docs/language.md", "docs/operating.md", "docs/security.md", "docs/std.md"] {
+    for name in
+        ["README.md", "docs/language.md", "docs/operating.md", "docs/security.md", "docs/std.md", "docs/testing.md"]
+    {
         assert!(names.iter().any(|found| found == name), "{name} is not among {names:?}");
     }
     let examples = documents.iter().flat_map(|document| &document.blocks);

@@ -35,6 +35,9 @@ fn check_block(block: &Block, files: &Beside) -> Result<(), String> {
     if block.is("params") {
         return read_params(&block.text);
     }
+    if block.is("tests") || block.value("fragment") == Some("acts") {
+        return read_tests(block);
+    }
     let text = match block.value("fragment") {
         None => block.text.clone(),
         Some("steps") => whole(&format!("steps:\n{}", indented(&block.text)), &block.text),
@@ -87,6 +90,16 @@ fn indented(text: &str) -> String {
 fn read_params(text: &str) -> Result<(), String> {
     let source = yaml::decode("params.yaml", text.as_bytes()).map_err(|found| rendered(&found))?;
     param::read_file(&source).map(drop).map_err(|found| rendered(&found))
+}
+
+/// A file of tests; what a transcript does with it, that one shows. A list of acts is put into a case.
+fn read_tests(block: &Block) -> Result<(), String> {
+    let text = match block.value("fragment") {
+        None => block.text.clone(),
+        Some(_) => format!("test: a\ncases:\n- name: a\n{}  expect: {{ status: failed }}\n", indented(&block.text)),
+    };
+    let read = lockstep_dsl::test_file::read(&Source::new("example.test.yaml", text), &lockstep_stdlib::sandbox());
+    read.map(drop).map_err(|found| rendered(&found))
 }
 
 fn rendered(diagnostics: &[Diagnostic]) -> String {

@@ -4,7 +4,8 @@
 use crate::compile::lower::effects;
 use crate::compile::report::Report;
 use crate::diagnostic::Code;
-use crate::graph::{Effect, NodeId};
+use crate::graph::{Effect, NodeId, Role};
+use crate::runbook::Runbook;
 use crate::source::Span;
 
 use super::Case;
@@ -26,9 +27,11 @@ pub fn check(case: &Case, report: &mut Report) {
                 diagnostic.help("if it may be repeated, say so: `effect: idempotent`, or `pure` where it only looks"),
             );
         }
-        // A block that says `pure` while a step in it acts once says nothing about repeating that step.
-        let says_pure = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Pure);
-        let repeats_once = effect(id) == Effect::Once || (says_pure && holds_once(case, id, &effects));
+        // A block that says `pure` while a step in it acts once says nothing about repeating that step, and of one that
+        // says `once` itself nothing can be undone but by its own `undo`.
+        let may_repeat = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Idempotent);
+        let says_once = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Once) && step.undo.is_none();
+        let repeats_once = says_once || (!may_repeat && holds_once(case, id, &effects));
         if let Some(retry) = step.retry.as_ref().filter(|_| step.is_block())
             && repeats_once
             && retry.value.iter().any(|rule| rule.attempts > 1)
@@ -38,6 +41,7 @@ pub fn check(case: &Case, report: &mut Report) {
             report.push(
                 diagnostic
                     .help("retry the steps one by one, where a definite failure is known to have done nothing")
+                    .help("or say how what it did is taken back before the block begins again: `undo: [...]`")
                     .help("if the whole block may be repeated, say so: `effect: idempotent`"),
             );
         }
@@ -48,8 +52,21 @@ pub fn check(case: &Case, report: &mut Report) {
 /// Whether a step inside must run once.
 fn holds_once(case: &Case, id: NodeId, effects: &[Effect]) -> bool {
     case.book.steps().any(|(inner, step)| {
-        case.book.is_inside(inner, id) && step.is_acting() && effects[inner.0 as usize] == Effect::Once
+        let says_once = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Once);
+        let acts_once = step.is_acting() && effects[inner.0 as usize] == Effect::Once;
+        (acts_once || says_once) && is_repeated(case.book, inner, id)
     })
+}
+
+/// Whether a retry of a block repeats a step inside it that nothing undoes before, and nobody says that it may.
+fn is_repeated(book: &Runbook, inner: NodeId, block: NodeId) -> bool {
+    let between = || book.around(inner).take_while(|id| *id != block);
+    let is_undone = between().chain([block]).any(|id| book.step(id).undo.is_some());
+    let undoes = between().any(|id| book.block(book.step(id).block).role == Role::Undo);
+    let may_repeat = between()
+        .skip(1)
+        .any(|id| book.step(id).effect.as_ref().is_some_and(|effect| effect.value == Effect::Idempotent));
+    book.is_inside(inner, block) && !is_undone && !undoes && !may_repeat
 }
 
 /// Points at the step inside that must run once.
@@ -60,7 +77,7 @@ fn repeated(
     diagnostic: crate::diagnostic::Diagnostic,
 ) -> crate::diagnostic::Diagnostic {
     let inner = case.book.steps().find(|(inner, step)| {
-        case.book.is_inside(*inner, id) && step.is_acting() && effects[inner.0 as usize] == Effect::Once
+        step.is_acting() && effects[inner.0 as usize] == Effect::Once && is_repeated(case.book, *inner, id)
     });
     match inner {
         Some((inner, step)) => {

@@ -40,6 +40,9 @@ fn place(case: &Case, id: NodeId, step: &Step, report: &mut Report) {
             Role::Finally | Role::StepFinally => report
                 .at(Code::FINISH_TOO_LATE, step.span, "`finally` runs however things ended, and cannot change that")
                 .help("finish the run among its `steps`"),
+            Role::Undo => report
+                .at(Code::FINISH_TOO_LATE, step.span, "the run does not end well when something is undone, and `finish` cannot change that")
+                .help("finish the run among its `steps`"),
             Role::Main | Role::Do | Role::Case(_) | Role::Catch(_) => continue,
         };
         report.push(diagnostic);

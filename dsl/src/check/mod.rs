@@ -18,6 +18,7 @@ mod needs;
 mod order;
 mod secrets;
 mod timeouts;
+mod undo;
 mod until;
 mod unused;
 
@@ -62,6 +63,7 @@ pub fn all(case: &Case, report: &mut Report) {
     until::check(case, report);
     timeouts::check(case, report);
     handlers::check(case, report);
+    undo::check(case, report);
     finish::check(case, report);
     branches::check(case, report);
     conditions::check(case, report);

@@ -64,7 +64,9 @@ fn by_step(
             unguarded(case, id, read, report, || absence(case, read.step, common_block(case, reader, read.step)))
         }
         Relation::Perhaps => unguarded(case, id, read, report, || {
-            Some((place(case, read.step), "it may not have come to this step".to_owned()))
+            let own = book.is_inside(reader, read.step);
+            let reason = if own { "it may not have ended well" } else { "it may not have come to this step" };
+            Some((place(case, read.step), reason.to_owned()))
         }),
         Relation::Itself => {
             let diagnostic = report.at(Code::READS_ITSELF, read.span, format!("step `{label}` reads its own result"));

@@ -99,6 +99,7 @@ fn lower_step(
         on_error: step.on_error.map_or(OnError::Fail, |on_error| on_error.value),
         catch: step.catch.into_iter().map(|handler| Catch { when: handler.when, block: handler.block }).collect(),
         finally: step.finally.map(|block| block.value),
+        undo: step.undo.map(|block| block.value),
         outputs: unspanned(step.outputs),
         env,
         until: step.until.map(|until| Until { until: until.value, every }),
@@ -141,8 +142,10 @@ pub fn effects(book: &Runbook) -> Vec<Effect> {
     let mut effects: Vec<Effect> = book.steps.iter().map(own).collect();
     // A step stands behind the one that holds it, so from the back every step is done before its holder.
     for (index, step) in book.steps.iter().enumerate().rev() {
+        // What compensates a step is no part of what it does.
         if let Some(holder) = book.holder(step.block)
             && book.step(holder).effect.is_none()
+            && book.block(step.block).role != Role::Undo
         {
             let holder = holder.0 as usize;
             effects[holder] = effects[holder].max(effects[index]);
@@ -167,6 +170,7 @@ fn paths(book: &Runbook) -> Vec<String> {
             Role::Catch(0) => format!("{owner}/catch/{name}"),
             Role::Catch(index) => format!("{owner}/catch#{}/{name}", index + 1),
             Role::StepFinally => format!("{owner}/finally/{name}"),
+            Role::Undo => format!("{owner}/undo/{name}"),
         });
     }
     paths

@@ -153,6 +153,7 @@ codes! {
     CATCH_UNREACHABLE = 206, "a handler that is never reached";
     FINISH_IN_BRANCH = 207, "a run that is finished inside a branch";
     FINISH_TOO_LATE = 208, "a run that is finished after its end";
+    UNDO_TOO_LATE = 209, "an `undo` that never runs";
 
     IMPORT_NAME = 220, "an import that expressions cannot name";
     IMPORT_TWICE = 221, "two imports of one name";
@@ -194,6 +195,15 @@ EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     MODULE_STATEMENT = 309, "something other than functions in a module";
     TEMPLATE_UNCLOSED = 310, "an expression in text that is not closed";
     TEMPLATE_EMPTY = 311, "an expression in text that is missing";
+
+    // 400-449: files of tests
+    CASE_TWICE = 400, "two cases of one name";
+    EXPECTS_NOTHING = 401, "a case that cannot fail";
+    MOCK_NOT_NEEDED = 402, "a mock of a step that does nothing outside";
+    MOCK_FORM = 403, "an answer that does not fit the step";
+    OTHER_RUNBOOK = 404, "a test of another runbook";
+    PATH = 405, "a text that is no path of a step";
+    ACT_FORM = 406, "an act that is nothing or two things";
 
     // 900-999: warnings
     MAY_NOT_HAVE_RUN = 900, "an output of a step that may not have run";

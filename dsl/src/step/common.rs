@@ -42,6 +42,10 @@ impl Reader<'_> {
                     let block = self.block(value, "`finally`", Some(id), Role::StepFinally);
                     step.finally = block.map(|block| Spanned::new(block, key.span));
                 }
+                "undo" => {
+                    let block = self.block(value, "`undo`", Some(id), Role::Undo);
+                    step.undo = block.map(|block| Spanned::new(block, key.span));
+                }
                 "outputs" => step.outputs = self.expressions(value, "`outputs`", Place::Outputs),
                 "env" => step.env = self.texts(value, "`env`", Place::Env),
                 "until" => {

@@ -72,10 +72,9 @@ const COMMON: Keys = Keys {
     of: "a step",
     known: &[
         "id", "title", "when", "needs", "disabled", "effect", "retry", "timeout", "on_error", "catch", "finally",
-        "outputs", "env", "until", "every",
+        "outputs", "env", "until", "every", "undo",
     ],
     later: &[
-        ("undo", "compensate in a `catch` of the step or in the runbook's `on_failure`"),
         ("probe", "an unknown outcome is answered by a person with `lockstep resolve`"),
         ("lock", "take the lock in the command itself, for instance with `flock`"),
         ("target", "every step runs on this machine"),
@@ -256,6 +255,7 @@ pub const COMMON_INSIDE: &[(&str, &str)] = &[
     ("outputs", "`outputs` stands beside the kind, not inside it"),
     ("on_error", "`on_error` stands beside the kind, not inside it"),
     ("until", "`until` stands beside the kind, not inside it"),
+    ("undo", "`undo` stands beside the kind, not inside it"),
     ("every", "`every` stands beside the kind, not inside it"),
 ];
 
@@ -278,6 +278,7 @@ impl Step {
             on_error: None,
             catch: Vec::new(),
             finally: None,
+            undo: None,
             outputs: Vec::new(),
             env: Vec::new(),
             until: None,

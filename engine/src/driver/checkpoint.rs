@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::backing::Backing;
 use super::base::Occasion;
 use super::batch::Batch;
 use super::effect::Turn;
-use super::entry::RunEntry;
-use super::past::Summary;
+use super::past::{Span, Summary};
 use super::{Driver, Input};
-use crate::core::run::Record;
+use crate::core::run::{Record, Run};
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
@@ -27,6 +28,22 @@ pub(super) struct Dirty {
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
+}
+
+/// A run as a checkpoint holds it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kept {
+    /// Where its records are.
+    pub span: Span,
+    /// Its state.
+    pub run: Run,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Keep<'a> {
+    span: Span,
+    run: &'a Run,
 }
 
 /// Begins the keys of open runs, and of those that ended whose records are not all kept.
@@ -162,13 +179,12 @@ impl<B: Backing> Driver<B> {
     /// Brings what changed up to `lsn` into the image, and lets go of what it holds now. Nothing but the journal's
     /// record, which is to follow, makes the image believed.
     pub(super) fn store_state(&mut self, lsn: Lsn) -> Result<(u64, [u8; 32]), ImageError> {
-        let entries = self.changed_entries();
-        let stored = self.image.checkpoint(lsn, &entries)?;
+        let stored = self.image.checkpoint(lsn, &self.changed_entries())?;
         self.let_go();
         Ok(stored)
     }
 
-    fn changed_entries(&mut self) -> store::Dirty {
+    fn changed_entries(&self) -> store::Dirty {
         let mut entries = BTreeMap::new();
         for hash in &self.positions.touched {
             let used = self.positions.uses.contains_key(hash);
@@ -177,19 +193,12 @@ impl<B: Backing> Driver<B> {
             let place = self.positions.definitions.get(hash);
             entries.insert(key(PLACE_PREFIX, hash), place.map(encode));
         }
-        let oldest = self.log.oldest();
         for id in &self.dirty.runs {
-            // What waits is encoded once, to be kept so as well.
-            self.state.pack(*id);
-            let kept = self.state.kept(*id).or_else(|| self.interrupted.get_mut(id));
-            let (Some(kept), Some(span)) = (kept, self.positions.runs.get(id).copied()) else { continue };
-            let ended = kept.is_ended();
-            let summary = ended.then(|| encode(&Summary::of(&kept.look(), span)));
+            let (Some(run), Some(span)) = (self.run(*id), self.positions.runs.get(id).copied()) else { continue };
+            let summary = run.is_ended().then(|| encode(&Summary::of(&run, span)));
             // What is not all in the journal any more cannot be made again from it.
-            let keep = !ended || span.first < oldest;
-            let definition = keep.then(|| kept.definition().to_owned());
-            let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
-            entries.insert(run_key(*id), entry);
+            let keep = !run.is_ended() || span.first < self.log.oldest();
+            entries.insert(run_key(*id), keep.then(|| encode(&Keep { span, run: &run })));
             entries.insert(summary_key(&id.to_string()), summary);
         }
         entries.insert(NEEDS_KEY.to_vec(), Some(encode(&self.positions.needs)));
@@ -201,6 +210,8 @@ impl<B: Backing> Driver<B> {
         for id in std::mem::take(&mut self.dirty).runs {
             if self.state.release(id).is_some() {
                 self.positions.runs.remove(&id);
+            } else {
+                self.state.pack(id);
             }
         }
         for hash in std::mem::take(&mut self.positions.touched) {

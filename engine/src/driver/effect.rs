@@ -135,6 +135,9 @@ impl<B: Backing> Driver<B> {
                 | Change::LoopOver { .. }
                 | Change::Halted { .. }
                 | Change::Ended { .. }
+                | Change::Undoing { .. }
+                | Change::Undone { .. }
+                | Change::UndoHalted
                 | Change::CancelRequested { .. }
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
@@ -223,6 +226,8 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Received { step }
         | Change::Looped { step, .. }
         | Change::LoopOver { step }
+        | Change::Undoing { step, .. }
+        | Change::Undone { step, .. }
         | Change::Ended { step, .. } => Some(*step),
         Change::Started
         | Change::Signalled { .. }
@@ -231,6 +236,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::ItemEnded { .. }
         | Change::LoopHalted { .. }
         | Change::Halted { .. }
+        | Change::UndoHalted
         | Change::CancelRequested { .. }
         | Change::Finishing { .. }
         | Change::Concluded { .. }

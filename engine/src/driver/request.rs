@@ -44,7 +44,7 @@ impl<B: Backing> Driver<B> {
                 }
                 Ok(Reply::Done)
             }
-            Request::Cancel { run, by } => self.change_run(&run, Input::Cancel { by }, batch),
+            Request::Cancel { run, by, undo } => self.change_run(&run, Input::Cancel { by, undo }, batch),
             Request::Retry { run, by } => self.change_run(&run, Input::Retry { by }, batch),
             Request::Signal { run, name, payload, by } => {
                 check_signal(&name, &payload)?;

@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
     /// A value that does not fit, with its place in the file.
     pub fn invalid(&self, at: Option<Location>, message: &str) -> Stop {
         let message = self.located(at, message);
-        Stop::Failed(Failure { kind: "invalid".to_owned(), message, data: Value::Null })
+        Stop::Failed(Failure { kind: "invalid".to_owned(), message, data: Value::Null, untouched: false })
     }
 
     /// Where the first expression of a field stands, else the step itself.
@@ -111,7 +111,12 @@ impl<'a> Context<'a> {
             message.push_str("; ");
             message.push_str(help);
         }
-        Stop::Failed(Failure { kind: error.kind().to_owned(), message, data: error.data.unwrap_or_default() })
+        Stop::Failed(Failure {
+            kind: error.kind().to_owned(),
+            message,
+            data: error.data.unwrap_or_default(),
+            untouched: false,
+        })
     }
 
     fn located(&self, at: Option<Location>, message: &str) -> String {

@@ -57,7 +57,7 @@ fn list(context: &Context<'_>, value: Value, node: &Node) -> Result<Value, Stop>
         let message = format!(
             "the items have {bytes} bytes, and a value may have {OUTPUT_BYTES}: write them to a file and read that, with `in: {{ lines: … }}`"
         );
-        return Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null }));
+        return Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null, untouched: false }));
     }
     Ok(named("list", items))
 }

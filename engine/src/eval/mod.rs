@@ -98,6 +98,7 @@ impl Evaluator {
                 kind: "limit".to_owned(),
                 message: "the expression needs too many operations".to_owned(),
                 data: Value::Null,
+                untouched: false,
             }),
         }
     }
@@ -123,6 +124,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
         kind: "invalid".to_owned(),
         message: format!("step `{}` has no {question:?}", node.path),
         data: Value::Null,
+        untouched: false,
     };
     match question {
         Question::When => context.expr(node.when.ok_or_else(unasked)?),
@@ -216,5 +218,5 @@ fn within_limit(name: &str, value: Value) -> Result<Value, Stop> {
         return Ok(value);
     }
     let message = format!("`{name}` has {bytes} bytes, an output may have {OUTPUT_BYTES}: put large data into a file");
-    Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null }))
+    Err(Stop::Failed(Failure { kind: "limit".to_owned(), message, data: Value::Null, untouched: false }))
 }

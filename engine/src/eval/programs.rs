@@ -41,6 +41,7 @@ impl Programs {
             kind: "invalid".to_owned(),
             message: format!("{}:{}:{}: {error}", graph.file, error.location.line, error.location.column),
             data: Value::Null,
+            untouched: false,
         })?;
         if compiled.len() >= MAX_PROGRAMS {
             compiled.clear();

@@ -205,11 +205,11 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
     let status = step.map_or(unborn, crate::core::run::Step::status);
     for block in plan.kind.blocks() {
         let activation = no.and_then(|no| run.latest.get(&(Some(no), block)).copied());
-        let first = activation.map(|activation| run.activations[activation].first);
+        let activated = activation.map(|activation| &run.activations[activation]);
         let inner: BTreeMap<String, Branch<'a>> = (0..)
             .zip(&run.graph.block(block).steps)
             .map(|(place, inner)| {
-                let no = first.map(|first| StepNo(first.0 + place));
+                let no = activated.map(|activation| activation.at(place));
                 (run.graph.node(*inner).name.clone(), Branch::Names(view(run, *inner, no, inside_of(status))))
             })
             .collect();
@@ -232,7 +232,8 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
             | Role::Round
             | Role::Case(_)
             | Role::Catch(_)
-            | Role::StepFinally => names.extend(inner),
+            | Role::StepFinally
+            | Role::Undo => names.extend(inner),
         }
     }
     if !has_succeeded(run, no) {

@@ -124,7 +124,7 @@ impl Attempts {
 
     /// Reports an attempt that the workers never saw.
     fn not_begun(&mut self, run: RunId, token: Token, kind: &str, message: String) {
-        let error = Failure { kind: kind.to_owned(), message, data: Value::Null };
+        let error = Failure { kind: kind.to_owned(), message, data: Value::Null, untouched: true };
         self.running += 1;
         // The receiver is the service that calls this.
         let _ = self.ended.send(Ended { run, token, outcome: Outcome::Failed { error, outputs: Map::new() } });

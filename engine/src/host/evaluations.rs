@@ -93,5 +93,10 @@ impl Evaluations {
 }
 
 fn limit(message: &str) -> Failure {
-    Failure { kind: "limit".to_owned(), message: message.to_owned(), data: lockstep_dsl::value::Value::Null }
+    Failure {
+        kind: "limit".to_owned(),
+        message: message.to_owned(),
+        data: lockstep_dsl::value::Value::Null,
+        untouched: false,
+    }
 }

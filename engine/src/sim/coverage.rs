@@ -69,6 +69,9 @@ names!(
         Change::Resolved { .. } => "resolved",
         Change::Halted { .. } => "halted",
         Change::Ended { .. } => "ended",
+        Change::Undoing { .. } => "undoing",
+        Change::Undone { .. } => "undone",
+        Change::UndoHalted => "undo halted",
         Change::CancelRequested { .. } => "cancel requested",
         Change::Finishing { .. } => "finishing",
         Change::Concluded { .. } => "concluded",
@@ -108,6 +111,8 @@ names!(
 /// The grammar of random runbooks has no `foreach` and no `repeat` yet.
 const NO_LOOPS: &str = "random runbooks have no loops yet";
 
+/// Nor has it `undo`.
+const NO_UNDO: &str = "random runbooks undo nothing yet";
 /// Nor has it a step that waits for somebody.
 const NO_PEOPLE: &str = "random runbooks wait for nobody outside yet";
 
@@ -127,6 +132,9 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("round", NO_LOOPS),
     ("page", NO_LOOPS),
     ("read page", NO_LOOPS),
+    ("undoing", NO_UNDO),
+    ("undone", NO_UNDO),
+    ("undo halted", NO_UNDO),
     ("restored", "a world has one folder, which is never restored from a backup"),
 ];
 

@@ -303,7 +303,9 @@ pub fn one_run_is_found_among_others<L: ShardLog>(mut log: L, mut seal: impl FnM
     let mut expected = BTreeMap::<RunId, Vec<Frame>>::new();
     for round in 0..400_u32 {
         let runs = [run(round % 7), run(round / 40)];
-        let record = |run| encode(&Record::Changed { run, change: Change::CancelRequested { by: "x".repeat(700) } });
+        let record = |run| {
+            encode(&Record::Changed { run, change: Change::CancelRequested { by: "x".repeat(700), undo: false } })
+        };
         let first = Lsn(log.head().last.0 + 1);
         let frame = Frame { first, stamp: Stamp::default(), records: runs.into_iter().map(record).collect() };
         log.append(log.head().last, &frame).unwrap();

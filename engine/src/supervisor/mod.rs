@@ -58,7 +58,7 @@ use std::path::PathBuf;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use lockstep_dsl::value::{Map, Value};
+use lockstep_dsl::value::Map;
 use signal_hook::consts::SIGTERM as TERM;
 
 use self::limits::{ACKNOWLEDGE, FIRST_LOOK, HEAR, WRITE_AGAIN};
@@ -108,7 +108,7 @@ fn supervise(spool: &Spool) -> io::Result<()> {
     // Whoever ends this process in an orderly way, as a machine that is shut down does, asks for the command to be ended.
     signal_hook::low_level::pipe::register(TERM, stop.try_clone()?)?;
     if attend::asked(&stop) {
-        leave(spool, &Failure::new("cancelled", "stopped before the command was started").into(), &line);
+        leave(spool, &Failure::new("cancelled", "stopped before the command was started").untouched().into(), &line);
         return Ok(());
     }
     spool.mark_begun()?;
@@ -140,7 +140,9 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
     let masker = match Masker::new(mask.iter().map(String::as_str)) {
         Ok(masker) => masker,
         Err(error) => {
-            return Failure::new("limit", format!("cannot search for the secrets of the run: {error}")).into();
+            return Failure::new("limit", format!("cannot search for the secrets of the run: {error}"))
+                .untouched()
+                .into();
         }
     };
     let mut sink = Sink::silent(&task.log, &masker);
@@ -152,7 +154,7 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
     let process = match process::start(&launch) {
         Ok(process) => process,
         Err(error) => {
-            let mut failure = Failure::failed(masker.text(&error.to_string()));
+            let mut failure = Failure::failed(masker.text(&error.to_string())).untouched();
             sink.take(Stream::Stderr, failure.message.as_bytes());
             sink.end();
             failure.data = output::error_data(None, None, &Map::new());
@@ -175,22 +177,9 @@ fn conclude(spool: &Spool, status: io::Result<ExitStatus>, expect: &[i64], sink:
         Err(error) => return Outcome::Unknown { why: format!("the system lost track of the process: {error}") },
     };
     let mut outputs = output::outputs(stdout, stderr);
-    let code = status.code().map(i64::from);
-    outputs.insert("exit_code".to_owned(), code.map_or(Value::Null, Value::Int));
     let from_file = output::add_file(&spool.output(), masker, &mut outputs);
-
-    let signal = process::signal_name(status);
-    let mut error = match (code, &signal) {
-        (Some(code), _) if expect.contains(&code) => match from_file {
-            Ok(()) => return Outcome::Succeeded { outputs },
-            Err(failure) => failure,
-        },
-        (Some(code), _) => Failure::failed(format!("exit code {code}")),
-        (None, Some(signal)) => Failure::failed(format!("killed by {signal}")),
-        (None, None) => Failure::failed("the process ended without an exit code"),
-    };
-    error.data = output::error_data(code, signal, &outputs);
-    Outcome::Failed { error, outputs }
+    let end = output::Exit { code: status.code().map(i64::from), signal: process::signal_name(status) };
+    output::outcome(end, expect, outputs, from_file)
 }
 
 /// Writes down how the command ended, lets the engine know, and stays until that is durable.

@@ -99,7 +99,10 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
                 "status": status.name(), "handled": handled, "error": error(why.as_deref()), "outputs": map(outputs)
             }),
         ),
-        Change::CancelRequested { by } => ("cancel_requested", None, json!({ "by": by })),
+        Change::Undoing { step, .. } => ("undoing", Some(*step), json!({})),
+        Change::Undone { step, end } => ("undone", Some(*step), json!({ "end": plain(end) })),
+        Change::UndoHalted => ("undo_halted", None, json!({})),
+        Change::CancelRequested { by, undo } => ("cancel_requested", None, json!({ "by": by, "undo": undo })),
         Change::Finishing { outputs } => {
             ("finishing", None, json!({ "outputs": outputs.as_ref().map_or(Json::Null, map) }))
         }

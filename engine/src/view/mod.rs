@@ -177,19 +177,18 @@ fn in_order(run: &Run) -> Vec<StepNo> {
     for block in own.into_iter().flatten() {
         // `on_failure` and `finally` run again when a person retries the run.
         let visits = run.activations.numbered().filter(|(_, visit)| visit.owner.is_none() && visit.block == block);
-        left.extend(visits.flat_map(|(no, _)| run.steps_of(no)));
+        left.extend(visits.flat_map(|(no, _)| run.visits_of(no)));
     }
     left.reverse();
     while let Some(no) = left.pop() {
         order.push(no);
         let node = run.node_of(no);
-        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
-        let blocks: Vec<BlockId> = node.kind.blocks().into_iter().chain(handlers).collect();
+        let blocks: Vec<BlockId> = node.kind.blocks().into_iter().chain(node.handlers()).collect();
         let place = |inner: &u32| blocks.iter().position(|block| *block == run.activations[*inner].block);
         let mut inside = run.step(no).inner.clone();
         inside
             .sort_by_key(|inner| (place(inner), run.activations[*inner].item.as_ref().map(|item| item.index), *inner));
-        let steps: Vec<_> = inside.into_iter().flat_map(|inner| run.steps_of(inner)).collect();
+        let steps: Vec<_> = inside.into_iter().flat_map(|inner| run.visits_of(inner)).collect();
         left.extend(steps.into_iter().rev());
     }
     order

@@ -20,8 +20,7 @@ pub fn plan(graph: &Graph) -> Vec<PlanRow> {
             depth,
             tries: step.retry.iter().map(|retry| retry.attempts).max().unwrap_or(1),
         });
-        let handlers = step.catch.iter().map(|entry| entry.block).chain(step.finally);
-        push(graph, step.kind.blocks().into_iter().chain(handlers), depth + 1, &mut left);
+        push(graph, step.kind.blocks().into_iter().chain(step.handlers()), depth + 1, &mut left);
     }
     rows
 }

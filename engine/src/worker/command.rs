@@ -89,7 +89,7 @@ async fn run(launcher: &Launcher, attempt: &Attempt, stop: StopSignal, progress:
     let mut secrets = Secrets::of(attempt);
     let input = match Input::parse(&attempt.input, &mut secrets) {
         Ok(input) => input,
-        Err(failure) => return failure.into(),
+        Err(failure) => return failure.untouched().into(),
     };
     secrets.also_mask(&attempt.secrets);
     let spool = match absolute(&attempt.folder) {
@@ -222,14 +222,14 @@ async fn lost(attempt: &Attempt, why: &str) -> Outcome {
 fn refuse(attempt: &Attempt, secrets: &Secrets, mut failure: Failure, progress: OnProgress) -> Outcome {
     let masker = match secrets.masker() {
         Ok(masker) => masker,
-        Err(failure) => return failure.into(),
+        Err(failure) => return failure.untouched().into(),
     };
     failure.message = masker.text(&failure.message);
     let mut sink = Sink::new(&attempt.log, &masker, progress);
     sink.take(Stream::Stderr, failure.message.as_bytes());
     sink.end();
     failure.data = output::error_data(None, None, &Map::new());
-    failure.into()
+    failure.untouched().into()
 }
 
 /// Makes the attempt's folder and what is in it; gives what its supervisor is to be told.

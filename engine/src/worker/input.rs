@@ -12,7 +12,7 @@ use super::secret::Secrets;
 
 /// A command to run.
 #[derive(Debug)]
-pub(super) struct Input {
+pub(crate) struct Input {
     pub program: Program,
     pub cwd: Option<String>,
     /// The secrets in it are read.
@@ -25,7 +25,7 @@ pub(super) struct Input {
 
 /// What runs.
 #[derive(Debug)]
-pub(super) enum Program {
+pub(crate) enum Program {
     /// A script's text; `None` for `/bin/sh -eu`.
     Script { text: String, interpreter: Option<Vec<String>> },
     /// A script among the run's files; `None` for `/bin/sh -eu`.
@@ -36,7 +36,7 @@ pub(super) enum Program {
 
 impl Input {
     /// Reads the input of an attempt, and the secrets in it.
-    pub(super) fn parse(input: &Map, secrets: &mut Secrets) -> Result<Self, Failure> {
+    pub(crate) fn parse(input: &Map, secrets: &mut Secrets) -> Result<Self, Failure> {
         let command = Self {
             program: program(input)?,
             cwd: given(input, "cwd").map(|cwd| text("`cwd`", cwd)).transpose()?,

@@ -21,7 +21,7 @@ pub mod sink;
 
 mod encodings;
 mod follow;
-mod input;
+pub(crate) mod input;
 mod lines;
 mod recover;
 
@@ -69,6 +69,30 @@ pub struct Attempt {
     pub files: Option<PathBuf>,
 }
 
+impl Attempt {
+    /// The attempt with `***` in place of every secret: for who must see what it would do and must not read them.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let input = self.input.iter().map(|(name, value)| (name.clone(), masked(value))).collect();
+        Self { input, secrets: Vec::new(), environment: None, ..self.clone() }
+    }
+}
+
+fn masked(value: &Value) -> Value {
+    match value {
+        Value::Secret(_) => Value::from("***"),
+        Value::List(values) => Value::List(values.iter().map(masked).collect()),
+        Value::Map(map) => Value::Map(map.iter().map(|(name, value)| (name.clone(), masked(value))).collect()),
+        Value::Null
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::String(_)
+        | Value::Duration(_)
+        | Value::Time(_) => value.clone(),
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
@@ -101,12 +125,21 @@ pub struct Failure {
     /// What the kind knows: for commands `exit_code`, `signal`, `stderr`.
     #[serde(default)]
     pub data: Value,
+    /// Whether the attempt certainly changed nothing: it never began. What it was to do need not be undone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
 }
 
 impl Failure {
     /// A failure without data.
     pub fn new(kind: &str, message: impl Into<String>) -> Self {
-        Self { kind: kind.to_owned(), message: message.into(), data: Value::Null }
+        Self { kind: kind.to_owned(), message: message.into(), data: Value::Null, untouched: false }
+    }
+
+    /// The same of an attempt that never began.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        Self { untouched: true, ..self }
     }
 
     /// A certain failure that a retry may cure.

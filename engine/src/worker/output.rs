@@ -7,9 +7,9 @@ use std::path::Path;
 use lockstep_dsl::value::{Map, Value};
 use rustix::fs::OFlags;
 
-use super::Failure;
 use super::limits::{ERROR_STDERR_BYTES, OUTPUT_BYTES, OUTPUT_FILE_BYTES};
 use super::mask::Masker;
+use super::{Failure, Outcome};
 
 /// The last bytes of a stream.
 #[derive(Default)]
@@ -88,6 +88,32 @@ pub(crate) fn outputs(stdout: Tail, stderr: Tail) -> Map {
     outputs
 }
 
+/// How a process ended.
+pub(crate) struct Exit {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i64>,
+    /// The signal's name.
+    pub signal: Option<String>,
+}
+
+/// What the end of a command means: `expect` holds the exit codes that are a success, `from_file` is what came of
+/// `$LOCKSTEP_OUTPUT`.
+pub(crate) fn outcome(exit: Exit, expect: &[i64], mut outputs: Map, from_file: Result<(), Failure>) -> Outcome {
+    let Exit { code, signal } = exit;
+    outputs.insert("exit_code".to_owned(), code.map_or(Value::Null, Value::Int));
+    let mut error = match (code, &signal) {
+        (Some(code), _) if expect.contains(&code) => match from_file {
+            Ok(()) => return Outcome::Succeeded { outputs },
+            Err(failure) => failure,
+        },
+        (Some(code), _) => Failure::failed(format!("exit code {code}")),
+        (None, Some(signal)) => Failure::failed(format!("killed by {signal}")),
+        (None, None) => Failure::failed("the process ended without an exit code"),
+    };
+    error.data = error_data(code, signal, &outputs);
+    Outcome::Failed { error, outputs }
+}
+
 /// What an error of a command knows, beside what the command produced.
 pub(crate) fn error_data(exit_code: Option<i64>, signal: Option<String>, outputs: &Map) -> Value {
     let stderr = if let Some(Value::String(text)) = outputs.get("stderr") { text } else { "" };
@@ -113,6 +139,15 @@ pub(crate) fn add_file(path: &Path, masker: &Masker, outputs: &mut Map) -> Resul
     let Value::Map(map) = masker.value(Value::from_json(json)) else {
         return Err(wrong("holds no JSON object: its keys become outputs"));
     };
+    add(map, outputs)
+}
+
+/// Adds what a command gives by name.
+///
+/// # Errors
+/// `invalid` as for [`add_file`].
+pub(crate) fn add(map: Map, outputs: &mut Map) -> Result<(), Failure> {
+    let wrong = |why: &str| Failure::invalid(format!("`$LOCKSTEP_OUTPUT` {why}"));
     for (name, value) in &map {
         if ["stdout", "stderr", "exit_code", "lines", "json", "truncated"].contains(&name.as_str()) {
             return Err(wrong(&format!("sets `{name}`, which every command has already")));

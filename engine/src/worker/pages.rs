@@ -43,29 +43,49 @@ impl PageRead {
     /// # Errors
     /// The file cannot be read, was changed since its first page was, or does not hold what it should.
     pub fn read(&self) -> Answer {
-        let page = self.page().map_err(|why| Failure {
+        let page = self.open().and_then(|(file, identity, is_array)| {
+            let mut reader = BufReader::new(file);
+            reader.seek(SeekFrom::Start(self.at)).map_err(|error| said(&error))?;
+            self.page(reader, identity, is_array)
+        });
+        self.answer(page)
+    }
+
+    /// The page, as if the file held this text.
+    ///
+    /// # Errors
+    /// The text does not hold what it should.
+    pub fn read_text(&self, text: &str) -> Answer {
+        let from = usize::try_from(self.at).unwrap_or(usize::MAX);
+        let is_array = self.form == PageForm::Json && text.trim_start().starts_with('[');
+        let rest = text.as_bytes().get(from..).unwrap_or_default();
+        self.answer(self.page(rest, (text.len() as u64, 0), is_array))
+    }
+
+    fn answer(&self, page: Result<Page, String>) -> Answer {
+        let page = page.map_err(|why| Failure {
             kind: "invalid".to_owned(),
             message: format!("`{}`: {why}", self.path.display()),
             data: Value::Null,
+            untouched: false,
         })?;
         Ok(page.to_value())
     }
 
-    fn page(&self) -> Result<Page, String> {
+    /// The file, what it is, and whether a JSON array stands in it.
+    fn open(&self) -> Result<(File, (u64, i64), bool), String> {
         let mut file = File::open(&self.path).map_err(|error| said(&error))?;
         let identity = identity(&file)?;
         if self.identity.is_some_and(|before| before != identity) {
             return Err("was changed while its items were run; run over a copy of it".to_owned());
         }
         let is_array = self.form == PageForm::Json && begins_with_bracket(&mut file)?;
-        file.seek(SeekFrom::Start(self.at)).map_err(|error| said(&error))?;
-        let mut items = Items {
-            reader: BufReader::new(file),
-            at: self.at,
-            form: self.form,
-            columns: self.columns.clone(),
-            is_array,
-        };
+        Ok((file, identity, is_array))
+    }
+
+    /// The page that begins where the reader stands.
+    fn page(&self, reader: impl BufRead, identity: (u64, i64), is_array: bool) -> Result<Page, String> {
+        let mut items = Items { reader, at: self.at, form: self.form, columns: self.columns.clone(), is_array };
         let mut page = Page { items: Vec::new(), at: self.at, identity, columns: Vec::new(), last: false, count: None };
         while page.items.len() < MAX_PAGE_ITEMS && items.at - self.at < PAGE_BYTES as u64 {
             let Some(item) = items.next()? else {

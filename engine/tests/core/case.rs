@@ -27,11 +27,16 @@ pub struct Case {
 }
 
 pub fn failure(kind: &str) -> Failure {
-    Failure { kind: kind.to_owned(), message: format!("it {kind}"), data: Value::Null }
+    Failure { kind: kind.to_owned(), message: format!("it {kind}"), data: Value::Null, untouched: false }
 }
 
 pub fn ok() -> Outcome {
     Outcome::Succeeded { outputs: Map::from([("exit_code".to_owned(), Value::Int(0))]) }
+}
+
+/// It never began.
+pub fn untouched() -> Outcome {
+    Outcome::Failed { error: failure("failed").untouched(), outputs: Map::new() }
 }
 
 pub fn failed() -> Outcome {
@@ -237,8 +242,13 @@ impl Case {
     }
 
     pub fn cancel(&mut self) -> &mut Self {
-        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned() })).expect("it can be cancelled");
+        self.try_cancel(false).expect("it can be cancelled");
         self
+    }
+
+    /// Cancels it, and perhaps has what was done undone.
+    pub fn try_cancel(&mut self, undo: bool) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Cancel { by: "user:test".to_owned(), undo }))
     }
 
     pub fn resolve(&mut self, path: &str, how: Resolution) -> Result<(), Refused> {

@@ -15,3 +15,4 @@ mod retry_run;
 mod sequence;
 mod signals;
 mod timeouts;
+mod undo;

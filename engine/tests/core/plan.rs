@@ -22,6 +22,7 @@ pub struct Step {
     pub on_error: OnError,
     pub catch: Vec<(bool, Vec<Step>)>,
     pub finally: Option<Vec<Step>>,
+    pub undo: Option<Vec<Step>>,
     pub outputs: bool,
     pub until: Option<u64>,
 }
@@ -59,6 +60,7 @@ pub fn step(name: &str, what: What) -> Step {
         on_error: OnError::Fail,
         catch: Vec::new(),
         finally: None,
+        undo: None,
         outputs: false,
         until: None,
     }
@@ -132,6 +134,10 @@ impl Step {
     }
     pub fn finally(mut self, steps: Vec<Step>) -> Self {
         self.finally = Some(steps);
+        self
+    }
+    pub fn undo(mut self, steps: Vec<Step>) -> Self {
+        self.undo = Some(steps);
         self
     }
     pub fn outputs(mut self) -> Self {
@@ -244,6 +250,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         on_error: step.on_error,
         catch: Vec::new(),
         finally: None,
+        undo: None,
         outputs: Vec::new(),
         env: Vec::new(),
         until: None,
@@ -307,6 +314,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         })
         .collect();
     let finally = step.finally.as_ref().map(|steps| lower(graph, Some(id), Role::StepFinally, steps));
+    let undo = step.undo.as_ref().map(|steps| lower(graph, Some(id), Role::Undo, steps));
     let outputs = if step.outputs { vec![("declared".to_owned(), expr(graph, "1"))] } else { Vec::new() };
     let until = step.until.map(|every| Until { until: expr(graph, "true"), every: Millis(every) });
     let node = &mut graph.nodes[id.0 as usize];
@@ -315,6 +323,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
     node.retry = retry.into_iter().collect();
     node.catch = catch;
     node.finally = finally;
+    node.undo = undo;
     node.outputs = outputs;
     node.until = until;
     id

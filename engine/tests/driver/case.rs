@@ -232,7 +232,7 @@ impl Case {
 
     pub fn cancel(&mut self) -> Reply {
         let run = self.run.to_string();
-        self.ask(Request::Cancel { run, by: "user:ana".to_owned() })
+        self.ask(Request::Cancel { run, by: "user:ana".to_owned(), undo: false })
     }
 
     pub fn retry(&mut self) -> Reply {
@@ -432,6 +432,7 @@ fn outcome(does: &Does) -> Outcome {
                 kind: "failed".to_owned(),
                 message: format!("exited with code {code}"),
                 data: Value::Map(Map::from([("exit_code".to_owned(), Value::Int(*code))])),
+                untouched: false,
             },
             outputs: Map::from([("exit_code".to_owned(), Value::Int(*code))]),
         },

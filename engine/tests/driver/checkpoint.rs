@@ -139,7 +139,7 @@ fn a_request_that_is_refused_because_its_run_has_just_ended_does_not_lose_that_e
     case.turn([]);
     assert!(case.disk.image().load().is_some(), "the image has the run as it runs");
     let report = case.next_report();
-    let cancel = Request::Cancel { run: "last".to_owned(), by: "user:ana".to_owned() };
+    let cancel = Request::Cancel { run: "last".to_owned(), by: "user:ana".to_owned(), undo: false };
     case.turn([report, Input::Request { caller: Caller(77), request: cancel }]);
     assert!(matches!(case.replies.last(), Some(Reply::Refused(_))), "there is nothing left to cancel");
     assert_eq!(case.status(), "succeeded");

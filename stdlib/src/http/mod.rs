@@ -22,7 +22,9 @@ use lockstep_engine::worker::mask::Masker;
 use lockstep_engine::worker::secret::Secrets;
 use lockstep_engine::worker::sink::Sink;
 use lockstep_engine::worker::{Action, Attempt, Failure, OnProgress, Outcome, StopSignal, Stream};
-use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use reqwest::{Certificate, Client, ClientBuilder, Method, Response, StatusCode};
 
 use self::connection::{Connection, Watch};
@@ -102,23 +104,23 @@ impl Http {
         let mut secrets = Secrets::of(attempt);
         let request = match Request::parse(attempt, &mut secrets) {
             Ok(request) => request,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         secrets.also_mask(&attempt.secrets);
         let masker = match secrets.masker() {
             Ok(masker) => masker,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         let client = match self.client().await {
             Ok(client) => client,
-            Err(failure) => return failure.into(),
+            Err(failure) => return failure.untouched().into(),
         };
         if stop.is_asked() {
-            return Failure::new("cancelled", "stopped before the request was sent").into();
+            return Failure::new("cancelled", "stopped before the request was sent").untouched().into();
         }
         let mut sink = Sink::new(&attempt.log, &masker, progress);
         let answer = exchange(client, &request, attempt.once, &mut stop, &mut sink).await;
-        let outcome = conclude(answer, &request, attempt.once, &masker);
+        let outcome = conclude(answer, &request.expect, attempt.once, &masker);
         if let Outcome::Failed { error, .. } = &outcome {
             sink.take(Stream::Stderr, format!("{}\n", error.message).as_bytes());
         }
@@ -190,7 +192,8 @@ async fn follow(
             Some(target) if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) => target,
             _ => return read(response, sink).await,
         };
-        if request.expects(status.as_u16()) || (repeats && once) || !matches!(target.scheme(), "http" | "https") {
+        if is_in(&request.expect, status.as_u16()) || (repeats && once) || !matches!(target.scheme(), "http" | "https")
+        {
             return read(response, sink).await;
         }
         if !repeats && !matches!(method, Method::GET | Method::HEAD) {
@@ -219,7 +222,7 @@ async fn follow(
 
 fn no_answer(error: &reqwest::Error, certain: bool) -> NoAnswer {
     if certain {
-        return NoAnswer::Certain(Failure::failed(format!("no connection: {}", chain(error))));
+        return NoAnswer::Certain(Failure::failed(format!("no connection: {}", chain(error))).untouched());
     }
     let kind = if error.is_timeout() { "timeout" } else { "failed" };
     NoAnswer::Open(Failure::new(kind, format!("no answer: {}", chain(error))))
@@ -248,7 +251,7 @@ async fn read(mut response: Response, sink: &mut Sink) -> Result<Answer, NoAnswe
     }
 }
 
-fn conclude(answer: Result<Answer, NoAnswer>, request: &Request, once: bool, masker: &Masker) -> Outcome {
+fn conclude(answer: Result<Answer, NoAnswer>, expect: &[(u16, u16)], once: bool, masker: &Masker) -> Outcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoAnswer::Open(failure)) if once => return Outcome::Unknown { why: masker.text(&failure.message) },
@@ -260,7 +263,7 @@ fn conclude(answer: Result<Answer, NoAnswer>, request: &Request, once: bool, mas
     };
     let code = answer.status.as_u16();
     let (outputs, body) = outputs(&answer, masker);
-    if request.expects(code) {
+    if is_in(expect, code) {
         return Outcome::Succeeded { outputs };
     }
     if once && matches!(code, 502 | 504) {
@@ -276,6 +279,33 @@ fn conclude(answer: Result<Answer, NoAnswer>, request: &Request, once: bool, mas
     };
     let error = Failure { data: data(Some(code), &body), ..Failure::failed(message) };
     Outcome::Failed { error, outputs }
+}
+
+/// Whether a status code is in one of the ranges.
+fn is_in(ranges: &[(u16, u16)], code: u16) -> bool {
+    ranges.iter().any(|(low, high)| (*low..=*high).contains(&code))
+}
+
+/// The outcome of an attempt whose request was not sent, as if a server had answered so. What no request can be made of
+/// fails as it does when one is sent.
+pub fn answered(attempt: &Attempt, code: u16, headers: &[(String, String)], body: &str) -> Outcome {
+    let attempt = attempt.without_secrets();
+    let request = match Request::parse(&attempt, &mut Secrets::new()) {
+        Ok(request) => request,
+        Err(failure) => return failure.into(),
+    };
+    let field = |(name, value): &(String, String)| {
+        Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
+    };
+    let answer = Answer {
+        status: StatusCode::from_u16(code).unwrap_or_default(),
+        headers: headers.iter().filter_map(field).collect(),
+        body: body.as_bytes().to_vec(),
+    };
+    match Secrets::new().masker() {
+        Ok(masker) => conclude(Ok(answer), &request.expect, attempt.once, &masker),
+        Err(failure) => failure.into(),
+    }
 }
 
 /// `code`, `headers`, `body`, `json`; and the whole body as text.

@@ -69,10 +69,6 @@ impl Request {
             },
         })
     }
-
-    pub(super) fn expects(&self, code: u16) -> bool {
-        self.expect.iter().any(|(low, high)| (*low..=*high).contains(&code))
-    }
 }
 
 fn url(input: &Map) -> Result<Url, Failure> {

@@ -145,7 +145,7 @@ impl Resolver<'_, '_> {
                 "this is the runbook's own, and stands before all of its steps; write it at the step that needs it"
             }
             ("error", _) if !self.sees_error() => {
-                "there is an error only where one is handled: in `catch`, `on_failure`, `finally`, `until`, and the `when` of `retry`"
+                "there is an error only where one is handled: in `catch`, `undo`, `on_failure`, `finally`, `until`, and the `when` of `retry`"
             }
             ("run", _) if path(access).first() == Some(&"outcome") && !self.is_at_the_end() => {
                 return Some(
@@ -166,7 +166,7 @@ impl Resolver<'_, '_> {
         }
         let Owner::Step(step) = self.expr.owner else { return false };
         self.book.around(step).any(|id| match self.book.block(self.book.step(id).block).role {
-            Role::OnFailure | Role::Finally | Role::Catch(_) | Role::StepFinally => true,
+            Role::OnFailure | Role::Finally | Role::Catch(_) | Role::StepFinally | Role::Undo => true,
             Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => false,
         })
     }
@@ -245,7 +245,7 @@ impl Resolver<'_, '_> {
             Owner::Runbook | Owner::Param(_) => Vec::new(),
         };
         self.book.around(setter).map(|id| self.book.step(id).block).all(|block| {
-            !matches!(self.book.block(block).role, Role::Branch(_) | Role::Round | Role::Item)
+            !matches!(self.book.block(block).role, Role::Branch(_) | Role::Round | Role::Item | Role::Undo)
                 || own.contains(&block)
                 // The outputs of the `parallel` itself are how a branch hands its variables out.
                 || (self.expr.place.sees_inside() && self.book.holder(block).map(Owner::Step) == Some(self.expr.owner))
@@ -377,7 +377,7 @@ impl Resolver<'_, '_> {
             scopes.push(Scope::Block(block));
             match (&self.book.block(block).role, self.book.holder(block)) {
                 // What ends a block stands beside its steps and sees them as its own.
-                (Role::StepFinally | Role::Catch(_), Some(holder)) => scopes.push(Scope::Inside(holder)),
+                (Role::StepFinally | Role::Catch(_) | Role::Undo, Some(holder)) => scopes.push(Scope::Inside(holder)),
                 (Role::OnFailure | Role::Finally, _) => scopes.extend(self.book.main.map(Scope::Block)),
                 _ => {}
             }
@@ -468,7 +468,9 @@ impl Resolver<'_, '_> {
             match &self.book.block(self.book.step(id).block).role {
                 Role::Branch(branch) => names.push(branch.clone()),
                 Role::Do | Role::Case(_) | Role::Round | Role::Main => {}
-                Role::Item | Role::Catch(_) | Role::StepFinally | Role::OnFailure | Role::Finally => return None,
+                Role::Item | Role::Catch(_) | Role::StepFinally | Role::Undo | Role::OnFailure | Role::Finally => {
+                    return None;
+                }
             }
         }
         names.reverse();

@@ -70,6 +70,13 @@ impl Order {
         if reader == read {
             return Relation::Itself;
         }
+        if let Some(undo) = undo_around(book, reader)
+            && !book.around(read).any(|id| book.step(id).block == undo)
+        {
+            // It runs after everything else, whatever had come about by then; it stands where its step does.
+            let before = book.holder(undo).filter(|step| *step != read).map(|step| self.relation(book, step, read));
+            return if before == Some(Relation::Before) { Relation::Before } else { Relation::Perhaps };
+        }
         if book.is_inside(reader, read) {
             // What handles a failure, or runs at the end, sees the step that it belongs to.
             return match child_block(book, reader, read) {
@@ -140,6 +147,11 @@ impl Closure {
     }
 }
 
+/// The outermost `undo` that a step stands in.
+fn undo_around(book: &Runbook, step: NodeId) -> Option<BlockId> {
+    book.around(step).map(|id| book.step(id).block).filter(|block| book.block(*block).role == Role::Undo).last()
+}
+
 /// Both stand inside one step, in different blocks of it, or the read one directly around.
 fn within(book: &Runbook, around: NodeId, reader: NodeId, read: NodeId) -> Relation {
     match (child_block(book, reader, around), child_block(book, read, around)) {
@@ -165,7 +177,8 @@ fn apart(book: &Runbook, reader: NodeId) -> Relation {
         | Role::Round
         | Role::Item
         | Role::Catch(_)
-        | Role::StepFinally => Relation::Unknown,
+        | Role::StepFinally
+        | Role::Undo => Relation::Unknown,
     }
 }
 

@@ -12,7 +12,7 @@ use super::links::Links;
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, StepStatus, StopCause};
 use super::slab::Slab;
 use super::state::{
-    Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Tally, Timer, no_graph,
+    Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Tally, Timer, Undoing, no_graph,
 };
 use crate::clock::Stamp;
 use crate::fault::{self, Bug};
@@ -46,6 +46,10 @@ impl Run {
             signals: BTreeMap::new(),
             timers: BTreeSet::new(),
             cancel: None,
+            cancel_undoes: false,
+            effects: Vec::new(),
+            undoing: None,
+            undo_halted: false,
             finishing: None,
             outcome: None,
             error: None,
@@ -118,9 +122,11 @@ impl Run {
                 self.set_phase(no, Phase::Ended { status: *status, skip: None });
                 let step = self.step_mut(no);
                 step.handled = *handled;
-                if *status == StepStatus::Succeeded || *handled {
-                    step.looping = None;
+                let is_over = *status == StepStatus::Succeeded || *handled;
+                if is_over && !self.links.has_undo_inside(self.step(no).node) {
+                    self.step_mut(no).looping = None;
                 }
+                let step = self.step_mut(no);
                 step.outputs.extend(outputs.clone());
                 if error.is_some() {
                     step.error.clone_from(error);
@@ -128,9 +134,16 @@ impl Run {
                 self.count_failure(no);
                 self.close(no, at);
             }
-            Change::CancelRequested { by } => {
+            Change::Undoing { step, entry } => {
+                self.set_phase(*step, Phase::Inside);
+                self.step_mut(*step).undoing = Some(Undoing { entry: *entry, step: None });
+            }
+            Change::Undone { step, end } => self.end_undo(*step, *end),
+            Change::UndoHalted => self.undo_halted = true,
+            Change::CancelRequested { by, undo } => {
                 let times = self.cancel.as_ref().map_or(0, |(_, times)| *times);
                 self.cancel = Some((by.clone(), times + 1));
+                self.cancel_undoes |= undo;
             }
             Change::Finishing { outputs } => self.finishing = Some(Finishing { outputs: outputs.clone() }),
             Change::Concluded { outcome, error, outputs } => {
@@ -220,7 +233,7 @@ impl Run {
         let no = if let (Role::Round, Some(owner)) = (&plan.role, owner) {
             self.add_round(block, owner, last)
         } else {
-            let visit = last.map_or(1, |last| self.activations[last].visit + 1);
+            let visit = last.map_or(1, |last| self.last_visit(last) + 1);
             self.add_activation(block, owner, visit)
         };
         self.latest.insert((owner, block), no);
@@ -247,10 +260,20 @@ impl Run {
                 self.disarm(Timer::Total(owner));
                 self.step_mut(owner).handler = Some(no);
             }
+            (Role::Undo, Some(owner)) => self.begin_undo(owner, at),
             (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),
             (Role::Finally, None) => self.begin_tail(RunStatus::Finally, at),
             (Role::Main | Role::Item, _)
-            | (Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Catch(_) | Role::StepFinally, None)
+            | (
+                Role::Do
+                | Role::Branch(_)
+                | Role::Case(_)
+                | Role::Round
+                | Role::Catch(_)
+                | Role::StepFinally
+                | Role::Undo,
+                None,
+            )
             | (Role::OnFailure | Role::Finally, Some(_)) => {}
         }
     }
@@ -263,6 +286,7 @@ impl Run {
             block,
             owner,
             first: StepNo(self.steps.next()),
+            again: BTreeMap::new(),
             open: u32::try_from(plan.steps.len()).expect("a block has fewer than 2^32 steps"),
             visit,
             halt: None,
@@ -288,7 +312,7 @@ impl Run {
         }
     }
 
-    fn begin_tail(&mut self, status: RunStatus, at: Stamp) {
+    pub(super) fn begin_tail(&mut self, status: RunStatus, at: Stamp) {
         self.status = status;
         if !self.armed.contains_key(&Timer::Tail) {
             self.arm(at.time.saturating_add(TAIL.0), Timer::Tail);
@@ -308,6 +332,7 @@ impl Run {
         if let Some(limit) = self.node_of(no).timeout.attempt {
             self.arm(at.time.saturating_add(limit.0), Timer::Attempt(no));
         }
+        self.note_effect(no);
     }
 
     fn note_stop(&mut self, no: StepNo, cause: StopCause) {
@@ -340,9 +365,13 @@ impl Run {
                 step.attempts += u32::from(!fault::planted(Bug::TriesNotCounted));
                 step.lost = 0;
                 step.outputs.clone_from(outputs);
+                let untouched = error.untouched && step.grants.len() == 1;
                 let error = Box::new(RunError::of(error, path, step.attempts));
                 step.error = Some(error.clone());
                 step.result = Some(Settlement::Failed { error });
+                if untouched {
+                    self.take_back_effect(no);
+                }
             }
             Outcome::Unknown { .. } => {
                 step.lost += 1;
@@ -355,6 +384,7 @@ impl Run {
         self.disarm(Timer::Attempt(no));
         self.set_phase(no, Phase::Deciding);
         let acting = self.node_of(no).kind.is_acting();
+        let has_blocks = !self.node_of(no).kind.blocks().is_empty();
         let is_set = matches!(self.node_of(no).kind, Kind::Set(_));
         let step = self.step_mut(no);
         let first = step.result.is_none();
@@ -376,6 +406,9 @@ impl Run {
                 }
                 step.error = None;
                 step.result = Some(Settlement::Done { outputs: Map::new() });
+                if first && !acting && !has_blocks {
+                    self.note_effect(no);
+                }
                 if is_set {
                     let scope = self.vars_scope(self.step(no).activation);
                     self.activations[scope].vars.extend(outputs.clone());
@@ -434,13 +467,17 @@ impl Run {
     }
 
     fn halt(&mut self, no: u32, cancel: bool, cause: StopCause) {
+        let undoes_run = self.status == RunStatus::Undoing && self.undo_of_run() == Some(no);
         let activation = &mut self.activations[no];
         match &mut activation.halt {
             Some(halt) if halt.cancel || !cancel => {}
             halt => *halt = Some(Halt { cancel, cause }),
         }
         let owner = activation.owner;
+        // Where a block's limit ended what undoes the steps in it, the limit is the block's.
+        let owner = owner.map(|owner| self.undone_for(owner).unwrap_or(owner));
         match (cause, owner) {
+            (StopCause::Timeout, Some(_)) if undoes_run => self.disarm(Timer::Tail),
             (StopCause::Timeout, Some(owner)) => self.disarm(Timer::Attempt(owner)),
             (StopCause::Total, Some(owner)) => self.disarm(Timer::Total(owner)),
             (StopCause::Timeout, None) => self.disarm(Timer::Tail),
@@ -486,13 +523,9 @@ impl Run {
         step.ended = Some(at.wall);
         step.input = Map::new();
         step.result = None;
-        let (node, activation) = (step.node, step.activation);
-        let activation = &mut self.activations[activation];
-        activation.open -= 1;
-        let first = activation.first.0;
-        let links = Arc::clone(&self.links);
-        for dependent in links.dependents(node) {
-            self.step_mut(StepNo(first + links.place(*dependent))).missing -= 1;
-        }
+        step.undoing = None;
+        let activation = step.activation;
+        self.activations[activation].open -= 1;
+        self.count_need(no);
     }
 }

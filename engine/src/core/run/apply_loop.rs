@@ -71,8 +71,7 @@ impl Run {
         if let (ItemEnd::Failed, Some((order, error))) = (end, error) {
             items.note_error(order, error);
         }
-        let spare = items.spare();
-        self.let_go(owner, spare);
+        self.let_go_of_spare(owner);
     }
 
     /// What an item that ended well gave: the outputs of its last step, `()` where that did not run.
@@ -131,15 +130,24 @@ impl Run {
         let (index, visit) = (rounds.next, rounds.visit);
         rounds.next += 1;
         rounds.kept.extend(last);
-        let spare = rounds.spare();
         // Variables that a round sets are there in the next one.
         let vars = last.filter(|_| index > 0).map(|last| self.activations[last].vars.clone());
-        self.let_go(owner, spare);
+        self.let_go_of_spare(owner);
         let no = self.add_activation(block, Some(owner), visit);
         let activation = &mut self.activations[no];
         activation.item = Some(Item { index, value: Value::Null });
         activation.vars = vars.unwrap_or_default();
         no
+    }
+
+    /// Forgets the oldest items or rounds that ended well, unless something in them may have to be undone.
+    fn let_go_of_spare(&mut self, owner: StepNo) {
+        let node = self.step(owner).node;
+        let is_replaced = self.graph.node(node).undo.is_some();
+        if is_replaced || !self.links.has_undo_inside(node) {
+            let spare = self.looping_mut(owner).spare();
+            self.let_go(owner, spare);
+        }
     }
 
     /// Forgets activations of a step, with all that is inside them.
@@ -153,7 +161,7 @@ impl Run {
             if !activations.insert(no) {
                 continue;
             }
-            for step in self.steps_of(no) {
+            for step in self.visits_of(no) {
                 steps.insert(step.0);
                 let Step { phase, inner, .. } = &self.steps[step.0];
                 self.tally.let_go(phase);
@@ -184,6 +192,7 @@ impl Step {
     /// What it does begins again from the beginning.
     pub(super) fn begin_anew(&mut self) {
         self.result = None;
+        self.undoing = None;
         if let Some(items) = &mut self.looping {
             **items = Loop::begun(Some(&*items));
         }

@@ -27,10 +27,7 @@ impl Turn<'_> {
         for step in steps.into_iter().rev() {
             match self.phase(step) {
                 Phase::Pending if self.run.step(step).missing == 0 => self.push(Work::Ready(step)),
-                Phase::Inside if matches!(self.run.node_of(step).kind, Kind::Foreach(_)) => {
-                    self.push(Work::Items(step));
-                }
-                Phase::Inside => self.run.bodies(step).into_iter().for_each(|inner| self.enter(inner)),
+                Phase::Inside if self.run.step(step).missing == 0 => self.enter_again(step),
                 Phase::Pending
                 | Phase::Asking(_)
                 | Phase::Deciding
@@ -38,8 +35,18 @@ impl Turn<'_> {
                 | Phase::Delayed { .. }
                 | Phase::Awaiting { .. }
                 | Phase::InDoubt { .. }
+                | Phase::Inside
                 | Phase::Ended { .. } => {}
             }
+        }
+    }
+
+    /// A step that was opened again goes on inside.
+    pub fn enter_again(&mut self, step: StepNo) {
+        if matches!(self.run.node_of(step).kind, Kind::Foreach(_)) {
+            self.push(Work::Items(step));
+        } else {
+            self.run.bodies(step).into_iter().for_each(|inner| self.enter(inner));
         }
     }
 
@@ -60,6 +67,7 @@ impl Turn<'_> {
             (Role::Item, Some(owner)) => self.item_over(owner, no),
             (Role::Catch(_), Some(owner)) => self.handler_over(owner, no),
             (Role::StepFinally, Some(owner)) => self.step_finally_over(owner, no),
+            (Role::Undo, Some(owner)) => self.undo_over(owner, no),
             (
                 Role::Do
                 | Role::Branch(_)
@@ -67,7 +75,8 @@ impl Turn<'_> {
                 | Role::Round
                 | Role::Item
                 | Role::Catch(_)
-                | Role::StepFinally,
+                | Role::StepFinally
+                | Role::Undo,
                 None,
             ) => {
                 unreachable!("only the runbook's own blocks have no owner")
@@ -140,8 +149,9 @@ impl Turn<'_> {
     pub fn called_off(&self, step: StepNo) -> Option<StopCause> {
         let activation = self.run.step(step).activation;
         let mut around = self.run.enclosing(activation).map(|no| &self.run.activations[no]);
-        let comes_last = around
-            .any(|activation| matches!(self.run.graph.block(activation.block).role, Role::Finally | Role::StepFinally));
+        let comes_last = around.any(|activation| {
+            matches!(self.run.graph.block(activation.block).role, Role::Finally | Role::StepFinally | Role::Undo)
+        });
         if self.run.cancel.is_some() && !comes_last {
             return Some(StopCause::Cancel);
         }

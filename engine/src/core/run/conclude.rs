@@ -58,8 +58,22 @@ impl Turn<'_> {
     /// How the run ends is known; what still comes is `on_failure` and `finally`.
     fn conclude(&mut self, outcome: RunOutcome, error: Option<RunError>, outputs: Map) {
         self.emit(Change::Concluded { outcome, error: error.map(Box::new), outputs });
+        let undoes = match outcome {
+            RunOutcome::Failed => true,
+            RunOutcome::Cancelled => self.run.cancel_undoes,
+            RunOutcome::Succeeded => false,
+        };
+        if undoes {
+            self.undo_run();
+        } else {
+            self.after_undo();
+        }
+    }
+
+    /// What was to be undone has been.
+    pub fn after_undo(&mut self) {
         match self.run.graph.on_failure {
-            Some(block) if outcome == RunOutcome::Failed => self.activate(block, None),
+            Some(block) if self.run.outcome == Some(RunOutcome::Failed) => self.activate(block, None),
             _ => self.finally(),
         }
     }
@@ -116,6 +130,9 @@ impl Turn<'_> {
 
     /// `on_failure` and `finally` together took longer than they may.
     pub fn tail_limit_reached(&mut self) {
+        if self.run.status == RunStatus::Undoing {
+            self.emit(Change::UndoHalted);
+        }
         if let Some(no) = self.tail_activation() {
             self.emit(Change::Halted { activation: no, cancel: true, cause: StopCause::Timeout });
             self.stop_steps(no, true, StopCause::RunTimeout);
@@ -124,6 +141,7 @@ impl Turn<'_> {
 
     fn tail_activation(&self) -> Option<ActivationNo> {
         let block = match self.run.status {
+            RunStatus::Undoing => return self.run.undo_of_run(),
             RunStatus::OnFailure => self.run.graph.on_failure,
             RunStatus::Finally => self.run.graph.finally,
             RunStatus::Queued | RunStatus::Running | RunStatus::Outputs | RunStatus::Ended => None,
@@ -133,13 +151,16 @@ impl Turn<'_> {
 
     /// Somebody asks for the run to be cancelled. The first time stops its steps (or its `on_failure`) and lets
     /// `finally` run; the second time cuts that short.
-    pub fn cancel(&mut self, by: String) -> Result<(), Refused> {
+    pub fn cancel(&mut self, by: String, undo: bool) -> Result<(), Refused> {
+        let id = self.run.id;
         if self.run.is_ended() {
-            let id = self.run.id;
             return Err(Refused::NotNow(format!("run {id} has ended, it {}", self.run.status_name())));
         }
+        if undo && matches!(self.run.status, RunStatus::OnFailure | RunStatus::Finally) {
+            return Err(Refused::NotNow(format!("run {id} is past the point where it is undone: its last steps run")));
+        }
         let error = cancelled(&by);
-        self.emit(Change::CancelRequested { by });
+        self.emit(Change::CancelRequested { by, undo });
         let again = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
         match self.run.status {
             RunStatus::Queued | RunStatus::Running => {
@@ -150,6 +171,12 @@ impl Turn<'_> {
                 }
             }
             RunStatus::Outputs => self.conclude(RunOutcome::Cancelled, Some(error), Map::new()),
+            RunStatus::Undoing if again || !self.run.cancel_undoes => {
+                self.emit(Change::UndoHalted);
+                if let Some(no) = self.tail_activation() {
+                    self.stop_activation(no, true, StopCause::Cancel);
+                }
+            }
             RunStatus::OnFailure | RunStatus::Finally => {
                 if let Some(no) = self.tail_activation()
                     && (again || self.run.status == RunStatus::OnFailure)
@@ -157,7 +184,7 @@ impl Turn<'_> {
                     self.stop_activation(no, true, StopCause::Cancel);
                 }
             }
-            RunStatus::Ended => {}
+            RunStatus::Undoing | RunStatus::Ended => {}
         }
         Ok(())
     }

@@ -46,6 +46,8 @@ pub enum Input {
     Cancel {
         /// Who.
         by: String,
+        /// Whether what was done is to be undone.
+        undo: bool,
     },
     /// A person says how a step in doubt goes on.
     Resolve {
@@ -108,7 +110,7 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Answered { step: None, question, answer } => turn.run_answered(question, answer),
         Input::Reported { step, token, outcome } => turn.reported(step, token, outcome)?,
         Input::Due => turn.due(),
-        Input::Cancel { by } => turn.cancel(by)?,
+        Input::Cancel { by, undo } => turn.cancel(by, undo)?,
         Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
         Input::Signal { name, payload, by } => turn.signal(name, payload, by)?,
         Input::Retry { by } => turn.retry(by)?,
@@ -123,8 +125,8 @@ impl Turn<'_> {
     /// Of a run that our own bug stopped, a person can only get rid.
     fn while_quarantined(&mut self, input: &Input, why: &str) -> Result<(), Refused> {
         match input {
-            Input::Cancel { by } if !self.run.is_ended() => {
-                self.emit(Change::CancelRequested { by: by.clone() });
+            Input::Cancel { by, .. } if !self.run.is_ended() => {
+                self.emit(Change::CancelRequested { by: by.clone(), undo: false });
                 let error = RunError::new("failed", format!("a bug in lockstep stopped this run: {why}"), "");
                 self.end_run(Some(Box::new(error)));
                 Ok(())
@@ -417,6 +419,7 @@ pub(super) fn unfit(question: Question) -> Failure {
         kind: "invalid".to_owned(),
         message: format!("the value does not fit here ({question:?})"),
         data: Value::Null,
+        untouched: false,
     }
 }
 

@@ -9,12 +9,23 @@ pub struct Links {
     places: Vec<u32>,
     /// For every node those of its block that need it.
     dependents: Vec<Vec<NodeId>>,
+    /// For every node whether a step inside it has an `undo`.
+    undo_inside: Vec<bool>,
 }
 
 impl Links {
     /// Works them out.
     pub fn new(graph: &Graph) -> Self {
-        let mut links = Self { places: vec![0; graph.nodes.len()], dependents: vec![Vec::new(); graph.nodes.len()] };
+        let count = graph.nodes.len();
+        let mut links =
+            Self { places: vec![0; count], dependents: vec![Vec::new(); count], undo_inside: vec![false; count] };
+        for node in graph.nodes.iter().filter(|node| node.undo.is_some()) {
+            let mut owner = graph.block(node.block).owner;
+            while let Some(around) = owner {
+                links.undo_inside[around.0 as usize] = true;
+                owner = graph.block(graph.node(around).block).owner;
+            }
+        }
         for block in &graph.blocks {
             for (place, node) in (0..).zip(&block.steps) {
                 links.places[node.0 as usize] = place;
@@ -29,6 +40,11 @@ impl Links {
     /// The node's place in its block.
     pub fn place(&self, node: NodeId) -> u32 {
         self.places[node.0 as usize]
+    }
+
+    /// Whether a step inside it has an `undo`.
+    pub fn has_undo_inside(&self, node: NodeId) -> bool {
+        self.undo_inside[node.0 as usize]
     }
 
     /// The nodes of its block that need it, in file order.

@@ -19,6 +19,9 @@ use crate::worker::limits::OUTPUT_BYTES;
 pub struct Loop {
     /// How often it began from its beginning: grows when the step is tried again.
     pub visit: u32,
+    /// The last visit of a step in it, where single steps were visited again.
+    #[serde(default)]
+    pub deepest: u32,
     /// The index of the next item or round.
     pub next: u64,
     /// The rounds before this one do not count against `max`: they were before the last `retry` of the run.
@@ -155,8 +158,8 @@ pub enum ItemEnd {
 impl Loop {
     /// A loop at its beginning, after so many former tries.
     pub fn begun(former: Option<&Self>) -> Self {
-        let mut begun =
-            Self { visit: former.map_or(1, |former| former.visit + u32::from(former.has_begun())), ..Self::default() };
+        let visit = former.map_or(1, |former| former.visit.max(former.deepest) + u32::from(former.has_begun()));
+        let mut begun = Self { visit, ..Self::default() };
         if let Some(former) = former {
             begun.kept = former.kept.iter().chain(&former.unwell).copied().collect();
         }
@@ -313,6 +316,15 @@ impl Loop {
         self.over = false;
         self.again.append(&mut self.unwell);
         self.again.append(&mut self.running);
+    }
+
+    /// An item that had ended well is to go on: something in it was undone.
+    pub fn take_back(&mut self, no: ActivationNo) {
+        if let Some(place) = self.kept.iter().position(|kept| *kept == no) {
+            self.kept.remove(place);
+            self.succeeded = self.succeeded.saturating_sub(1);
+            self.again.insert(no);
+        }
     }
 
     /// The outputs of a `foreach`.

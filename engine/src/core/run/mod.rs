@@ -11,6 +11,7 @@ mod foreach;
 mod kept;
 mod links;
 mod looping;
+mod need;
 mod path;
 mod record;
 mod reopen;
@@ -22,15 +23,16 @@ mod step;
 mod stop;
 mod subject;
 mod turn;
+mod undo;
 
 pub use decide::{Answer, Input, Refused, decide};
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
 pub use record::{
-    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause,
+    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 pub use signal::Signal;
 pub use slab::Slab;
-pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer};
+pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer, Undoing};
 pub use subject::Subject;

@@ -10,7 +10,7 @@ use crate::id::StepNo;
 
 impl Run {
     /// The step's path in the run: names of blocks, branches and steps joined by `/`; an item or round has its index in
-    /// brackets behind the loop's name; a revisit has `~2` behind its name, steps of handlers stand below `catch` and `finally`, the runbook's own below `on_failure` and `finally`.
+    /// brackets behind the loop's name; a revisit has `~2` behind its name, steps of handlers stand below `catch`, `finally` and `undo`, the runbook's own below `on_failure` and `finally`.
     pub fn path(&self, no: StepNo) -> String {
         let step = self.step(no);
         let activation = &self.activations[step.activation];
@@ -30,11 +30,12 @@ impl Run {
             Role::Catch(_) => push("catch"),
             Role::OnFailure => push("on_failure"),
             Role::Finally | Role::StepFinally => push("finally"),
+            Role::Undo => push("undo"),
         }
         push(&self.graph.node(step.node).name);
-        if activation.visit > 1 {
-            path.push('~');
-            path.push_str(&activation.visit.to_string());
+        let visit = step.visit.max(activation.visit);
+        if visit > 1 {
+            let _ = write!(path, "~{visit}");
         }
         path
     }

@@ -278,11 +278,34 @@ pub enum Change {
         /// What is added to its outputs: those that it declares.
         outputs: Map,
     },
+    /// A block whose failure is to be retried undoes first what was done in it. After a crash it goes on with what is
+    /// left.
+    #[serde(rename = "undoing")]
+    Undoing {
+        /// The block's step.
+        step: StepNo,
+        /// The entry of its `retry` that is for the failure.
+        entry: u32,
+    },
+    /// A step's `undo` came to its end.
+    #[serde(rename = "undone")]
+    Undone {
+        /// The step.
+        step: StepNo,
+        /// How.
+        end: UndoEnd,
+    },
+    /// What else was to be undone will not be: a person or the limit of time stopped it.
+    #[serde(rename = "undohalt")]
+    UndoHalted,
     /// Somebody asked for the run to be cancelled; the second time cuts `finally` short.
     #[serde(rename = "cancel")]
     CancelRequested {
         /// Who.
         by: String,
+        /// Whether what was done is to be undone.
+        #[serde(default, skip_serializing_if = "is_false")]
+        undo: bool,
     },
     /// A `finish` step ended the run well.
     #[serde(rename = "finish")]
@@ -440,6 +463,20 @@ pub enum Settlement {
     },
 }
 
+/// How an `undo` ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UndoEnd {
+    /// Well: the step is undone.
+    #[serde(rename = "ok")]
+    Undone,
+    /// With an error: the step stays what it was, and is not undone again.
+    #[serde(rename = "err")]
+    Failed,
+    /// It was stopped: the step is still to be undone, if anything is.
+    #[serde(rename = "stopped")]
+    Stopped,
+}
+
 /// What a delayed step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delay {
@@ -496,6 +533,8 @@ pub enum StepStatus {
     Skipped,
     /// It was stopped.
     Cancelled,
+    /// What it did was taken back.
+    Undone,
 }
 
 /// How a run ended.
@@ -529,6 +568,11 @@ pub struct RunError {
     /// What this error came on top of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Box<RunError>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 impl Record {
@@ -609,12 +653,13 @@ impl StepStatus {
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
         }
     }
 
     /// Whether nothing more happens to a step in this status.
     pub const fn is_end(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled | Self::Undone)
     }
 }
 

@@ -18,6 +18,8 @@ enum Fate {
     Inside,
     /// It runs again, as the same visit: with the same key.
     Again,
+    /// It was undone: it is visited anew.
+    Anew,
 }
 
 impl Run {
@@ -29,6 +31,9 @@ impl Run {
         self.error = None;
         self.outputs = Map::new();
         self.cancel = None;
+        self.cancel_undoes = false;
+        self.undoing = None;
+        self.undo_halted = false;
         self.finishing = None;
         if let Some(timeout) = self.graph.timeout {
             self.arm(at.time.saturating_add(timeout.0), Timer::Run);
@@ -55,12 +60,13 @@ impl Run {
                     if let Some(total) = node.timeout.total {
                         self.arm(at.time.saturating_add(total.0), Timer::Total(step));
                     }
-                    if let Some(items) = &mut self.step_mut(step).looping {
-                        items.reopen();
-                    }
+                    self.reopen_items(step);
                     for inner in self.bodies(step) {
                         self.reopen_activation(inner, at);
                     }
+                }
+                Fate::Anew => {
+                    self.visit_again(step);
                 }
                 Fate::Again => {
                     self.set_phase(step, Phase::Pending);
@@ -78,7 +84,15 @@ impl Run {
 
     fn fate(&self, no: StepNo, node: &Node) -> Fate {
         let step = self.step(no);
+        let is_undone_inside = || self.links.has_undo_inside(step.node) && self.holds_undone(no);
         match &step.phase {
+            Phase::Ended { status: StepStatus::Undone, .. } => Fate::Anew,
+            // Rounds come one after another: to go on in one of them would be another loop.
+            Phase::Ended { .. } if matches!(node.kind, Kind::Repeat(_)) && is_undone_inside() => Fate::Anew,
+            Phase::Ended { status: StepStatus::Succeeded, .. } if is_undone_inside() => Fate::Inside,
+            Phase::Ended { status: StepStatus::Failed, .. } if step.handled && is_undone_inside() => {
+                if node.kind.blocks().is_empty() { Fate::Again } else { Fate::Inside }
+            }
             Phase::Ended { status: StepStatus::Succeeded, .. }
             | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled) } => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed, .. } if step.handled => Fate::Kept,
@@ -92,22 +106,45 @@ impl Run {
         }
     }
 
+    /// The items of a `foreach` in which something failed, was stopped or was undone go on.
+    fn reopen_items(&mut self, no: StepNo) {
+        let Some(items) = self.step(no).looping.as_deref() else { return };
+        let undone: Vec<ActivationNo> =
+            items.kept.iter().copied().filter(|item| self.activation_holds_undone(*item)).collect();
+        if let Some(items) = &mut self.step_mut(no).looping {
+            for item in undone {
+                items.take_back(item);
+            }
+            items.reopen();
+        }
+    }
+
+    /// A step is visited again: as a new one in its place, with a key of its own.
+    pub(super) fn visit_again(&mut self, no: StepNo) -> StepNo {
+        let Step { node, activation, visit, .. } = *self.step(no);
+        let visit = visit.max(self.activations[activation].visit) + 1;
+        let new = self.steps.push(Step { visit, ..Step::pending(node, activation, 0) });
+        let place = self.links.place(node);
+        let activation = &mut self.activations[activation];
+        activation.again.insert(place, StepNo(new));
+        if let Some(owner) = activation.owner
+            && let Some(items) = &mut self.step_mut(owner).looping
+        {
+            items.deepest = items.deepest.max(visit);
+        }
+        StepNo(new)
+    }
+
+    /// The number of the last visit of any step of an activation.
+    pub(super) fn last_visit(&self, no: ActivationNo) -> u32 {
+        let activation = &self.activations[no];
+        activation.again.values().map(|step| self.step(*step).visit).fold(activation.visit, u32::max)
+    }
+
     /// Whether a `foreach` knows what it runs over.
     fn has_items(&self, no: StepNo) -> bool {
         let is_begun = self.step(no).looping.as_ref().is_some_and(|items| items.has_begun());
         is_begun && matches!(self.node_of(no).kind, Kind::Foreach(_))
-    }
-
-    fn recount_needs(&mut self, no: ActivationNo) {
-        let graph = Arc::clone(&self.graph);
-        let links = Arc::clone(&self.links);
-        let first = self.activations[no].first.0;
-        for step in self.steps_of(no) {
-            let needs = &graph.node(self.step(step).node).needs;
-            let missing =
-                needs.iter().filter(|need| !self.step(StepNo(first + links.place(**need))).status().is_end()).count();
-            self.step_mut(step).missing = u32::try_from(missing).expect("a step has fewer than 2^32 needs");
-        }
     }
 }
 
@@ -121,6 +158,7 @@ impl Step {
         self.handled = false;
         self.finalised = false;
         self.handler = None;
+        self.undoing = None;
         self.ended = None;
     }
 }

@@ -26,8 +26,7 @@ pub type ActivationNo = u32;
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// [`Graph::hash`] of its definition; left out where the encoding stands beside it.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// [`Graph::hash`] of its definition.
     pub definition: String,
     /// The definition itself; not part of the encoding.
     #[serde(skip, default = "no_graph")]
@@ -83,6 +82,18 @@ pub struct Run {
     /// Who asked for it to be cancelled, and how often: the second time cuts `finally` short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<(String, u32)>,
+    /// Whether who cancelled it asked for what was done to be undone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cancel_undoes: bool,
+    /// Steps with an `undo` whose effect began, in that order, and that are still to be undone if anything is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<StepNo>,
+    /// The step that is being undone because the run does not end well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoing: Option<StepNo>,
+    /// Nothing further is undone: a person or the limit of time stopped it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub undo_halted: bool,
     /// A `finish` step took effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finishing: Option<Finishing>,
@@ -118,6 +129,8 @@ pub enum RunStatus {
     Running,
     /// Its outputs are being computed.
     Outputs,
+    /// What was done is undone, step by step.
+    Undoing,
     /// Its `on_failure` runs.
     OnFailure,
     /// Its `finally` runs.
@@ -136,9 +149,12 @@ pub struct Activation {
     pub owner: Option<StepNo>,
     /// Its first step; the others follow in the order of the block.
     pub first: StepNo,
+    /// Steps that were visited again, by their place in the block, each with its last visit.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub again: BTreeMap<u32, StepNo>,
     /// How many of its steps have not ended.
     pub open: u32,
-    /// From 1: how often this block has run for this owner.
+    /// From 1: how often this block has run for this owner, visits of single steps of it counted too.
     pub visit: u32,
     /// Whether it still starts steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -179,6 +195,9 @@ pub struct Step {
     pub node: NodeId,
     /// The activation it belongs to.
     pub activation: ActivationNo,
+    /// Which visit of the step it is; 0 for the same as its activation.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub visit: u32,
     /// Its title, where that had to be worked out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -226,6 +245,15 @@ pub struct Step {
     /// The activations of its blocks, in the order in which they came to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<ActivationNo>,
+    /// What is undone before it is tried again, while that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoing: Option<Undoing>,
+    /// Whether its effect began and is still to be undone if anything is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub noted: bool,
+    /// The variables that it saw when its effect began, for its `undo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saw: Option<Box<Map>>,
     /// Its items or rounds, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looping: Option<Box<Loop>>,
@@ -235,6 +263,16 @@ pub struct Step {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
+}
+
+/// A block that undoes what was done in it before it begins again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undoing {
+    /// The entry of its `retry` that is for its failure.
+    pub entry: u32,
+    /// The step that is being undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepNo>,
 }
 
 /// An attempt given to a worker.
@@ -451,12 +489,28 @@ impl Run {
         })
     }
 
-    /// The steps of an activation.
+    /// The steps of an activation, each in its last visit, in the order of the block.
     pub fn steps_of(&self, activation: ActivationNo) -> impl Iterator<Item = StepNo> + use<> {
         let activation = &self.activations[activation];
-        let count = self.graph.block(activation.block).steps.len();
-        let first = activation.first.0;
-        (first..first + u32::try_from(count).unwrap_or(0)).map(StepNo)
+        let count = u32::try_from(self.graph.block(activation.block).steps.len()).unwrap_or(0);
+        let (first, again) = (activation.first.0, activation.again.clone());
+        (0..count).map(move |place| again.get(&place).copied().unwrap_or(StepNo(first + place)))
+    }
+
+    /// Every visit of the steps of an activation, in the order of the block.
+    pub fn visits_of(&self, activation: ActivationNo) -> Vec<StepNo> {
+        if self.activations[activation].again.is_empty() {
+            return self.steps_of(activation).collect();
+        }
+        let all = self.steps.numbered().filter(|(_, step)| step.activation == activation);
+        let mut visits: Vec<StepNo> = all.map(|(no, _)| StepNo(no)).collect();
+        visits.sort_by_key(|no| (self.links.place(self.step(*no).node), *no));
+        visits
+    }
+
+    /// The last visit in an activation of a step of its block.
+    pub fn step_in(&self, activation: ActivationNo, node: NodeId) -> StepNo {
+        self.activations[activation].at(self.links.place(node))
     }
 
     /// What runs, or ran last, as the kind of a step: its own blocks without its handlers.
@@ -512,8 +566,7 @@ impl Run {
             };
             *self.latest.get(&(owner, block))?
         };
-        let first = self.activations[activation].first.0;
-        Some(StepNo(first + self.links.place(node)))
+        Some(self.step_in(activation, node))
     }
 
     /// The activation whose variables a `set` step there sets: that of the nearest branch or loop body, else the runbook's
@@ -521,7 +574,7 @@ impl Run {
     pub fn vars_scope(&self, from: ActivationNo) -> ActivationNo {
         let branch = self.enclosing(from).find(|no| {
             let role = &self.graph.block(self.activations[*no].block).role;
-            matches!(role, Role::Branch(_) | Role::Round | Role::Item)
+            matches!(role, Role::Branch(_) | Role::Round | Role::Item | Role::Undo)
         });
         branch.or_else(|| self.latest.get(&(None, self.graph.main)).copied()).unwrap_or(from)
     }
@@ -531,14 +584,25 @@ impl Run {
         let mut vars = Map::new();
         let main = self.latest.get(&(None, self.graph.main)).copied();
         for no in from.into_iter().flat_map(|from| self.enclosing(from)).chain(main) {
-            for (name, value) in &self.activations[no].vars {
+            let activation = &self.activations[no];
+            for (name, value) in &activation.vars {
                 vars.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            if let (Role::Undo, Some(owner)) = (&self.graph.block(activation.block).role, activation.owner)
+                && let Some(saw) = &self.step(owner).saw
+            {
+                // What was set after the step that is undone is not seen.
+                for (name, value) in saw.as_ref() {
+                    vars.entry(name.clone()).or_insert_with(|| value.clone());
+                }
+                break;
             }
         }
         vars
     }
 
-    /// The error that `error` means in a place: that of the step whose handler this is, else the run's.
+    /// The error that `error` means in a place: that of the step whose handler this is, or for which something is undone,
+    /// else the run's.
     pub fn error_at(&self, from: Option<ActivationNo>) -> Option<&RunError> {
         from.into_iter()
             .flat_map(|from| self.enclosing(from))
@@ -546,10 +610,18 @@ impl Run {
                 let activation = &self.activations[no];
                 match (activation.owner, &self.graph.block(activation.block).role) {
                     (Some(owner), Role::Catch(_) | Role::StepFinally) => self.step(owner).error.as_deref(),
+                    (Some(owner), _) if self.step(owner).undoing.is_some() => self.step(owner).error.as_deref(),
                     _ => None,
                 }
             })
             .or(self.error.as_deref())
+    }
+}
+
+impl Activation {
+    /// The last visit of the step at this place in the block.
+    pub fn at(&self, place: u32) -> StepNo {
+        self.again.get(&place).copied().unwrap_or(StepNo(self.first.0 + place))
     }
 }
 
@@ -559,6 +631,7 @@ impl Step {
         Self {
             node,
             activation,
+            visit: 0,
             title: None,
             phase: Phase::Pending,
             missing,
@@ -575,6 +648,9 @@ impl Step {
             handler: None,
             finalised: false,
             inner: Vec::new(),
+            undoing: None,
+            noted: false,
+            saw: None,
             looping: None,
             started: None,
             ended: None,
@@ -603,7 +679,8 @@ impl Step {
             | StepStatus::Running
             | StepStatus::Waiting
             | StepStatus::InDoubt
-            | StepStatus::Cancelled => false,
+            | StepStatus::Cancelled
+            | StepStatus::Undone => false,
         }
     }
 }

@@ -14,6 +14,11 @@ use crate::worker::Outcome;
 impl Turn<'_> {
     /// All that the step needs has ended.
     pub fn ready(&mut self, step: StepNo) {
+        if matches!(self.phase(step), Phase::Inside) {
+            // A `retry` of the run opened it again, and what it needs came first.
+            self.enter_again(step);
+            return;
+        }
         if !matches!(self.phase(step), Phase::Pending) {
             return;
         }
@@ -160,7 +165,16 @@ impl Turn<'_> {
             self.catch_from(step, 0);
             return;
         }
-        let delay = self.backoff(step, &retry, tries);
+        if self.undo_before_retry(step, entry) {
+            return;
+        }
+        self.delay_retry(step, &retry);
+    }
+
+    /// The next try comes after the delay that its `retry` says.
+    pub fn delay_retry(&mut self, step: StepNo, retry: &Retry) {
+        let tries = self.run.step(step).attempts - self.run.step(step).forgiven;
+        let delay = self.backoff(step, retry, tries);
         let delay = if fault::planted(Bug::TimersTooEarly) { Millis(delay.0 / 2) } else { delay };
         let until = self.now.time.saturating_add(delay.0);
         self.emit(Change::Delayed { step, until, why: Delay::Retry });
@@ -329,20 +343,13 @@ impl Turn<'_> {
 
     /// Notes what can go on now that the step has ended.
     pub fn ended(&mut self, step: StepNo) {
-        let state = self.run.step(step);
-        let (node, no) = (state.node, state.activation);
-        let activation = &self.run.activations[no];
-        let first = activation.first.0;
-        if activation.open == 0 {
+        let no = self.run.step(step).activation;
+        if self.run.activations[no].open == 0 {
             self.push(Work::Over(no));
             return;
         }
-        let links = std::sync::Arc::clone(&self.run.links);
-        for dependent in links.dependents(node).iter().rev() {
-            let dependent = StepNo(first + links.place(*dependent));
-            if self.run.step(dependent).missing == 0 {
-                self.push(Work::Ready(dependent));
-            }
+        for freed in self.run.freed_by(step).into_iter().rev() {
+            self.push(Work::Ready(freed));
         }
     }
 

@@ -61,13 +61,16 @@ impl Turn<'_> {
     /// A block stops by stopping what is inside. Its own `finally` runs on; so does a handler, unless it is cancelled.
     fn stop_inside(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         let cut_short = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
+        if cancel && (cut_short || !self.run.cancel_undoes) {
+            self.stop_undo(step, cause);
+        }
         self.stop_items(step, cancel, cause);
         for no in self.inside(step) {
             let stops = match &self.run.graph.block(self.run.activations[no].block).role {
                 Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => true,
                 Role::Catch(_) => cancel,
                 Role::StepFinally => cancel && cut_short,
-                Role::Main | Role::OnFailure | Role::Finally => false,
+                Role::Main | Role::OnFailure | Role::Finally | Role::Undo => false,
             };
             if stops {
                 self.stop_activation(no, cancel, cause);
@@ -79,10 +82,9 @@ impl Turn<'_> {
     pub fn inside(&self, step: StepNo) -> Vec<ActivationNo> {
         let node = self.run.node_of(step);
         let blocks = node.kind.blocks();
-        let handlers = node.catch.iter().map(|entry| entry.block).chain(node.finally);
         blocks
             .into_iter()
-            .chain(handlers)
+            .chain(node.handlers())
             .filter_map(|block| self.run.latest.get(&(Some(step), block)).copied())
             .filter(|no| self.run.activations[*no].open > 0)
             .collect()
@@ -93,9 +95,12 @@ impl Turn<'_> {
         match self.phase(step) {
             Phase::Running { .. } => self.emit(Change::Stopping { step, cause }),
             Phase::Inside => {
+                self.stop_undo(step, cause);
                 self.stop_items(step, true, cause);
                 for no in self.inside(step) {
-                    self.stop_activation(no, true, cause);
+                    if self.run.graph.block(self.run.activations[no].block).role != Role::Undo {
+                        self.stop_activation(no, true, cause);
+                    }
                 }
             }
             Phase::Pending

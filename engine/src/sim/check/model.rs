@@ -59,6 +59,8 @@ pub enum Role {
     Catch,
     /// What comes last, in a step.
     StepFinally,
+    /// What takes back what a step did.
+    Undo,
 }
 
 impl Definition {
@@ -88,6 +90,7 @@ fn block(block: &Json) -> Option<Block> {
             "Finally" => Role::Finally,
             "Do" => Role::Body(None),
             "StepFinally" => Role::StepFinally,
+            "Undo" => Role::Undo,
             _ => return None,
         },
         Json::Object(role) => match role.iter().next()? {
@@ -125,12 +128,14 @@ pub enum Status {
     Skipped(bool),
     /// It was stopped.
     Cancelled,
+    /// What it did was taken back.
+    Undone,
 }
 
 impl Status {
     /// Whether it has ended.
     pub const fn is_end(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped(_) | Self::Cancelled)
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped(_) | Self::Cancelled | Self::Undone)
     }
 
     /// As people are shown it.
@@ -145,6 +150,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Skipped(_) => "skipped",
             Self::Cancelled => "cancelled",
+            Self::Undone => "undone",
         }
     }
 }
@@ -281,6 +287,7 @@ impl Run {
             Role::Catch => Some("catch"),
             Role::OnFailure => Some("on_failure"),
             Role::Finally | Role::StepFinally => Some("finally"),
+            Role::Undo => Some("undo"),
         };
         for part in part.into_iter().chain([self.node(step).name.as_str()]) {
             if !path.is_empty() {

@@ -32,9 +32,13 @@ fn ended_well(run: &Run, step: &Step) -> bool {
     match step.status {
         Status::Succeeded | Status::Skipped(_) => true,
         Status::Failed => step.handled || run.node(step).late,
-        Status::Pending | Status::Ready | Status::Running | Status::Waiting | Status::InDoubt | Status::Cancelled => {
-            false
-        }
+        Status::Pending
+        | Status::Ready
+        | Status::Running
+        | Status::Waiting
+        | Status::InDoubt
+        | Status::Cancelled
+        | Status::Undone => false,
     }
 }
 

@@ -140,8 +140,12 @@ impl World<'_> {
         }
         let outputs = Map::from([(name.to_owned(), Value::Int(bad))]);
         let kind = if luck % 10 == 9 && !stopping { "invalid" } else { "failed" };
-        let error =
-            Failure { kind: kind.to_owned(), message: format!("{name} {bad}"), data: Value::Map(outputs.clone()) };
+        let error = Failure {
+            kind: kind.to_owned(),
+            message: format!("{name} {bad}"),
+            data: Value::Map(outputs.clone()),
+            untouched: false,
+        };
         Outcome::Failed { error, outputs }
     }
 

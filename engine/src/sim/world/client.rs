@@ -60,7 +60,7 @@ impl World<'_> {
         let run = self.ids[order.run].to_string();
         let (what, request): (_, fn(String, String) -> Request) = match order.what {
             Ask::Start => ("start", |run, _| Request::Show { run }),
-            Ask::Cancel => ("cancel", |run, by| Request::Cancel { run, by }),
+            Ask::Cancel => ("cancel", |run, by| Request::Cancel { run, by, undo: false }),
             Ask::Retry => ("retry", |run, by| Request::Retry { run, by }),
             Ask::Resume => ("resume", |run, by| Request::Resume { run, by }),
             Ask::Resolve | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),

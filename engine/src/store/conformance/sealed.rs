@@ -27,7 +27,7 @@ fn is_sealed(place: &Path, number: u64) -> bool {
 fn append_change(log: &mut Journal, number: u32) -> Frame {
     let run = RunId::new(1_700_000_000_000, number % 5);
     let by = format!("somebody who asked for number {number}, and gave a reason");
-    let record = encode(&Record::Changed { run, change: Change::CancelRequested { by } });
+    let record = encode(&Record::Changed { run, change: Change::CancelRequested { by, undo: false } });
     let last = log.head().last;
     let frame = Frame { first: Lsn(last.0 + 1), stamp: Stamp::default(), records: vec![record; 3] };
     log.append(last, &frame).unwrap();

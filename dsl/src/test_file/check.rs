@@ -1,0 +1,125 @@
+//! Holds a file of cases against the runbook that it tests.
+
+use super::mock::{Answer, Mock};
+use super::pattern::PathPattern;
+use super::{Case, TestFile, What};
+use crate::compile::keys::shorten;
+use crate::diagnostic::{Code, Diagnostic, suggest};
+use crate::graph::{Graph, ItemsFrom, Kind, Node};
+use crate::source::{Source, Span, Spanned};
+
+/// Everything in the file that cannot be meant of this runbook.
+pub fn check(file: &TestFile, source: &Source, graph: &Graph) -> Vec<Diagnostic> {
+    let mut checker = Checker { source, graph, found: Vec::new() };
+    if file.runbook.value != graph.runbook {
+        let message = format!("the runbook beside this file is called `{}`", graph.runbook);
+        let diagnostic = checker.at(Code::OTHER_RUNBOOK, file.runbook.span, message);
+        checker
+            .found
+            .push(diagnostic.help(format!("write `test: {}`, or give the file the other one's name", graph.runbook)));
+    }
+    for case in &file.cases {
+        checker.case(case);
+    }
+    let mut found = checker.found;
+    crate::diagnostic::sort(&mut found);
+    found
+}
+
+struct Checker<'a> {
+    source: &'a Source,
+    graph: &'a Graph,
+    found: Vec<Diagnostic>,
+}
+
+impl<'a> Checker<'a> {
+    fn at(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(code, self.source, span, message)
+    }
+
+    fn case(&mut self, case: &Case) {
+        for mocks in &case.mocks {
+            let Some(node) = self.step(&mocks.path) else { continue };
+            for mock in &mocks.attempts {
+                self.mock(mock, node);
+            }
+        }
+        for act in &case.acts {
+            if let What::Done { step, .. } | What::Failed(step) | What::Rerun(step) = &act.what
+                && let Some(pattern) = PathPattern::parse(&step.value)
+            {
+                self.step(&Spanned::new(pattern, step.span));
+            }
+        }
+        for path in &case.expect.never {
+            self.step(path);
+        }
+        for (path, step) in &case.expect.steps {
+            let node = self.step(path);
+            if let Some(node) = node
+                && !step.input.is_empty()
+                && !node.kind.is_acting()
+            {
+                let message = format!("a `{}` step has no command and no request", node.kind.name());
+                let found = self.at(Code::MOCK_NOT_NEEDED, path.span, message);
+                self.found.push(found.help("look at its `status`, its `outputs` or its `error`"));
+            }
+        }
+        for path in case.expect.path.iter().flat_map(|path| path.value.iter().map(|text| (text, path.span))) {
+            if let Some(pattern) = PathPattern::parse(path.0) {
+                self.step(&Spanned::new(pattern, path.1));
+            }
+        }
+    }
+
+    /// The step that a path names.
+    fn step(&mut self, path: &Spanned<PathPattern>) -> Option<&'a Node> {
+        let names = path.value.names();
+        let graph = self.graph;
+        if let Some(node) = graph.nodes.iter().find(|node| node.path == names) {
+            return Some(node);
+        }
+        let whole = graph.nodes.iter().find(|node| node.name == names).map(|node| node.path.as_str());
+        let paths = || graph.nodes.iter().map(|node| node.path.as_str());
+        let help = match whole.or_else(|| suggest(&names, paths())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("`lockstep graph` prints the steps of `{}`", self.graph.runbook),
+        };
+        let message = format!("there is no step `{}`", shorten(&names));
+        let found = self.at(Code::UNKNOWN_STEP, path.span, message).help(help);
+        self.found.push(found);
+        None
+    }
+
+    /// Whether a step can do what a mock says.
+    fn mock(&mut self, mock: &Mock, node: &Node) {
+        let kind = node.kind.name();
+        let wrong = match (&node.kind, &mock.answer) {
+            (Kind::Shell(_) | Kind::Exec(_), Answer::Response(_)) => {
+                Some("a command has no `code`, `headers` or `body`")
+            }
+            (Kind::Http(_), Answer::Command { .. }) => {
+                Some("a request has no `exit_code`, `stdout`, `stderr` or `outputs`")
+            }
+            (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_), Answer::File(_)) => Some("only a `foreach` reads a file"),
+            (
+                Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_),
+                Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) | Answer::Error(_),
+            ) => None,
+            (Kind::Foreach(plan), Answer::File(_)) if matches!(plan.items, ItemsFrom::File { .. }) => None,
+            (Kind::Foreach(plan), _) if matches!(plan.items, ItemsFrom::File { .. }) => {
+                Some("a `foreach` over a file is given the file's text, as `file`")
+            }
+            _ => {
+                let message = format!("a `{kind}` step does nothing outside, so there is nothing to mock");
+                let found = self.at(Code::MOCK_NOT_NEEDED, mock.span, message);
+                self.found.push(found.help("mock the steps inside it, or leave this out"));
+                return;
+            }
+        };
+        if let Some(wrong) = wrong {
+            let found = self.at(Code::MOCK_FORM, mock.span, format!("`{}` is a `{kind}` step: {wrong}", node.path));
+            self.found.push(found);
+        }
+    }
+}

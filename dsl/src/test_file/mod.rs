@@ -1,0 +1,82 @@
+//! `<name>.test.yaml`: cases that a runbook is tested with, read as strictly as a runbook.
+//!
+//! [`read`] gives what stands in the file; [`check`] holds it against the runbook that it is for. Nothing here runs a case.
+
+mod check;
+mod expect;
+mod mock;
+mod pattern;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use check::check;
+pub use expect::{ErrorExpect, Expect, Lasts, RunStatus, StepExpect};
+pub use mock::{Answer, Mock, MockError, Mocks, Response};
+pub use pattern::PathPattern;
+pub use read::read;
+
+use crate::param::Given;
+use crate::source::{Span, Spanned};
+use crate::value::{Map, Millis, Timestamp};
+
+/// One file of cases.
+#[derive(Clone, Debug)]
+pub struct TestFile {
+    /// The runbook that is tested.
+    pub runbook: Spanned<String>,
+    /// The cases, in file order.
+    pub cases: Vec<Case>,
+}
+
+/// One case, with what the file says for all of them filled in.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// Given parameters, by name.
+    pub params: Vec<(Spanned<String>, Given)>,
+    /// When the run begins; a fixed moment where the case does not say.
+    pub begins: Option<Timestamp>,
+    /// Who asks for the run.
+    pub by: Option<String>,
+    /// What steps do, a case's own before those of the file.
+    pub mocks: Vec<Mocks>,
+    /// What people do while the run goes on.
+    pub acts: Vec<Act>,
+    /// What must come of it.
+    pub expect: Expect,
+}
+
+/// Something that a person does.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// Where it stands.
+    pub span: Span,
+    /// How long after the run's beginning.
+    pub after: Millis,
+    /// Who.
+    pub by: Option<String>,
+    /// What.
+    pub what: What,
+}
+
+/// What a person does.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// Cancels the run.
+    Cancel,
+    /// Has it go on.
+    Retry,
+    /// Says of a step in doubt that it was done, with these outputs.
+    Done {
+        /// The step's path.
+        step: Spanned<String>,
+        /// What it gave.
+        outputs: Map,
+    },
+    /// Says of a step in doubt that it was not done and has failed.
+    Failed(Spanned<String>),
+    /// Says of a step in doubt that it is to be run again.
+    Rerun(Spanned<String>),
+}

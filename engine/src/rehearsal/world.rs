@@ -1,0 +1,418 @@
+//! The world of a rehearsal: one engine at a time over a disk that survives it, and a clock that jumps.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lockstep_dsl::graph::Graph;
+use lockstep_dsl::value::{Map, Millis, Timestamp};
+
+use super::act::{Act, What};
+use super::attempts::{Attempts, Ending, Found};
+use super::observer::Observer;
+use super::script::Script;
+use super::story::{Attempted, End, Missing, Story, in_order};
+use crate::api::{Reply, Request, Start};
+use crate::clock::ManualClock;
+use crate::core::run::{Question, Resolution, Run};
+use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
+use crate::eval::Evaluator;
+use crate::id::{RunId, StepNo};
+use crate::limits::MAX_REHEARSED_TURNS;
+use crate::store::memory::MemoryDisk;
+use crate::view::run_view;
+use crate::worker::{Attempt, Outcome};
+
+/// The run's id in every rehearsal.
+const RUN: u32 = 7;
+
+/// Milliseconds that a machine takes to start anew.
+const BOOT: u64 = 1;
+
+/// What is rehearsed.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// The runbook.
+    pub graph: Arc<Graph>,
+    /// Given parameters, typed but without defaults.
+    pub params: Map,
+    /// When the run begins.
+    pub begin: Timestamp,
+    /// Who asks for it.
+    pub by: String,
+    /// What people do, by time.
+    pub acts: Vec<Act>,
+    /// What goes wrong.
+    pub trouble: Option<Trouble>,
+}
+
+/// The engine is killed with a durable write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The number of the write, from 1.
+    pub write: u64,
+    /// Whether what follows from it is done before.
+    pub after_effects: bool,
+    /// What is lost.
+    pub loss: Loss,
+}
+
+/// What is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The engine. Supervisors go on with their commands; what became of a request that the engine waited for, somebody
+    /// looks up, and says so where the engine asks.
+    Engine,
+    /// The host with all that runs on it.
+    Host,
+}
+
+/// Rehearses a run from its beginning until nothing more happens by itself.
+pub fn rehearse(setting: &Setting, evaluator: &Evaluator, script: &mut dyn Script) -> Story {
+    World::new(setting, evaluator.clone(), script).run()
+}
+
+struct World<'a> {
+    setting: &'a Setting,
+    script: &'a mut dyn Script,
+    evaluator: Evaluator,
+    disk: MemoryDisk,
+    clock: ManualClock,
+    driver: Option<Driver<MemoryDisk>>,
+    id: RunId,
+    /// Milliseconds since the beginning.
+    now: u64,
+    /// Inputs for the next turn.
+    mailbox: Vec<Input>,
+    /// The driver has more to do.
+    again: bool,
+    attempts: Attempts,
+    attempted: Vec<Attempted>,
+    acts: Vec<(u64, Act)>,
+    callers: u64,
+    trouble: Option<Trouble>,
+    observer: Observer,
+    end: Option<End>,
+    broken: Vec<String>,
+    refused: Vec<String>,
+}
+
+impl<'a> World<'a> {
+    fn new(setting: &'a Setting, evaluator: Evaluator, script: &'a mut dyn Script) -> Self {
+        let mut acts: Vec<(u64, Act)> = setting.acts.iter().map(|act| (act.after.0, act.clone())).collect();
+        acts.sort_by_key(|(at, _)| *at);
+        Self {
+            setting,
+            script,
+            evaluator,
+            disk: MemoryDisk::new(),
+            clock: ManualClock::new(setting.begin),
+            driver: None,
+            id: RunId::new(setting.begin.0, RUN),
+            now: 0,
+            mailbox: Vec::new(),
+            again: false,
+            attempts: Attempts::default(),
+            attempted: Vec::new(),
+            acts,
+            callers: 0,
+            trouble: setting.trouble,
+            observer: Observer::default(),
+            end: None,
+            broken: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// From the first turn to the last.
+    fn run(mut self) -> Story {
+        self.open();
+        let mut turns = 0;
+        while self.end.is_none() {
+            turns += 1;
+            if turns > MAX_REHEARSED_TURNS {
+                self.end = Some(End::Endless);
+            } else if self.driver.is_none() {
+                self.open();
+            } else if !self.step() {
+                self.pass();
+            }
+        }
+        self.finish()
+    }
+
+    /// Starts an engine over the disk. What a former one left goes on.
+    fn open(&mut self) {
+        let places = Places { logs: PathBuf::from("/logs"), spool: PathBuf::from("/spool") };
+        let clock = Box::new(self.clock.clone());
+        let driver = match Driver::open(self.disk.clone(), clock, self.evaluator.clone(), places) {
+            Ok(driver) => driver,
+            Err(error) => {
+                self.broken.push(format!("the engine cannot recover: {error}"));
+                self.end = Some(End::Rest);
+                return;
+            }
+        };
+        let interrupted: Vec<RunId> = driver.interrupted().collect();
+        self.driver = Some(driver);
+        if self.disk.durable().0 == 0 {
+            let start = Start {
+                id: self.id,
+                graph: Arc::clone(&self.setting.graph),
+                params: self.setting.params.clone(),
+                by: self.setting.by.clone(),
+                cwd: None,
+                environment: None,
+            };
+            self.ask(Request::Start(Box::new(start)));
+        }
+        for run in interrupted {
+            self.ask(Request::Resume { run: run.to_string(), by: self.setting.by.clone() });
+        }
+        self.again = true;
+    }
+
+    fn ask(&mut self, request: Request) {
+        self.callers += 1;
+        self.mailbox.push(Input::Request { caller: Caller(self.callers), request });
+    }
+
+    /// Does what is due now. Says whether there was anything.
+    fn step(&mut self) -> bool {
+        if let Some((run, step, token, outcome)) = self.attempts.end_one(self.now) {
+            self.mailbox.push(Input::Reported { run, step, token, outcome });
+        } else if self.acts.first().is_some_and(|(at, _)| *at <= self.now) && self.mailbox.is_empty() && !self.again {
+            let (_, act) = self.acts.remove(0);
+            if let What::Resolve { step, .. } = &act.what {
+                self.attempts.may_be_repeated(step);
+            }
+            self.ask(act.request(self.id));
+        }
+        let due = self.wakes_at().is_some_and(|at| at <= self.now);
+        if self.mailbox.is_empty() && !self.again && !due {
+            return false;
+        }
+        self.turn();
+        true
+    }
+
+    /// A turn, and what a process does behind it.
+    fn turn(&mut self) {
+        let inputs = std::mem::take(&mut self.mailbox);
+        let Some(driver) = &mut self.driver else { return };
+        let turn = driver.turn(inputs);
+        self.again = turn.again;
+        if self.follow(turn) {
+            return;
+        }
+        let Some(driver) = &mut self.driver else { return };
+        let tended = driver.tend();
+        self.again |= tended.again;
+        self.follow(tended);
+    }
+
+    /// Carries out what a turn led to. Says whether the engine was lost meanwhile.
+    fn follow(&mut self, turn: Turn) -> bool {
+        self.observe();
+        let trouble = self.trouble.filter(|trouble| self.disk.appends() >= trouble.write);
+        if let Some(trouble) = trouble.filter(|trouble| !trouble.after_effects) {
+            self.lose(trouble.loss);
+            return true;
+        }
+        for effect in turn.effects {
+            self.carry_out(effect);
+        }
+        if let Some(trouble) = trouble {
+            self.lose(trouble.loss);
+        }
+        trouble.is_some()
+    }
+
+    fn lose(&mut self, loss: Loss) {
+        self.trouble = None;
+        self.driver = None;
+        self.again = false;
+        // Requests of people and reports that were under way: the acts were taken in by the write, ends are found again.
+        self.mailbox.clear();
+        match loss {
+            Loss::Engine => {
+                self.disk.kill();
+                self.attempts.lose_engine();
+            }
+            Loss::Host => {
+                self.disk.crash();
+                self.clock.reboot(BOOT);
+                self.now += BOOT;
+                self.attempts.lose_host();
+            }
+        }
+    }
+
+    /// Takes note of what has become durable.
+    fn observe(&mut self) {
+        let Some(driver) = &mut self.driver else { return };
+        if let Some(run) = driver.run(self.id) {
+            self.observer.look(&self.disk, self.id, &run, self.now);
+        } else if let Some(run) = driver.stored(self.id) {
+            self.observer.look(&self.disk, self.id, &run, self.now);
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer(_, Reply::Refused(refusal)) => {
+                if self.disk.durable().0 == 0 {
+                    self.end = Some(End::Refused(refusal.message));
+                } else {
+                    self.refused.push(refusal.message);
+                }
+            }
+            Effect::Start { step, attempt } => self.begin(step, *attempt),
+            Effect::Recover { step, attempt, this_boot } => self.recover(step, *attempt, this_boot),
+            Effect::Stop(run, token) => self.attempts.stop((run, token), self.now),
+            Effect::Forget(run, token) => self.attempts.forget((run, token)),
+            Effect::Evaluate(evaluation) => {
+                let answer = self.evaluator.answer(&evaluation, &|| false);
+                let (run, step, question) = (evaluation.run.id, evaluation.step, evaluation.question);
+                self.mailbox.push(Input::Evaluated { run, step, question, answer });
+            }
+            Effect::ReadPage(read) => {
+                let path = self.path(read.step);
+                let Some(answer) = self.script.page(&path, &read) else {
+                    self.miss(path, "foreach".to_owned(), 1);
+                    return;
+                };
+                let (run, step, question) = (read.run, Some(read.step), Question::Page);
+                self.mailbox.push(Input::Evaluated { run, step, question, answer });
+            }
+            Effect::Answer(..) | Effect::Ended(_) => {}
+        }
+    }
+
+    fn path(&self, step: StepNo) -> String {
+        let run = self.driver.as_ref().and_then(|driver| driver.run(self.id));
+        run.filter(|run| run.has(step)).map(|run| run.path(step)).unwrap_or_default()
+    }
+
+    fn miss(&mut self, step: String, kind: String, attempt: u32) {
+        self.end.get_or_insert(End::Missing(Missing { step, kind, attempt }));
+    }
+
+    fn begin(&mut self, step: StepNo, attempt: Attempt) {
+        let place = self.attempted.len() as u64;
+        let ending = match self.attempts.take_lost(&attempt.step) {
+            Some(lost) => Ending { at: lost.at.max(self.now), ..lost },
+            None => match self.script.play(&attempt) {
+                Some(play) => Ending { at: self.now.saturating_add(play.takes.0), place, outcome: play.outcome },
+                None => return self.miss(attempt.step, attempt.action, attempt.number),
+            },
+        };
+        self.attempted.push(Attempted {
+            path: attempt.step.clone(),
+            number: attempt.number,
+            key: attempt.key.clone(),
+            action: attempt.action.clone(),
+            input: attempt.input.clone(),
+            at: self.now,
+        });
+        let path = attempt.step.clone();
+        if !self.attempts.begin(step, attempt, ending) {
+            self.broken
+                .push(format!("`{path}` must not run twice, and began again while its first outcome was unknown"));
+        }
+    }
+
+    fn recover(&mut self, step: StepNo, attempt: Attempt, this_boot: bool) {
+        let outcome = match self.attempts.recover(step, &attempt, this_boot) {
+            Found::Lives => return,
+            Found::NotBegun => return self.begin(step, attempt),
+            Found::Ended(outcome) => outcome,
+            Found::Unknown(why) => {
+                if attempt.once && this_boot {
+                    self.look_up(&attempt);
+                }
+                Outcome::Unknown { why: why.to_owned() }
+            }
+        };
+        self.mailbox.push(Input::Reported { run: attempt.run, step, token: attempt.token, outcome });
+    }
+
+    /// Somebody finds out what became of a request, and will say so.
+    fn look_up(&mut self, attempt: &Attempt) {
+        let known = self.attempts.lost(&attempt.step).cloned();
+        let (at, how) = match known {
+            Some(Ending { at, outcome: Outcome::Succeeded { outputs }, .. }) => (at, Resolution::Done { outputs }),
+            // It had no effect, or it was never sent.
+            Some(Ending { outcome: Outcome::Failed { .. }, .. }) | None => (self.now, Resolution::Rerun),
+            // Nobody knows more of it than the engine.
+            Some(Ending { outcome: Outcome::Unknown { .. }, .. }) => return,
+        };
+        if !matches!(how, Resolution::Rerun) {
+            self.attempts.take_lost(&attempt.step);
+        }
+        let what = What::Resolve { step: attempt.step.clone(), how };
+        let by = "user:who-looked".to_owned();
+        let act = Act { after: Millis(at), by, what };
+        let at = at.max(self.now);
+        let place = self.acts.partition_point(|(other, _)| *other <= at);
+        self.acts.insert(place, (at, act));
+    }
+
+    /// When the engine turns by itself.
+    fn wakes_at(&mut self) -> Option<u64> {
+        let driver = self.driver.as_mut()?;
+        let due = driver.next_wake()?;
+        let ahead = due.saturating_sub(driver.read_clock().time);
+        Some(self.now + ahead)
+    }
+
+    /// Lets time pass until something is due, or says that nothing will be.
+    fn pass(&mut self) {
+        let Some(driver) = &self.driver else { return };
+        let idle = driver.is_idle();
+        if let Some(why) = driver.halted() {
+            self.broken.push(format!("the engine stops: {why}"));
+            self.end = Some(End::Rest);
+            return;
+        }
+        let acts = self.acts.first().map(|(at, _)| *at);
+        let own = self.attempts.next_end();
+        let wakes = if idle { None } else { self.wakes_at() };
+        match [acts, own, wakes].into_iter().flatten().min() {
+            Some(next) => {
+                self.clock.advance(next.saturating_sub(self.now));
+                self.now = self.now.max(next);
+            }
+            None => self.end = Some(End::Rest),
+        }
+    }
+
+    fn finish(mut self) -> Story {
+        let run = self.stored_run();
+        let mut elapsed = self.now;
+        if let Some(run) = &run {
+            let ended = run.ended.map(|ended| ended.0.saturating_sub(self.setting.begin.0));
+            elapsed = ended.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(elapsed);
+            if self.end == Some(End::Rest) && !run.is_ended() && !run.is_in_doubt() {
+                self.broken.push(format!("the run is {} and waits for nothing", run.status_name()));
+            }
+        }
+        Story {
+            end: self.end.unwrap_or(End::Rest),
+            run: run.map(|run| Box::new(run_view(&run, false, Path::new("/logs")))),
+            begun: in_order(self.observer.begun),
+            attempts: self.attempted,
+            elapsed,
+            writes: self.disk.appends(),
+            reached: self.observer.reached,
+            broken: self.broken,
+            refused: self.refused,
+        }
+    }
+
+    /// The run, in memory or made again from the journal.
+    fn stored_run(&mut self) -> Option<Run> {
+        let driver = self.driver.as_mut()?;
+        let open = driver.run(self.id).map(|run| Run::clone(&run));
+        open.or_else(|| driver.stored(self.id))
+    }
+}

@@ -1,0 +1,95 @@
+//! What came of cases, for people.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use lockstep_dsl::value::Millis;
+
+use super::coverage::Coverage;
+use crate::output::text::{count, harmless_line};
+use crate::output::{Style, Tone};
+
+/// What came of one case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its name.
+    pub name: String,
+    /// The line on which it stands.
+    pub line: u32,
+    /// What differs from what is expected; nothing when it holds.
+    pub differences: Vec<String>,
+    /// Steps that began.
+    pub steps: usize,
+    /// Milliseconds of virtual time.
+    pub elapsed: u64,
+    /// Milliseconds that it took.
+    pub took: u64,
+    /// Recoveries that were tried.
+    pub crashes: usize,
+}
+
+/// What came of all cases of a file.
+#[derive(Clone, Debug)]
+pub struct SuiteOutcome {
+    /// The file.
+    pub file: String,
+    /// The runbook.
+    pub runbook: String,
+    /// The cases that were played.
+    pub cases: Vec<Outcome>,
+    /// What they cover; `None` where not all were played.
+    pub coverage: Option<Coverage>,
+}
+
+impl SuiteOutcome {
+    /// Cases that do not hold.
+    pub fn failed(&self) -> usize {
+        self.cases.iter().filter(|case| !case.differences.is_empty()).count()
+    }
+}
+
+/// One file of cases.
+pub fn suite(outcome: &SuiteOutcome, style: Style) -> String {
+    let mut text = format!("{}\n", style.paint(Tone::Strong, &outcome.file));
+    for case in &outcome.cases {
+        let name = harmless_line(&case.name);
+        if case.differences.is_empty() {
+            let crashes = if case.crashes > 0 { format!(", {}", count(case.crashes, "crash")) } else { String::new() };
+            let detail = format!("{}, {}{crashes}", count(case.steps, "step"), Millis(case.elapsed));
+            let _ =
+                writeln!(text, "  {} {name}  {}", style.paint(Tone::Good, "ok  "), style.paint(Tone::Faint, &detail));
+            continue;
+        }
+        let place = format!("{}:{}", Path::new(&outcome.file).display(), case.line);
+        let _ = writeln!(text, "  {} {name}  {}", style.paint(Tone::Bad, "FAIL"), style.paint(Tone::Faint, &place));
+        for line in case.differences.iter().flat_map(|difference| difference.lines()) {
+            let _ = writeln!(text, "       {}", harmless_line(line));
+        }
+    }
+    if let Some(coverage) = &outcome.coverage {
+        let Coverage { steps, branches, missed } = coverage;
+        let covered = format!(
+            "covered: {} of {}, {} of {}",
+            steps.reached,
+            count(steps.all, "step"),
+            branches.reached,
+            if branches.all == 1 { "1 branch".to_owned() } else { format!("{} branches", branches.all) },
+        );
+        let _ = writeln!(text, "  {}", style.paint(Tone::Faint, &covered));
+        for missed in missed {
+            let _ = writeln!(text, "  {} {missed}", style.paint(Tone::Waiting, "not covered:"));
+        }
+    }
+    text
+}
+
+/// The last line.
+pub fn summary(outcomes: &[SuiteOutcome], style: Style) -> String {
+    let cases: usize = outcomes.iter().map(|outcome| outcome.cases.len()).sum();
+    let failed: usize = outcomes.iter().map(SuiteOutcome::failed).sum();
+    let all = format!("{} in {}", count(cases, "case"), count(outcomes.len(), "file"));
+    if failed == 0 {
+        return format!("{all}, {}\n", style.paint(Tone::Good, "all hold"));
+    }
+    format!("{all}, {}\n", style.paint(Tone::Bad, &format!("{failed} failed")))
+}

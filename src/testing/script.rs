@@ -1,0 +1,84 @@
+//! The mocks of a case, as what attempts do.
+
+use std::collections::BTreeMap;
+
+use lockstep_dsl::test_file::{Answer, Mock, MockError, Mocks};
+use lockstep_engine::core::run::Answer as PageAnswer;
+use lockstep_engine::rehearsal::{Play, Said, Script, ended};
+use lockstep_engine::worker::pages::PageRead;
+use lockstep_engine::worker::{Attempt, Failure, Outcome};
+use lockstep_stdlib::http;
+
+/// The mocks of one rehearsal.
+pub struct Mocked<'a> {
+    mocks: &'a [Mocks],
+    /// Attempts so far, by mock and by what it counts.
+    counted: BTreeMap<(usize, String), u64>,
+}
+
+impl<'a> Mocked<'a> {
+    /// Nothing has begun.
+    pub const fn new(mocks: &'a [Mocks]) -> Self {
+        Self { mocks, counted: BTreeMap::new() }
+    }
+
+    /// The mock for the next attempt of a step: of that very path, else the first that fits.
+    fn next(&mut self, path: &str) -> Option<&'a Mock> {
+        let named = |mocks: &Mocks| mocks.path.value.is(path);
+        let place = self
+            .mocks
+            .iter()
+            .position(named)
+            .or_else(|| self.mocks.iter().position(|mocks| mocks.path.value.matches(path)))?;
+        let mocks = &self.mocks[place];
+        if mocks.every {
+            return mocks.attempts.first();
+        }
+        let counted = self.counted.entry((place, mocks.path.value.counted_as(path))).or_default();
+        let mut number = *counted;
+        *counted += 1;
+        mocks.attempts.iter().find(|mock| {
+            let times = u64::from(mock.times);
+            let is_it = number < times;
+            number = number.saturating_sub(times);
+            is_it
+        })
+    }
+}
+
+impl Script for Mocked<'_> {
+    fn play(&mut self, attempt: &Attempt) -> Option<Play> {
+        let mock = self.next(&attempt.step)?;
+        Some(Play { takes: mock.after, outcome: outcome(attempt, &mock.answer) })
+    }
+
+    fn page(&mut self, path: &str, read: &PageRead) -> Option<PageAnswer> {
+        let mock = self.mocks.iter().find(|mocks| mocks.path.value.matches(path))?.attempts.first()?;
+        match &mock.answer {
+            Answer::File(text) => Some(read.read_text(text)),
+            Answer::Error(error) => Some(Err(failure(error))),
+            Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) => None,
+        }
+    }
+}
+
+fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
+    let is_request = attempt.action == "http";
+    match answer {
+        Answer::Error(error) if error.kind == "lost" => Outcome::Unknown { why: error.message.clone() },
+        Answer::Error(error) => failure(error).into(),
+        Answer::Response(response) => http::answered(attempt, response.code, &response.headers, &response.body),
+        Answer::Json(text) if is_request => http::answered(attempt, 200, &[], text),
+        Answer::Nothing | Answer::File(_) if is_request => http::answered(attempt, 200, &[], ""),
+        Answer::Json(text) => ended(attempt, Said { stdout: text.clone(), ..Said::default() }),
+        Answer::Nothing | Answer::File(_) => ended(attempt, Said::default()),
+        Answer::Command { exit_code, stdout, stderr, outputs } => {
+            let (stdout, stderr, outputs) = (stdout.clone(), stderr.clone(), outputs.clone());
+            ended(attempt, Said { exit_code: *exit_code, stdout, stderr, outputs })
+        }
+    }
+}
+
+fn failure(error: &MockError) -> Failure {
+    Failure { kind: error.kind.clone(), message: error.message.clone(), data: error.data.clone(), untouched: false }
+}

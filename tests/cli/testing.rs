@@ -1,0 +1,212 @@
+//! `lockstep test`: cases that hold, cases that do not, and files that are wrong.
+
+use serde_json::Value as Json;
+
+use crate::harness::Case;
+
+const RUNBOOK: &str = "
+runbook: storage/clean
+params: { host: string, limit: { type: int, default: 80 } }
+steps:
+  - { id: before, exec: [df, '${{ params.host }}'], outputs: { percent: parse_int(stdout) } }
+  - { id: fine, when: steps.before.percent < params.limit, finish: { outputs: { used: steps.before.percent } } }
+  - { id: clean, shell: rm /tmp/x, retry: { attempts: 3, delay: 10m, jitter: none }, env: { HOST: '${{ params.host }}' } }
+  - { id: tell, http: { method: POST, url: 'https://example.org/done', json: { host: '${{ params.host }}' } } }
+  - { id: rest, wait: 3d }
+  - { id: each, foreach: { in: '[1, 2, 3]', do: [{ id: one, shell: 'true', outputs: { n: parse_int(stdout) } }] } }
+outputs: { used: steps.before.percent, last: steps.each.results.map(|one| one.value.n) }
+";
+
+const HOLDS: &str = "
+test: storage/clean
+params: { host: web-1 }
+mock:
+  before: { stdout: '97' }
+  clean: [{ exit_code: 1 }, { stdout: done, after: 5m }]
+  tell: { code: 201, json: { ok: true } }
+  'each[1]/one': { stdout: '20' }
+  each/one: [{ stdout: '1' }, { stdout: '3' }]
+cases:
+  - name: cleans on the second try
+    expect:
+      status: succeeded
+      path: [before, clean, tell, rest, 'each[0]/one', 'each[1]/one', 'each[2]/one']
+      takes: 3d15m
+      outputs: { used: 97, last: [1, 20, 3] }
+      steps:
+        before: { argv: [df, web-1] }
+        clean: { attempts: 2, env: { HOST: web-1 }, script: rm /tmp/x }
+        tell: { method: POST, request: { host: web-1 }, outputs: { code: 201 } }
+  - name: does nothing below the limit
+    mock: { before: { stdout: '12' } }
+    expect: { status: succeeded, path: [before, fine], outputs: { used: 12 } }
+";
+
+fn case(tests: &str) -> Case {
+    Case::new().file("clean.yaml", RUNBOOK).file("clean.test.yaml", tests)
+}
+
+#[test]
+fn cases_that_hold_are_listed_with_what_they_cover() {
+    let case = case(HOLDS);
+    for path in ["clean.yaml", "clean.test.yaml", "."] {
+        let outcome = case.lockstep(["test", path]);
+        outcome.exits(0);
+        for line in [
+            "  ok   cleans on the second try  7 steps, 3d15m",
+            "  ok   does nothing below the limit  2 steps, 0s",
+            "  covered: 7 of 7 steps, 2 of 2 branches",
+            "2 cases in 1 file, all hold",
+        ] {
+            outcome.prints(line);
+        }
+    }
+    assert!(!case.data().exists(), "a test touches the data folder");
+}
+
+#[test]
+fn what_differs_is_said_line_by_line() {
+    let case = case(
+        "
+test: storage/clean
+params: { host: web-1 }
+mock: { before: { stdout: '97' }, clean: { exit_code: 1 } }
+cases:
+  - name: it is wrong about everything
+    expect:
+      status: succeeded
+      path: [before, fine]
+      outputs: { used: 41 }
+      error: { kind: timeout, message: no such words }
+      takes: { at_most: 1m }
+      never: [clean]
+      steps:
+        before: { argv: [df, web-2], outputs: { percent: 96 }, status: skipped }
+        clean: { attempts: 2, env: { HOST: web-2 }, handled: true }
+        tell: { status: succeeded, begins: 1h }
+        rest: succeeded
+  - name: it lacks mocks
+    mock: { clean: {} }
+    expect: { status: succeeded }
+  - name: it runs out of mocks
+    mock: { clean: [{ exit_code: 1 }] }
+    expect: { status: failed }
+  - name: its parameters are wrong
+    params: { limit: many }
+    expect: { status: succeeded }
+",
+    );
+    let outcome = case.lockstep(["test", "clean.yaml"]);
+    outcome.exits(1);
+    for line in [
+        "  FAIL it is wrong about everything  clean.test.yaml:6",
+        "status: expected succeeded, found failed: `clean` failed (exit code 1)",
+        "path: step 2 should be `fine`, and is `clean`",
+        "  expected [before, fine]",
+        "  found    [before, clean]",
+        "outputs.used: expected 41, found nothing",
+        "error: expected timeout, found failed (exit code 1)",
+        "error.message: expected a text with \"no such words\", found \"exit code 1\"",
+        "takes: expected 0s to 1m, found 20m",
+        "never: `clean` began after 0s",
+        "steps.before: expected skipped, found succeeded",
+        "steps.before.argv: expected [\"df\",\"web-2\"], found [\"df\",\"web-1\"]",
+        "steps.before.outputs.percent: expected 96, found 97",
+        "steps.clean.attempts: expected 2, found 3",
+        "steps.clean.env.HOST: expected \"web-2\", found \"web-1\"",
+        "steps.clean.handled: expected true, found false",
+        "steps.tell: expected succeeded, found skipped (unreached)",
+        "steps.tell.begins: it never began or never ended",
+        "`tell` acts and has no mock; add `tell: { code: 200 }` under `mock`",
+        "attempt 2 of `clean` has no mock; add another one to its list: `{ stdout: '' }`",
+        "the run was refused: parameter `limit`",
+        "not covered: step `fine` never runs",
+        "not covered: step `fine`: its `when` never holds",
+        "4 cases in 1 file, 4 failed",
+    ] {
+        outcome.prints(line);
+    }
+}
+
+#[test]
+fn people_act_and_steps_are_left_in_doubt() {
+    let case = case(
+        "
+test: storage/clean
+params: { host: web-1 }
+mock:
+  before: { stdout: '97' }
+  clean: [{ error: { kind: lost, message: the host is gone }, after: 1m }, { after: 1m }]
+  tell: { code: 200 }
+  each/one: { stdout: '1' }
+cases:
+  - name: it waits for a person
+    expect: { status: waiting, steps: { clean: in_doubt } }
+  - name: a person says that it was done
+    acts: [{ after: 2h, by: 'user:ben', done: clean }]
+    expect: { status: succeeded, takes: { at_least: 3d2h }, steps: { tell: { begins: 2h } } }
+  - name: a person has it run again
+    acts: [{ after: 2h, rerun: clean }]
+    expect: { status: succeeded, steps: { tell: { begins: 2h1m } } }
+  - name: a person says that it has failed
+    acts: [{ after: 2h, failed: clean }]
+    expect: { status: failed, error: { step: clean } }
+  - name: a person cancels it
+    acts: [{ after: 30s, cancel: true }]
+    expect: { status: cancelled, takes: 30s, never: [tell] }
+",
+    );
+    case.lockstep(["test", "clean.yaml"]).exits(0);
+}
+
+#[test]
+fn a_build_server_reads_junit_and_programs_read_json() {
+    let case = case(&HOLDS.replace("used: 12", "used: 13"));
+    let outcome = case.lockstep(["test", "--json", "--junit", "report.xml"]);
+    outcome.exits(1);
+    let lines: Vec<Json> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let types: Vec<_> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["case", "case", "coverage", "test"]);
+    assert_eq!(lines[1]["differences"][0], "outputs.used: expected 13, found 12");
+    assert_eq!((&lines[3]["cases"], &lines[3]["failed"]), (&2.into(), &1.into()));
+    let report = case.read("report.xml");
+    assert!(report.contains("<testsuites name=\"lockstep test\" tests=\"2\" failures=\"1\">"), "{report}");
+    assert!(report.contains("<failure message=\"outputs.used: expected 13, found 12\">"), "{report}");
+}
+
+#[test]
+fn cases_are_picked_by_name_and_nothing_picked_is_a_mistake() {
+    let case = case(HOLDS);
+    let outcome = case.lockstep(["test", "--filter", "below"]);
+    outcome.exits(0).prints("1 case in 1 file, all hold");
+    assert!(!outcome.stdout.contains("covered"), "{}", outcome.stdout);
+    case.lockstep(["test", "--filter", "no such case"]).exits(2);
+}
+
+#[test]
+fn too_little_coverage_fails() {
+    let first = HOLDS.split("  - name: does nothing").next().unwrap();
+    let case = case(first);
+    case.lockstep(["test", "--coverage-min", "75"]).exits(0).prints("not covered: step `fine` never runs");
+    let outcome = case.lockstep(["test", "--coverage-min", "100"]);
+    outcome.exits(1);
+    assert!(
+        outcome.stderr.contains("clean.test.yaml covers 77 % of `storage/clean`, at least 100 %"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn files_that_are_wrong_are_said_before_anything_is_played() {
+    let case = case("test: storage/clean\ncases:\n  - { name: a, expect: { status: ok } }\n");
+    case.lockstep(["test", "."]).exits(2).prints("error[LS0104]");
+    let broken = Case::new()
+        .file("a.yaml", "runbook: a\nsteps: [{ shel: x }]\n")
+        .file("a.test.yaml", "test: a\ncases: [{ name: a, expect: { status: failed } }]\n");
+    broken.lockstep(["test", "."]).exits(2).prints("error[LS0121]");
+    let alone = Case::new().file("a.test.yaml", "test: a\ncases: [{ name: a, expect: { status: failed } }]\n");
+    alone.lockstep(["test", "."]).exits(2);
+    Case::new().lockstep(["test", "."]).exits(2);
+    Case::new().file("a.yaml", "runbook: a\n").lockstep(["test", "a.yaml"]).exits(2);
+}
