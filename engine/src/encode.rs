@@ -3,8 +3,10 @@
 //! The bytes are a contract: what was written is read for ever. A field is added as optional; a change that an older
 //! program must not overlook raises [`VERSION`].
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version that this program writes, and the newest that it reads.
 pub const VERSION: u8 = 1;
@@ -44,7 +46,7 @@ pub fn encode_into<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
 }
 
 /// Decodes what [`encode`] made, in this version of the program or an older one.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, DecodeError> {
     match bytes.split_first() {
         Some((&VERSION, body)) => {
             rmp_serde::from_slice(body).map_err(|error| DecodeError::Malformed(error.to_string()))
@@ -52,6 +54,36 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
         Some((&found, _)) if found > VERSION => Err(DecodeError::Newer { found }),
         Some((found, _)) => Err(DecodeError::Malformed(format!("there is no version {found}"))),
         None => Err(DecodeError::Malformed("it is empty".to_owned())),
+    }
+}
+
+/// Bytes within what is encoded, which are borrowed where they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Bytes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowed;
+
+        impl<'de> Visitor<'de> for Borrowed {
+            type Value = Bytes<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("bytes")
+            }
+
+            fn visit_borrowed_bytes<E: Error>(self, bytes: &'de [u8]) -> Result<Bytes<'de>, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+
+        deserializer.deserialize_bytes(Borrowed)
     }
 }
 

@@ -103,7 +103,7 @@ pub const CLOSING_BASE_BYTES: u64 = 8 * 1024 * 1024;
 /// Milliseconds after a base that failed before the next is tried: mostly the disk is full.
 pub const BASE_RETRY_MS: u64 = 60_000;
 
-/// Runs that change while the journal is replayed before those that have ended are let go of.
+/// Runs that end while the journal is replayed before they are let go of.
 pub const MAX_REPLAYED_RUNS: usize = 10_000;
 
 /// Rows of a list of runs.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Change, Definition, Input, Kept, Links, Look, Record, Refused, Run, decide};
+use super::run::{Change, Definition, Input, Kept, Look, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -24,6 +24,8 @@ pub struct State {
     due: BTreeSet<(u64, RunId)>,
     /// Runs for which the evaluator owes an answer.
     asking: BTreeSet<RunId>,
+    /// The indexes are not kept: see [`State::cold`].
+    cold: bool,
 }
 
 /// What the indexes over all runs say of one of them.
@@ -129,6 +131,12 @@ impl State {
 
     /// Keeps the indexes over all runs in step with one of them.
     fn reindex(&mut self, id: RunId, before: Indexed, after: Indexed, asks: bool) {
+        if after.waiting && !before.waiting {
+            self.resting.push(id);
+        }
+        if self.cold {
+            return;
+        }
         if before.due != after.due {
             if let Some(due) = before.due {
                 self.due.remove(&(due, id));
@@ -141,9 +149,6 @@ impl State {
             (false, true) => self.restless += 1,
             (true, false) => self.restless -= 1,
             (true, true) | (false, false) => {}
-        }
-        if after.waiting && !before.waiting {
-            self.resting.push(id);
         }
         if asks {
             self.asking.insert(id);
@@ -184,6 +189,11 @@ impl State {
         }
     }
 
+    /// A run as it is kept, to be encoded.
+    pub fn kept(&mut self, id: RunId) -> Option<&mut Kept> {
+        self.runs.get_mut(&id)
+    }
+
     /// Whether no run goes on by itself.
     pub fn is_at_rest(&self) -> bool {
         self.restless == 0
@@ -191,8 +201,18 @@ impl State {
 
     /// Makes a definition known without a record: it was read from the image.
     pub fn define(&mut self, hash: String, graph: Arc<Graph>) {
-        let links = Arc::new(Links::new(&graph));
-        self.definitions.insert(hash.clone(), Arc::new(Definition { hash, graph, links }));
+        self.definitions.insert(hash.clone(), Definition::new(hash, graph));
+    }
+
+    /// An empty state in which runs are only put together: what is due or asked for is not known of them until they are
+    /// taken out ([`State::withdraw_open`]) and admitted one by one.
+    pub fn cold() -> Self {
+        Self { cold: true, ..Self::default() }
+    }
+
+    /// The definition with this hash, as runs share it.
+    pub fn known(&self, hash: &str) -> Option<&Arc<Definition>> {
+        self.definitions.get(hash)
     }
 
     /// The definition with this hash.
@@ -205,6 +225,12 @@ impl State {
         let known = self.definitions.get(&run.definition).expect("an image holds the definitions of its runs");
         run.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
         self.keep(run);
+    }
+
+    /// Takes in a run that was read from the image as the image holds it, into a state that is cold.
+    pub fn admit_cold(&mut self, id: RunId, kept: Kept) {
+        assert!(self.cold, "the indexes over all runs know nothing of a run that was not looked at");
+        self.runs.insert(id, kept);
     }
 
     /// Takes in a run that was taken out as it was kept.
@@ -257,12 +283,11 @@ impl State {
     /// Takes out every run that has not ended, packed.
     pub fn withdraw_open(&mut self) -> BTreeMap<RunId, Kept> {
         let all = std::mem::take(&mut self.runs).into_iter();
-        let (ended, mut open): (BTreeMap<_, _>, BTreeMap<_, _>) = all.partition(|(_, kept)| match kept {
-            Kept::Open(run) => run.is_ended(),
-            Kept::Packed(_) => false,
-        });
+        let (ended, open): (Vec<_>, Vec<_>) = all.partition(|(_, kept)| kept.is_ended());
         // What has ended is in no index.
-        self.runs = ended;
+        self.runs = ended.into_iter().collect();
+        let mut open: BTreeMap<_, _> = open.into_iter().collect();
+        self.cold = false;
         self.due.clear();
         self.asking.clear();
         self.resting.clear();

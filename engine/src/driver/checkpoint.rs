@@ -5,15 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
 use super::backing::Backing;
 use super::base::Occasion;
 use super::batch::Batch;
 use super::effect::Turn;
-use super::past::{Span, Summary};
+use super::entry::RunEntry;
+use super::past::Summary;
 use super::{Driver, Input};
-use crate::core::run::{Record, Run};
+use crate::core::run::Record;
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
@@ -28,22 +27,6 @@ pub(super) struct Dirty {
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
-}
-
-/// A run as a checkpoint holds it.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Kept {
-    /// Where its records are.
-    pub span: Span,
-    /// Its state.
-    pub run: Run,
-}
-
-/// The same, to be written.
-#[derive(Serialize)]
-struct Keep<'a> {
-    span: Span,
-    run: &'a Run,
 }
 
 /// Begins the keys of open runs, and of those that ended whose records are not all kept.
@@ -179,12 +162,13 @@ impl<B: Backing> Driver<B> {
     /// Brings what changed up to `lsn` into the image, and lets go of what it holds now. Nothing but the journal's
     /// record, which is to follow, makes the image believed.
     pub(super) fn store_state(&mut self, lsn: Lsn) -> Result<(u64, [u8; 32]), ImageError> {
-        let stored = self.image.checkpoint(lsn, &self.changed_entries())?;
+        let entries = self.changed_entries();
+        let stored = self.image.checkpoint(lsn, &entries)?;
         self.let_go();
         Ok(stored)
     }
 
-    fn changed_entries(&self) -> store::Dirty {
+    fn changed_entries(&mut self) -> store::Dirty {
         let mut entries = BTreeMap::new();
         for hash in &self.positions.touched {
             let used = self.positions.uses.contains_key(hash);
@@ -193,12 +177,19 @@ impl<B: Backing> Driver<B> {
             let place = self.positions.definitions.get(hash);
             entries.insert(key(PLACE_PREFIX, hash), place.map(encode));
         }
+        let oldest = self.log.oldest();
         for id in &self.dirty.runs {
-            let (Some(run), Some(span)) = (self.run(*id), self.positions.runs.get(id).copied()) else { continue };
-            let summary = run.is_ended().then(|| encode(&Summary::of(&run, span)));
+            // What waits is encoded once, to be kept so as well.
+            self.state.pack(*id);
+            let kept = self.state.kept(*id).or_else(|| self.interrupted.get_mut(id));
+            let (Some(kept), Some(span)) = (kept, self.positions.runs.get(id).copied()) else { continue };
+            let ended = kept.is_ended();
+            let summary = ended.then(|| encode(&Summary::of(&kept.look(), span)));
             // What is not all in the journal any more cannot be made again from it.
-            let keep = !run.is_ended() || span.first < self.log.oldest();
-            entries.insert(run_key(*id), keep.then(|| encode(&Keep { span, run: &run })));
+            let keep = !ended || span.first < oldest;
+            let definition = keep.then(|| kept.definition().to_owned());
+            let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
+            entries.insert(run_key(*id), entry);
             entries.insert(summary_key(&id.to_string()), summary);
         }
         entries.insert(NEEDS_KEY.to_vec(), Some(encode(&self.positions.needs)));
@@ -210,8 +201,6 @@ impl<B: Backing> Driver<B> {
         for id in std::mem::take(&mut self.dirty).runs {
             if self.state.release(id).is_some() {
                 self.positions.runs.remove(&id);
-            } else {
-                self.state.pack(id);
             }
         }
         for hash in std::mem::take(&mut self.positions.touched) {

@@ -7,10 +7,11 @@ use lockstep_dsl::graph::Graph;
 
 use super::Driver;
 use super::backing::Backing;
-use super::checkpoint::{Kept, SUMMARY_PREFIX, run_key, summary_key};
+use super::checkpoint::{SUMMARY_PREFIX, run_key, summary_key};
+use super::entry::RunEntry;
 use super::past::{self, PastError, Summary, retell};
 use crate::api::{Refusal, RefusalKind};
-use crate::core::run::Run;
+use crate::core::run::{Definition, Run};
 use crate::encode::decode;
 use crate::id::RunId;
 use crate::store::{Frames, Image, ImageError, Order};
@@ -57,17 +58,15 @@ impl<B: Backing> Driver<B> {
     /// A run that ended and was let go of: from the image, where its records are not all kept, else from its records.
     pub(super) fn stored_run(&mut self, id: RunId) -> Result<Run, PastError> {
         let Summary { span, definition, .. } = self.stored_summary(id)?;
-        let kept = self.image.get(&run_key(id))?.and_then(|bytes| decode::<Kept>(&bytes).ok());
+        let bytes = self.image.get(&run_key(id))?;
+        let kept = bytes.as_deref().and_then(|bytes| RunEntry::decode(bytes).ok());
         let oldest = self.log.oldest();
         if kept.is_none() && span.first < oldest {
             return Err(PastError::Dropped { run: id, oldest: oldest.0 });
         }
         let graph = self.definition(id, &definition)?;
         match kept {
-            Some(Kept { mut run, .. }) => {
-                run.graph = graph;
-                Ok(run)
-            }
+            Some(kept) => Ok(kept.into_kept(&Definition::new(definition, graph)).into_run()),
             None => retell(&self.log, id, span, (&definition, graph), &mut |_, _, _, _| {}),
         }
     }

@@ -23,6 +23,7 @@ mod commit;
 mod definitions;
 mod effect;
 mod ended;
+mod entry;
 pub(crate) mod find;
 pub(crate) mod fold;
 pub(crate) mod past;

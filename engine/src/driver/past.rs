@@ -98,10 +98,13 @@ impl Positions {
     }
 
     /// Takes in an open run that was read from a checkpoint.
-    pub fn admit(&mut self, run: &Run, span: Span) {
-        self.runs.insert(run.id, span);
-        self.newest = self.newest.max(Some(run.id));
-        *self.uses.entry(run.definition.clone()).or_default() += 1;
+    pub fn admit(&mut self, id: RunId, definition: &str, span: Span) {
+        self.runs.insert(id, span);
+        self.newest = self.newest.max(Some(id));
+        match self.uses.get_mut(definition) {
+            Some(uses) => *uses += 1,
+            None => drop(self.uses.insert(definition.to_owned(), 1)),
+        }
     }
 
     /// Takes in what is known of the journal before that of which these positions are.

@@ -12,10 +12,9 @@ use lockstep_dsl::graph::Graph;
 use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
-use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, Kept, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, summary_key,
-};
+use super::checkpoint::{DEFINITION_PREFIX, Dirty, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, summary_key};
 use super::definitions::Definitions;
+use super::entry::RunEntry;
 use super::fold::{Broken, Fold, Shelf};
 use super::past::{Positions, Summary};
 use super::pending::Pending;
@@ -23,7 +22,7 @@ use super::started::Started;
 use super::whole::Whole;
 use super::{Driver, Places};
 use crate::clock::Clock;
-use crate::core::run::{Input, Record};
+use crate::core::run::{Change, Input, Record};
 use crate::core::{Command, State};
 use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
@@ -102,7 +101,7 @@ impl<B: Backing> Driver<B> {
             }
             Some(_) | None => (self.begin_anew()?, true),
         };
-        let (broken, checkpointed) = self.replay(from, until)?;
+        let Replayed { broken, checkpointed, .. } = self.replay(from, until)?;
         if anew && (from > Lsn(1) || checkpointed) {
             // There was an image: it is to be made again at closing.
             self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
@@ -141,14 +140,15 @@ impl<B: Backing> Driver<B> {
     /// Empties the image and begins with the newest base. Gives the position from which the journal is to be replayed.
     fn begin_anew(&mut self) -> Result<Lsn, OpenError> {
         let Some((lsn, opening)) = load_base(&self.bases, &self.log)? else {
+            self.state = State::cold();
             self.image.fill(Vec::new());
             return Ok(Lsn(1));
         };
         tracing::info!(lsn = lsn.0, "the checkpoint is made anew from a base");
         (self.state, self.positions) = (opening.state, opening.positions);
         self.image.fill(opening.past);
+        // It is written when the engine is open: nobody waits for it then.
         self.mark_everything();
-        self.store_while_replaying(lsn);
         self.dirty.since = Some(self.now.time);
         Ok(Lsn(lsn.0 + 1))
     }
@@ -182,9 +182,9 @@ impl<B: Backing> Driver<B> {
         }
     }
 
-    /// Applies the journal's records of these positions. Says also whether one of them is of a checkpoint.
-    fn replay(&mut self, from: Lsn, until: Lsn) -> Result<(Broken, bool), OpenError> {
-        let mut replayed = (Broken::new(), false);
+    /// Applies the journal's records of these positions.
+    fn replay(&mut self, from: Lsn, until: Lsn) -> Result<Replayed, OpenError> {
+        let mut replayed = Replayed::default();
         // Taken aside so that a record may ask the journal while it is being read.
         let mut frames = Vec::new();
         let mut next = from;
@@ -202,20 +202,24 @@ impl<B: Backing> Driver<B> {
             for frame in frames.drain(..) {
                 self.replay_frame(&frame, from, &mut replayed)?;
             }
-            if self.dirty.runs.len() > MAX_REPLAYED_RUNS {
+            // What is in memory stays what is open, and of that what waits is small.
+            self.state.pack_waiting(self.now);
+            if replayed.ended > MAX_REPLAYED_RUNS {
                 self.store_while_replaying(last);
                 self.dirty.since = Some(self.now.time);
+                replayed.ended = 0;
             }
             next = Lsn(last.0 + 1);
         }
     }
 
-    fn replay_frame(&mut self, frame: &Frame, from: Lsn, replayed: &mut (Broken, bool)) -> Result<(), OpenError> {
-        let (broken, checkpointed) = replayed;
+    fn replay_frame(&mut self, frame: &Frame, from: Lsn, replayed: &mut Replayed) -> Result<(), OpenError> {
+        let Replayed { broken, checkpointed, ended } = replayed;
         for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records).filter(|(lsn, _)| *lsn >= from) {
             self.dirty.bytes += bytes.len();
             let record = decode_record(lsn, bytes)?;
             *checkpointed |= matches!(record, Record::Checkpointed { .. });
+            *ended += usize::from(matches!(record, Record::Changed { change: Change::Finished { .. }, .. }));
             let mut lookup = ImageShelf { image: &mut self.image, log: &self.log };
             let mut fold = Fold { state: &mut self.state, positions: &mut self.positions, broken, shelf: &mut lookup };
             if fold.apply(lsn, &record, frame.stamp)? {
@@ -254,6 +258,16 @@ impl<B: Backing> Driver<B> {
         }
         self.state.admit_kept(run);
     }
+}
+
+/// What a replay came upon.
+#[derive(Default)]
+struct Replayed {
+    broken: Broken,
+    /// A record of a checkpoint.
+    checkpointed: bool,
+    /// Runs that ended, since the last ones were let go of.
+    ended: usize,
 }
 
 /// Bytes of records that are taken from the log at a time while it is replayed.
@@ -317,7 +331,6 @@ pub(crate) fn load_base(bases: &dyn StoredBases, frames: &dyn Frames) -> Result<
 }
 
 /// What a checkpoint holds, entry by entry in the order of its keys: definitions, their places, runs, and rows.
-#[derive(Default)]
 pub(crate) struct Opening {
     /// The open runs and the definitions they use.
     pub state: State,
@@ -327,6 +340,12 @@ pub(crate) struct Opening {
     pub past: Vec<Entry>,
     /// The first thing that could not be understood.
     wrong: Option<String>,
+}
+
+impl Default for Opening {
+    fn default() -> Self {
+        Self { state: State::cold(), positions: Positions::default(), past: Vec::new(), wrong: None }
+    }
 }
 
 impl Opening {
@@ -346,18 +365,18 @@ impl Opening {
         } else if let Some(hash) = name(key, PLACE_PREFIX) {
             self.positions.definitions.insert(hash.to_owned(), decode(value).map_err(undecodable)?);
         } else if let Some(id) = name(key, RUN_PREFIX) {
-            let Kept { span, run } = decode(value).map_err(undecodable)?;
-            if run.is_ended() {
+            let entry = RunEntry::decode(value).map_err(undecodable)?;
+            if entry.ended {
                 self.past.push((key.to_vec(), value.to_vec()));
                 return Ok(());
             }
-            if self.state.definition(&run.definition).is_none() {
+            let Some(definition) = self.state.known(&entry.definition) else {
                 return Err(format!("the definition of run {id} is not there"));
-            }
-            let id = run.id;
-            self.positions.admit(&run, span);
-            self.state.admit(run);
-            self.state.pack(id);
+            };
+            let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
+            self.positions.admit(id, &entry.definition, entry.span);
+            let kept = entry.into_kept(&Arc::clone(definition));
+            self.state.admit_cold(id, kept);
         } else if let Some(id) = name(key, SUMMARY_PREFIX) {
             let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
             self.positions.newest = self.positions.newest.max(Some(id));

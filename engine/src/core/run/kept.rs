@@ -4,6 +4,7 @@
 //! its definition's hash, a tenth of its size in memory; it is opened when it is looked at or changed. Packing
 //! changes nothing that anybody can see. The bytes never leave this process.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -21,6 +22,14 @@ pub struct Definition {
     pub graph: Arc<Graph>,
     /// What is looked up in it again and again.
     pub links: Arc<Links>,
+}
+
+impl Definition {
+    /// Works out what is looked up in it.
+    pub fn new(hash: String, graph: Arc<Graph>) -> Arc<Self> {
+        let links = Arc::new(Links::new(&graph));
+        Arc::new(Self { hash, graph, links })
+    }
 }
 
 /// A run in one of two forms.
@@ -90,12 +99,48 @@ impl Kept {
     /// Packs the run, whatever it does.
     pub fn pack(&mut self, definition: &Arc<Definition>) {
         if let Self::Open(run) = self {
-            let hash = std::mem::take(&mut run.definition);
-            debug_assert_eq!(hash, definition.hash, "a run is packed with its own definition");
-            let bytes = rmp_serde::to_vec_named(run).expect("a run has a MessagePack form");
-            *self = Self::Packed(Packed { definition: Arc::clone(definition), bytes: bytes.into_boxed_slice() });
+            debug_assert_eq!(run.definition, definition.hash, "a run is packed with its own definition");
+            let bytes = encode(run).into_boxed_slice();
+            *self = Self::Packed(Packed { definition: Arc::clone(definition), bytes });
         }
     }
+
+    /// The run that [`Kept::encoded`] gave these bytes of. They are not looked at before the run is.
+    pub fn of_encoded(definition: &Arc<Definition>, bytes: &[u8]) -> Self {
+        Self::Packed(Packed { definition: Arc::clone(definition), bytes: bytes.into() })
+    }
+
+    /// The run's state without the hash of its definition, as a checkpoint holds it.
+    pub fn encoded(&mut self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Open(run) => Cow::Owned(encode(run)),
+            Self::Packed(packed) => Cow::Borrowed(&packed.bytes),
+        }
+    }
+
+    /// The hash of its definition.
+    pub fn definition(&self) -> &str {
+        match self {
+            Self::Open(run) => &run.definition,
+            Self::Packed(packed) => &packed.definition.hash,
+        }
+    }
+
+    /// Whether it has ended. One that is packed has not.
+    pub fn is_ended(&self) -> bool {
+        match self {
+            Self::Open(run) => run.is_ended(),
+            Self::Packed(_) => false,
+        }
+    }
+}
+
+/// A run without its definition's hash.
+fn encode(run: &mut Run) -> Vec<u8> {
+    let definition = std::mem::take(&mut run.definition);
+    let bytes = rmp_serde::to_vec_named(run).expect("a run has a MessagePack form");
+    run.definition = definition;
+    bytes
 }
 
 impl Packed {

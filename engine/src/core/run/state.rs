@@ -26,7 +26,8 @@ pub type ActivationNo = u32;
 pub struct Run {
     /// Its id.
     pub id: RunId,
-    /// [`Graph::hash`] of its definition.
+    /// [`Graph::hash`] of its definition; left out where the encoding stands beside it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub definition: String,
     /// The definition itself; not part of the encoding.
     #[serde(skip, default = "no_graph")]
