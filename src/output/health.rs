@@ -37,13 +37,14 @@ pub fn text(report: &Report, repaired: &[Finding], style: Style) -> String {
     let checked = &report.checked;
     let _ = writeln!(
         text,
-        "  read: {} frames with {} records of {} runs ({} open), {} entries of the checkpoint, {} large values, \
-         {} spool folders, {} logs",
+        "  read: {} frames with {} records of {} runs ({} open), {} entries of the checkpoint, {} bases, \
+         {} large values, {} spool folders, {} logs",
         checked.frames,
         checked.records,
         checked.runs,
         checked.open,
         checked.entries,
+        checked.bases,
         checked.blobs,
         checked.spooled,
         checked.logs

@@ -92,9 +92,17 @@ impl Answers {
         let case = specimen.case();
         for row in case.runs() {
             let id = row["id"].as_str().unwrap_or_default().to_owned();
-            let told = Ok(placeless(&case.show(&id), case.data()));
-            if look.get(&format!("show {id}")) != Some(&told) {
-                return Err(format!("`show {id}` says {told:?}, and not {:?}", look.get(&format!("show {id}"))));
+            let shown = case.lockstep(["show", &id, "--json"]);
+            let recorded = look.get(&format!("show {id}"));
+            let agrees = match recorded {
+                Some(Ok(view)) => {
+                    serde_json::from_str(&shown.stdout).is_ok_and(|json| placeless(&json, case.data()) == *view)
+                }
+                Some(Err(error)) => shown.code() == Some(5) && shown.stderr.contains(error),
+                None => false,
+            };
+            if !agrees {
+                return Err(format!("`show {id}` says {} {}, and not {recorded:?}", shown.stdout, shown.stderr));
             }
         }
         Ok(())

@@ -32,6 +32,16 @@ enum What {
 }
 
 impl Harm {
+    /// What a long series begins with: each file gone once, and each once with a zeroed tail.
+    pub fn every(files: &BTreeMap<String, Vec<u8>>) -> Vec<Self> {
+        let gone = files.keys().map(|file| Self { file: file.clone(), what: What::Gone });
+        let zeroed = files.iter().map(|(file, bytes)| {
+            let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or_default() as u64;
+            Self { file: file.clone(), what: What::ZeroedFrom(used / 2) }
+        });
+        gone.chain(zeroed).collect()
+    }
+
     /// Chooses a harm. Every part is as likely as any other, and every file of it; within that, what holds something is
     /// likelier than zeros.
     pub fn choose(random: &mut Random, files: &BTreeMap<String, Vec<u8>>) -> Self {
@@ -58,6 +68,17 @@ impl Harm {
     /// The part of the data folder that the file belongs to.
     pub fn part(&self) -> &'static str {
         part_of(&self.file)
+    }
+
+    /// Whether an examination must find it whatever it is: what follows from the journal is all checked.
+    pub fn must_be_found(&self, files: &BTreeMap<String, Vec<u8>>) -> bool {
+        let bytes = &files[&self.file];
+        let changes = match self.what {
+            What::Gone | What::CutAt(_) | What::Bit(..) => true,
+            What::ZeroedFrom(place) => bytes.iter().skip(usize::try_from(place).unwrap_or(0)).any(|byte| *byte != 0),
+        };
+        let is_sealed = bytes.starts_with(b"LKSTPZIP");
+        changes && (self.part() == "bases" || is_sealed || self.file == "journal/MANIFEST")
     }
 
     /// Does it.
@@ -87,7 +108,7 @@ impl Harm {
 }
 
 fn part_of(file: &str) -> &'static str {
-    let parts = ["journal", "state", "blobs", "spool", "logs"];
+    let parts = ["journal", "bases", "state", "blobs", "spool", "logs"];
     let first = file.split('/').next();
     parts.into_iter().find(|part| first == Some(part)).unwrap_or("folder")
 }

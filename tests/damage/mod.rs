@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use lockstep_engine::doctor;
+use lockstep_engine::doctor::{self, Grade};
 
 use self::answers::{Answers, Verdict};
 use self::harm::Harm;
@@ -26,6 +26,8 @@ use crate::harness::{DEADLINE, Random, Report, Series};
 
 /// Rounds of the gate.
 const ROUNDS: u32 = 120;
+/// Rounds of a series that also takes every file in turn.
+const LONG: u32 = 1_000;
 /// One round in so many is also asked by the real program.
 const BY_PROGRAM: u64 = 10;
 
@@ -36,10 +38,18 @@ fn whatever_is_damaged_is_intact_or_rebuilt_or_reported() {
     assert_eq!(recorded.against(&recorded), Verdict::Intact, "two readings of one folder agree");
     assert_eq!(recorded.told_by_program(&specimen), Ok(()), "the program says the same");
     let files = specimen.files();
+    let examined = in_time("the undamaged folder", specimen.copy(), |data| doctor::examine(&data));
+    assert_eq!(examined.expect("a data folder").findings, [], "the undamaged folder is sound");
     let series = Series::of(ROUNDS);
     let mut report = Report::of("damage", "damage::whatever_is_damaged", &series);
     let mut tally: BTreeMap<&str, BTreeMap<&str, u32>> = BTreeMap::new();
-    for (part, became) in series.play(|name, random| round(name, random, &specimen, &files, &recorded)) {
+    // A short series leaves it to chance.
+    let every = if series.rounds >= LONG { Harm::every(&files) } else { Vec::new() };
+    let play = |number: u32, name: &str, random: &mut Random| {
+        let harm = every.get(number as usize).cloned().unwrap_or_else(|| Harm::choose(random, &files));
+        round(name, random, &specimen, &files, &harm, &recorded)
+    };
+    for (part, became) in series.play_numbered(play) {
         *tally.entry(part).or_default().entry(became).or_default() += 1;
     }
     println!("{} files; {tally:?}", files.len());
@@ -60,21 +70,23 @@ fn round(
     random: &mut Random,
     specimen: &Specimen,
     files: &BTreeMap<String, Vec<u8>>,
+    harm: &Harm,
     recorded: &Answers,
 ) -> (&'static str, &'static str) {
     let copy = specimen.copy();
-    let harm = Harm::choose(random, files);
     harm.inflict(copy.path());
     let told = format!("{name}: {harm}");
     let journal = matches!(harm.part(), "journal" | "folder").then(|| copy.content("journal"));
 
-    let (sound, after) = in_time(&told, copy, |data| {
+    let (sound, mendable, after) = in_time(&told, copy, |data| {
         let examined = doctor::examine(&data);
-        let sound = examined.is_ok_and(|report| report.findings.is_empty());
-        (sound, Answers::of(&data))
+        let sound = examined.as_ref().is_ok_and(|report| report.findings.is_empty());
+        let mendable = examined.is_ok_and(|report| report.worst() == Some(Grade::Mendable));
+        (sound, mendable, Answers::of(&data))
     });
     let became = match after.against(recorded) {
-        Verdict::Intact => "intact",
+        Verdict::Intact if sound => "intact",
+        Verdict::Intact => "intact, and noticed",
         Verdict::Reported { opened } => {
             assert!(opened || journal.is_some(), "{told}: it was not opened for it");
             assert!(!sound, "{told}: it was reported, and an examination finds nothing: {after:#?}");
@@ -83,6 +95,17 @@ fn round(
         }
         Verdict::Lost(what) => panic!("{told}: {what}"),
     };
+    assert!(!sound || !harm.must_be_found(files), "{told}: an examination finds nothing");
+    if mendable && matches!(harm.part(), "journal" | "bases") {
+        let copy = specimen.copy();
+        harm.inflict(copy.path());
+        let (findings, after) = in_time(&format!("{told}, repaired"), copy, |data| {
+            doctor::repair(&data).expect("it can be repaired");
+            (doctor::examine(&data).expect("a data folder").findings, Answers::of(&data))
+        });
+        assert_eq!(findings, [], "{told}: it was repaired");
+        assert_eq!(after.against(recorded), Verdict::Intact, "{told}: it was repaired");
+    }
     if random.below(BY_PROGRAM) == 0 || harm.part() == "spool" {
         let copy = specimen.copy();
         harm.inflict(copy.path());

@@ -2,11 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
+use lockstep_dsl::expr::Sandbox;
+use lockstep_engine::clock::{Clock as _, SystemClock};
+use lockstep_engine::driver::{Driver, Places};
+use lockstep_engine::eval::Evaluator;
+use lockstep_engine::store::Folder;
+use lockstep_engine::store::base::KEPT_BASES;
+use lockstep_engine::store::journal::SegmentInfo;
+use lockstep_engine::worker::retired::retire;
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -16,6 +24,9 @@ use crate::harness::{Case, DEADLINE};
 
 /// Blocks of zeros of this many bytes stay holes in a copy.
 const BLOCK: usize = 64 * 1024;
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
+/// Steps of the run that prints much.
+const LARGE_STEPS: usize = 5;
 
 /// The folder, made by the program itself.
 pub struct Specimen {
@@ -25,18 +36,28 @@ pub struct Specimen {
 }
 
 impl Specimen {
-    /// Runs what fails, what succeeds, what is in doubt and what is cut off, with output enough for several segments.
+    /// Runs what fails, what succeeds, what is in doubt and what is cut off, with output enough for several segments: the
+    /// first is dropped, the second sealed, and there are two bases. Of two runs that were open then the beginning is not
+    /// kept; one of them has ended since.
     pub fn make() -> Self {
         let case = Case::new();
-        let gate = case.gate("gate");
-        // What one step prints stays in the journal as it is: so many fill more than the first segment.
-        let large = "{ exec: [sh, -c, \"seq 1 9000\"] }";
+        let (gate, long_gate) = (case.gate("gate"), case.gate("long"));
+        // What one step prints stays in the journal as it is: two such runs fill more than the first segment.
+        let large = "{ exec: [sh, -c, \"seq 1 12000 | tr -d '\\n'\"] }";
         let case = case
             .runbook(&format!(
                 "steps:\n{}  - {{ id: last, shell: 'echo well' }}\noutputs: {{ text: steps.last.stdout }}\n",
-                format!("  - {large}\n").repeat(3)
+                format!("  - {large}\n").repeat(LARGE_STEPS)
             ))
             .file("fails.yaml", "runbook: fails\nsteps: [{ id: a, shell: 'echo out; echo err >&2; exit 3' }]\n")
+            .file(
+                "long.yaml",
+                format!(
+                    "runbook: long\nsteps:\n  - {{ id: a, shell: 'echo a' }}\n  - {{ id: b, shell: \"{}; echo b\" }}\n\
+                     outputs: {{ text: steps.a.stdout }}\n",
+                    long_gate.script()
+                ),
+            )
             .file(
                 "open.yaml",
                 format!(
@@ -54,8 +75,30 @@ impl Specimen {
             supervisors_end(&case.data().join("spool"));
             id
         };
-        case.run().succeeds();
+        let long = {
+            let mut run = crate::harness::Process::start(case.command(["run", "long.yaml", "--json"]));
+            let id = run.id();
+            long_gate.arrival();
+            run.kill();
+            long_gate.open();
+            case.await_supervisors();
+            id
+        };
         case.lockstep(["run", "fails.yaml", "--json"]).exits(1);
+        while segments(case.data()).len() < 3 {
+            case.run().succeeds();
+        }
+        drop_first_segment(case.data());
+        // Logs go before history does.
+        for run in case.runs() {
+            let id = run["id"].as_str().expect("an id");
+            if case.lockstep(["show", id]).code() == Some(5) {
+                let now = SystemClock::new().now(None).wall;
+                retire(&case.data().join("logs").join(id), now).expect("logs are removed");
+            }
+        }
+        case.lockstep(["resume", &long, "--json"]).exits(0);
+        case.run().succeeds();
         case.lockstep(["run", "fails.yaml", "--json"]).exits(1);
         Self { case, open }
     }
@@ -75,6 +118,8 @@ impl Specimen {
         let folder = TempDir::new().expect("a temporary folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("a folder");
+        // As the original, so that an examination has nothing to say about rights.
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).expect("rights");
         for path in below(self.case.data()) {
             let target = data.join(relative(&path, self.case.data()));
             let kind = fs::symlink_metadata(&path).expect("a file of the original").file_type();
@@ -140,6 +185,29 @@ impl Copy {
     }
 }
 
+/// The segments that hold frames.
+fn segments(data: &Path) -> Vec<SegmentInfo> {
+    Folder::open(data).and_then(|folder| folder.log()?.segments()).expect("a journal")
+}
+
+/// Lets go of what the first segment holds, so that it is dropped, and seals the second.
+fn drop_first_segment(data: &Path) {
+    let folder = Folder::open(data).expect("a data folder");
+    let mut log = folder.log().expect("a journal");
+    log.seal();
+    let second = log.segments().expect("segments")[1];
+    drop(log);
+    let places = Places { logs: folder.logs_dir(), spool: folder.spool_dir() };
+    let evaluator = Evaluator::new(Arc::new(Sandbox::new(&[])));
+    let mut driver = Driver::open(folder, Box::new(SystemClock::new()), evaluator, places).expect("a journal");
+    driver.forget_before(second.first).expect("nothing keeps it");
+    (0..KEPT_BASES).for_each(|_| drop(driver.make_base()));
+    driver.close([]);
+    drop(driver);
+    let left = segments(data);
+    assert!(left[0] == second && second.sealed && left.len() > 1, "{left:?}");
+}
+
 /// Waits until no supervisor lives: each holds a lock on its task.
 fn supervisors_end(spool: &Path) {
     let tasks: Vec<PathBuf> = below(spool).into_iter().filter(|path| path.ends_with("task")).collect();
@@ -178,7 +246,7 @@ fn copy_file(from: &Path, to: &Path) {
     let file = File::create(to).expect("a file");
     file.set_len(bytes.len() as u64).expect("a file as long");
     for (number, block) in bytes.chunks(BLOCK).enumerate() {
-        if block.iter().any(|byte| *byte != 0) {
+        if *block != ZEROS[..block.len()] {
             file.write_all_at(block, (number * BLOCK) as u64).expect("a block");
         }
     }

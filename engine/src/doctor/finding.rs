@@ -28,6 +28,8 @@ pub enum Part {
     Journal,
     /// The checkpoint.
     State,
+    /// What the checkpoint is made anew from.
+    Bases,
     /// Large values.
     Blobs,
     /// Folders of attempts.
@@ -66,6 +68,8 @@ pub struct Checked {
     pub open: u64,
     /// Entries of the checkpoint; 0 where it could not be read.
     pub entries: u64,
+    /// Bases, entry by entry.
+    pub bases: u64,
     /// Large values.
     pub blobs: u64,
     /// Folders in the spool.

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::finding::{Part, Report};
-use crate::core::run::Record;
+use crate::core::run::{Record, Run};
 use crate::driver::fold::Broken;
+use crate::driver::past::{definition, retell};
 use crate::driver::recovery::{decode_record, load_base};
 use crate::driver::whole::Whole;
-use crate::id::Lsn;
+use crate::id::{Lsn, RunId};
 use crate::store::folder::open_read_only;
+use crate::store::journal::Reader;
 use crate::store::{Frames, Layout, OpenError};
 
+const MENDED: &str = "nothing of the history is lost: `lockstep doctor --repair` makes it anew";
 const DAMAGED: &str = "keep a copy of the folder as it is, and put a backup in its place";
 
 /// What the journal says.
@@ -19,8 +23,12 @@ pub(super) struct Truth {
     /// Every run: in its state, open or ended, those of which the journal holds all records; of the others that have ended
     /// a summary.
     pub whole: Whole,
+    /// Its frames; `None` before it was read.
+    journal: Option<Reader>,
     /// The last record.
     pub last: Lsn,
+    /// The oldest record that is kept.
+    pub oldest: Lsn,
     /// What it says of checkpoints: position, generation, digest.
     pub checkpoints: BTreeSet<(Lsn, u64, [u8; 32])>,
 }
@@ -31,11 +39,14 @@ impl Truth {
     /// # Errors
     /// Nothing was stored there yet, or it is of a newer program.
     pub fn read(layout: &Layout, report: &mut Report) -> Result<Option<Self>, OpenError> {
-        let mut truth = Self { whole: Whole::default(), last: Lsn(0), checkpoints: BTreeSet::new() };
+        let mut truth =
+            Self { whole: Whole::default(), journal: None, last: Lsn(0), oldest: Lsn(1), checkpoints: BTreeSet::new() };
         let mut broken = Broken::new();
         match truth.take_all(layout, &mut broken, report) {
             Ok(()) => {}
             Err(OpenError::Damaged { path, offset, what }) => {
+                // What else is wrong with that file follows from it.
+                report.findings.retain(|finding| finding.path != Path::new(&path));
                 let what = format!("{what}; {} records before it are whole", truth.last.0);
                 report.damage(Part::Journal, Path::new(&path), offset, what, DAMAGED);
                 return Ok(None);
@@ -60,9 +71,25 @@ impl Truth {
         Ok(Some(truth))
     }
 
+    /// A run that had ended before the base, as its records tell it; `None` where they are not all kept.
+    pub fn past_run(&self, id: RunId) -> Option<Run> {
+        let (journal, summary) = (self.journal.as_ref()?, self.whole.past.get(&id)?);
+        let hash = &summary.definition;
+        let graph = match self.whole.state.definition(hash) {
+            Some(graph) => Arc::clone(graph),
+            None => Arc::new(definition(journal, hash, *self.whole.positions.definitions.get(hash)?).ok()??),
+        };
+        let kept = self.whole.kept(id, &graph);
+        kept.or_else(|| retell(journal, id, summary.span, (hash, graph), &mut |_, _, _, _| {}).ok())
+    }
+
     fn take_all(&mut self, layout: &Layout, broken: &mut Broken, report: &mut Report) -> Result<(), OpenError> {
         let folder = open_read_only(layout.path())?;
         let oldest = folder.journal.oldest();
+        self.oldest = oldest;
+        if report.holder.is_none() {
+            examine_beside(&folder.journal, report);
+        }
         // Where the journal's beginning was dropped, a base stands for it.
         let base = if oldest == Lsn(1) { None } else { load_base(&folder.bases, &folder.journal)? };
         let (base, opening) = base.unwrap_or_default();
@@ -80,6 +107,7 @@ impl Truth {
             failed = taken.err();
             failed.is_none()
         })?;
+        self.journal = Some(folder.journal);
         failed.map_or(Ok(()), Err)
     }
 
@@ -90,5 +118,21 @@ impl Truth {
             self.checkpoints.insert((lsn, generation, digest));
         }
         Ok(())
+    }
+}
+
+/// What lies beside the frames and follows from them: indexes of sealed segments, and the note of what was dropped. A
+/// process that holds the folder may be writing either.
+fn examine_beside(journal: &Reader, report: &mut Report) {
+    let wrong = journal.dropped().err().into_iter().chain(journal.verify_sealed());
+    for error in wrong {
+        match error {
+            OpenError::Damaged { path, offset, what } => {
+                report.mendable(Part::Journal, Path::new(&path), format!("{what} (at byte {offset})"), MENDED);
+            }
+            error @ (OpenError::Io { .. } | OpenError::Newer { .. } | OpenError::Locked { .. }) => {
+                report.note(Part::Journal, report.data.clone().as_path(), error.to_string(), "let lockstep read it");
+            }
+        }
     }
 }

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use super::finding::{Part, Report};
 use super::journal::Truth;
 use crate::core::run::{Phase, Run, Step};
+use crate::driver::Places;
 use crate::id::StepNo;
 use crate::store::Layout;
+use crate::supervisor::spool::Spool;
 use crate::view::log_path;
 use crate::worker::log::{LogReader, Rest};
 use crate::worker::retired::retired;
@@ -17,22 +19,22 @@ use crate::worker::retired::retired;
 const CUT: &str = "what comes before it can be read: `lockstep logs` says where the log breaks off";
 
 pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
-    let logs = layout.logs();
-    let mut known: BTreeSet<PathBuf> = truth.whole.past.keys().map(|run| logs.join(run.to_string())).collect();
+    let places = Places { logs: layout.logs(), spool: layout.spool() };
+    let logs = &places.logs;
+    let mut known: BTreeSet<PathBuf> = BTreeSet::new();
     for run in truth.whole.state.runs() {
-        let folder = logs.join(run.id.to_string());
-        let removed = retired(&folder).is_some();
-        known.insert(folder);
-        if removed {
-            continue;
-        }
-        for (no, step) in run.steps.numbered().map(|(no, step)| (StepNo(no), step)) {
-            for grant in over(&run, step) {
-                examine_log(&log_path(&logs, run.id, no, grant), report);
-            }
-        }
+        known.insert(logs.join(run.id.to_string()));
+        examine_run(&places, &run, report);
     }
-    for path in fs::read_dir(&logs).into_iter().flatten().flatten().map(|entry| entry.path()) {
+    for id in truth.whole.past.keys() {
+        let folder = logs.join(id.to_string());
+        match truth.past_run(*id) {
+            Some(run) => examine_run(&places, &run, report),
+            None => examine_all(&folder, report),
+        }
+        known.insert(folder);
+    }
+    for path in fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path()) {
         if !known.contains(&path) && report.holder.is_none() {
             let what = "logs of a run that the journal does not know";
             report.note(Part::Logs, &path, what, "keep them if somebody may miss them, or remove the folder");
@@ -40,9 +42,35 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
     }
 }
 
+/// The logs of every attempt of a run that is over.
+fn examine_run(places: &Places, run: &Run, report: &mut Report) {
+    if retired(&places.logs.join(run.id.to_string())).is_some() {
+        return;
+    }
+    for (no, step) in run.steps.numbered().map(|(no, step)| (StepNo(no), step)) {
+        for grant in over(places, run, step) {
+            examine_log(&log_path(&places.logs, run.id, no, grant), report);
+        }
+    }
+}
+
+/// The logs that are there of a run whose attempts nobody knows any more.
+fn examine_all(folder: &Path, report: &mut Report) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| path.extension().is_some_and(|end| end == "log")) {
+        examine_log(&path, report);
+    }
+}
+
 /// The attempts of a step that are over, counted from 1.
-fn over(run: &Run, step: &Step) -> std::ops::RangeInclusive<usize> {
-    let runs = matches!(step.phase, Phase::Running { .. }) && !run.is_ended();
+fn over(places: &Places, run: &Run, step: &Step) -> std::ops::RangeInclusive<usize> {
+    let runs = match step.phase {
+        // It may have ended while no engine lived.
+        Phase::Running { token, .. } if !run.is_ended() => {
+            !matches!(Spool::new(places.attempt(run.id, token)).exit(), Some(Ok(_)))
+        }
+        _ => false,
+    };
     1..=step.grants.len() - usize::from(runs && !step.grants.is_empty())
 }
 

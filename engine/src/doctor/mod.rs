@@ -4,6 +4,7 @@
 //! left out and said to be. A [`repair`] takes the lock, and does only what loses nothing: all that it removes or makes
 //! anew is left over, or follows from the journal.
 
+mod bases;
 mod blobs;
 mod finding;
 mod floor;
@@ -36,6 +37,7 @@ pub fn examine(path: &Path) -> Result<Report, OpenError> {
     place::examine(&layout, &mut report)?;
     let truth = Truth::read(&layout, &mut report)?;
     state::examine(&layout, truth.as_ref(), &mut report);
+    bases::examine(&layout, truth.as_ref(), &mut report);
     blobs::examine(&layout, &mut report);
     if let Some(truth) = &truth {
         spool::examine(&layout, truth, &mut report);

@@ -41,7 +41,7 @@ pub(crate) const NEEDS_KEY: &[u8] = b"needs";
 pub(crate) const PLACE_PREFIX: &[u8] = b"place/";
 
 /// The key of a run.
-pub(super) fn run_key(id: RunId) -> Vec<u8> {
+pub(crate) fn run_key(id: RunId) -> Vec<u8> {
     key(RUN_PREFIX, &id.to_string())
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::entry::RunEntry;
 use super::past::{Positions, Summary, definition, retell};
 use super::quarantine::panic_message;
 use crate::clock::Stamp;
 use crate::core::State;
-use crate::core::run::{Change, Record};
+use crate::core::run::{Change, Definition, Record};
 use crate::id::{Lsn, RunId};
 use crate::store::files::damaged;
 use crate::store::{Frames, OpenError};
@@ -21,6 +22,9 @@ pub(crate) type Broken = BTreeMap<RunId, Option<String>>;
 pub(crate) trait Shelf {
     /// What is kept of a run that ended.
     fn summary(&mut self, id: RunId) -> Option<Summary>;
+
+    /// The [`RunEntry`] of a run that ended whose records are not all in the journal any more.
+    fn kept(&mut self, id: RunId) -> Option<Vec<u8>>;
 
     /// The journal.
     fn frames(&self) -> &dyn Frames;
@@ -92,6 +96,13 @@ impl Fold<'_> {
         let Some(Summary { span, definition, .. }) = self.shelf.summary(id) else { return Ok(()) };
         self.need_definition(&definition)?;
         let Some(graph) = self.state.definition(&definition).map(Arc::clone) else { return Ok(()) };
+        let kept = self.shelf.kept(id);
+        if let Some(entry) = kept.as_deref().and_then(|bytes| RunEntry::decode(bytes).ok()) {
+            let run = entry.into_kept(&Definition::new(definition, graph)).into_run();
+            self.positions.runs.insert(id, span);
+            self.state.admit(run);
+            return Ok(());
+        }
         match retell(self.shelf.frames(), id, span, (&definition, graph), &mut |_, _, _, _| {}) {
             Ok(run) => {
                 self.positions.runs.insert(id, span);

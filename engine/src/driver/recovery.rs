@@ -12,7 +12,9 @@ use lockstep_dsl::graph::Graph;
 use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
-use super::checkpoint::{DEFINITION_PREFIX, Dirty, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, summary_key};
+use super::checkpoint::{
+    DEFINITION_PREFIX, Dirty, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key, summary_key,
+};
 use super::definitions::Definitions;
 use super::entry::RunEntry;
 use super::fold::{Broken, Fold, Shelf};
@@ -284,6 +286,10 @@ impl<I: Image, L: Frames> Shelf for ImageShelf<'_, I, L> {
         decode(&self.image.get(&summary_key(&id.to_string())).ok()??).ok()
     }
 
+    fn kept(&mut self, id: RunId) -> Option<Vec<u8>> {
+        self.image.get(&run_key(id)).ok()?
+    }
+
     fn frames(&self) -> &dyn Frames {
         self.log
     }
@@ -327,7 +333,7 @@ pub(crate) fn load_base(bases: &dyn StoredBases, frames: &dyn Frames) -> Result<
     }
     let why = why.unwrap_or_else(|| "there is none".to_owned());
     let what = format!("the journal begins at record {}, and no base leads up to it: {why}", oldest.0);
-    Err(damaged("bases".as_ref(), 0, what))
+    Err(damaged(&bases.place(), 0, what))
 }
 
 /// What a checkpoint holds, entry by entry in the order of its keys: definitions, their places, runs, and rows.

@@ -2,12 +2,17 @@
 //! what an image that was lost is filled from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::checkpoint::{RUN_PREFIX, summary_key};
+use lockstep_dsl::graph::Graph;
+
+use super::checkpoint::{RUN_PREFIX, run_key, summary_key};
+use super::entry::RunEntry;
 use super::fold::{Broken, Fold, Shelf};
 use super::past::{Positions, Summary};
 use super::recovery::{Opening, decode_record, load_base};
 use crate::core::State;
+use crate::core::run::{Definition, Kept, Run};
 use crate::encode::{decode, encode};
 use crate::id::{Lsn, RunId};
 use crate::store::{Entry, Frame, Frames, OpenError, StoredBases};
@@ -22,7 +27,7 @@ pub(crate) struct Whole {
     /// The runs that have ended.
     pub past: BTreeMap<RunId, Summary>,
     /// Those of them whose records are not all kept, as the base holds them.
-    kept: Vec<Entry>,
+    kept: BTreeMap<RunId, Vec<u8>>,
 }
 
 impl Whole {
@@ -46,7 +51,7 @@ impl Whole {
         let summaries = entries.iter().filter(|(key, _)| !key.starts_with(RUN_PREFIX));
         let summaries = summaries.filter_map(|(_, value)| decode::<Summary>(value).ok());
         let past = summaries.map(|summary| (summary.row.id, summary)).collect();
-        let kept = entries.into_iter().filter(|(key, _)| key.starts_with(RUN_PREFIX)).collect();
+        let kept = entries.into_iter().filter_map(|(key, value)| Some((id_of(&key)?, value))).collect();
         Self { state, positions, past, kept }
     }
 
@@ -56,10 +61,15 @@ impl Whole {
         for id in changed {
             if let Some(run) = self.state.release(id) {
                 if let Some(span) = self.positions.runs.remove(&id) {
+                    if span.first < frames.oldest() {
+                        let mut kept = Kept::Open(Box::new(run.clone()));
+                        self.kept.insert(id, RunEntry::encode(span, &run.definition, true, &kept.encoded()));
+                    }
                     self.past.insert(id, Summary::of(&run, span));
                 }
             } else if self.state.has(id) {
                 self.past.remove(&id);
+                self.kept.remove(&id);
             }
         }
         for hash in std::mem::take(&mut self.positions.touched) {
@@ -78,8 +88,8 @@ impl Whole {
         frame: &Frame,
         from: Lsn,
     ) -> Result<Vec<RunId>, OpenError> {
-        let Self { state, positions, past, .. } = self;
-        let mut lookup = PastShelf { past, frames };
+        let Self { state, positions, past, kept } = self;
+        let mut lookup = PastShelf { past, kept, frames };
         let mut applied = Fold { state, positions, broken, shelf: &mut lookup };
         let mut changed = Vec::new();
         for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records).filter(|(lsn, _)| *lsn >= from) {
@@ -91,22 +101,39 @@ impl Whole {
         Ok(changed)
     }
 
+    /// A run that has ended whose records are not all in the journal any more; `graph` is its definition.
+    pub fn kept(&self, id: RunId, graph: &Arc<Graph>) -> Option<Run> {
+        let entry = RunEntry::decode(self.kept.get(&id)?).ok()?;
+        let definition = Definition::new(entry.definition.clone().into_owned(), Arc::clone(graph));
+        Some(entry.into_kept(&definition).into_run())
+    }
+
     /// The entries of runs that have ended, as an image holds them.
     pub fn past_entries(self) -> Vec<Entry> {
         let rows = self.past.iter().map(|(id, summary)| (summary_key(&id.to_string()), encode(summary)));
-        rows.chain(self.kept).collect()
+        rows.chain(self.kept.into_iter().map(|(id, run)| (run_key(id), run))).collect()
     }
+}
+
+/// The run that an entry is of, if it is of one.
+fn id_of(key: &[u8]) -> Option<RunId> {
+    std::str::from_utf8(key.strip_prefix(RUN_PREFIX)?).ok()?.parse().ok()
 }
 
 /// Looks up runs that have ended among summaries.
 struct PastShelf<'a> {
     past: &'a BTreeMap<RunId, Summary>,
+    kept: &'a BTreeMap<RunId, Vec<u8>>,
     frames: &'a dyn Frames,
 }
 
 impl Shelf for PastShelf<'_> {
     fn summary(&mut self, id: RunId) -> Option<Summary> {
         self.past.get(&id).cloned()
+    }
+
+    fn kept(&mut self, id: RunId) -> Option<Vec<u8>> {
+        self.kept.get(&id).cloned()
     }
 
     fn frames(&self) -> &dyn Frames {

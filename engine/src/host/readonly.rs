@@ -75,14 +75,21 @@ impl ReadOnly {
             return Ok(view(&run));
         }
         let (span, hash, graph) = self.whereabouts(id)?;
+        if let Some(run) = self.whole.kept(id, &graph) {
+            return Ok(view(&run));
+        }
         retell(&self.folder.journal, id, span, (&hash, graph), &mut |_, _, _, _| {}).map(|run| view(&run))
     }
 
     fn history(&self, id: RunId) -> Result<Reply, PastError> {
         let (span, hash, graph) = self.whereabouts(id)?;
-        if let Some(run) = self.whole.state.run(id).filter(|_| span.first < self.folder.journal.oldest()) {
+        if span.first < self.folder.journal.oldest() {
             // Its beginning is not kept any more.
-            return Ok(Reply::History(later_rows(&self.folder.journal, span, &run)?));
+            let kept = self.whole.kept(id, &graph);
+            let open = self.whole.state.run(id);
+            if let Some(run) = open.as_deref().or(kept.as_ref()) {
+                return Ok(Reply::History(later_rows(&self.folder.journal, span, run)?));
+            }
         }
         history_rows(&self.folder.journal, id, span, (&hash, graph)).map(Reply::History)
     }

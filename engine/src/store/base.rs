@@ -47,6 +47,13 @@ impl BaseFolder {
         Self { folder, shard }
     }
 
+    /// Reads a base and checks every byte of its file.
+    pub fn verify(&self, lsn: Lsn) -> Result<Checkpoint, OpenError> {
+        let checkpoint = self.read(lsn, &mut |_, _| {})?;
+        Pack::open(&self.path(lsn), BASE_MAGIC, self.shard)?.verify(false)?;
+        Ok(checkpoint)
+    }
+
     /// The file of a base.
     pub fn path(&self, lsn: Lsn) -> PathBuf {
         self.folder.join(file_name(lsn))
@@ -54,6 +61,10 @@ impl BaseFolder {
 }
 
 impl StoredBases for BaseFolder {
+    fn place(&self) -> PathBuf {
+        self.folder.clone()
+    }
+
     fn list(&self) -> Result<Vec<StoredBase>, OpenError> {
         let cannot_list = cannot("cannot list", &self.folder);
         let entries = match fs::read_dir(&self.folder) {
@@ -141,6 +152,10 @@ impl FileBases {
 }
 
 impl StoredBases for FileBases {
+    fn place(&self) -> PathBuf {
+        self.bases.place()
+    }
+
     fn list(&self) -> Result<Vec<StoredBase>, OpenError> {
         self.bases.list()
     }

@@ -175,6 +175,11 @@ pub fn open_read_only(path: impl Into<PathBuf>) -> Result<ReadOnly, OpenError> {
     Ok(ReadOnly { layout, journal, bases, blobs })
 }
 
+/// The bases in a data folder, which need not be there.
+pub(crate) fn bases_in(layout: &Layout) -> BaseFolder {
+    BaseFolder::new(layout.bases(), SHARD)
+}
+
 /// What the file says in a folder of this version.
 pub(crate) fn format_text() -> String {
     format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n")

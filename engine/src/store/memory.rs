@@ -596,6 +596,10 @@ pub struct MemoryBases {
 }
 
 impl StoredBases for MemoryBases {
+    fn place(&self) -> std::path::PathBuf {
+        "bases".into()
+    }
+
     fn list(&self) -> Result<Vec<StoredBase>, OpenError> {
         Ok(self.disk.disk().bases.iter().rev().map(|(lsn, dump)| dump.as_stored(*lsn)).collect())
     }

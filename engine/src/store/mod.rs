@@ -33,6 +33,7 @@ pub use self::folder::{Folder, Layout, ReadOnly, open_read_only};
 pub use self::journal::Journal;
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -264,6 +265,9 @@ pub struct MadeBase {
 
 /// Dumps of whole checkpoints, to be read.
 pub trait StoredBases {
+    /// Where they lie, for messages.
+    fn place(&self) -> PathBuf;
+
     /// All bases, newest first.
     fn list(&self) -> Result<Vec<StoredBase>, OpenError>;
 

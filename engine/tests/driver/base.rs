@@ -245,6 +245,45 @@ fn history_goes_and_no_state_goes_with_it() {
 }
 
 #[test]
+fn a_run_whose_beginning_is_gone_is_retried_and_survives_a_crash() {
+    for (with_base, lose_image) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut case = Case::of(RUNBOOK).step("b", [Does::Exits(1), Does::Exits(1), Does::Prints("")]);
+        case.start();
+        case.end_one();
+        let everything = case.driver().last();
+        case.driver().forget_before(Lsn(everything.0 + 1)).unwrap();
+        case.driver().make_base();
+        case.driver().make_base();
+        case.pass(3_600_000);
+        case.settle();
+        assert!(case.story().ends_with("failed"), "{}", case.story());
+        case.pass(10_000);
+        if with_base {
+            case.driver().make_base();
+            case.driver().make_base();
+        }
+        let run = rows(&mut case)[0].id;
+        assert!(case.driver().run(run).is_none(), "it is not in memory any more");
+        let retried = case.ask(Request::Retry { run: run.to_string(), by: "user:ana".to_owned() });
+        assert!(!matches!(retried, Reply::Refused(_)), "{retried:?}");
+        case.crash();
+        if lose_image {
+            case.disk.lose_image();
+        }
+        case.open();
+        assert!(case.driver().interrupted().eq([run]), "with a base: {with_base}, without an image: {lose_image}");
+        case.resume();
+        case.settle();
+        // Nobody knows what became of the attempt that the crash cut off.
+        let how = Resolution::Done { outputs: Map::new() };
+        case.send(Request::Resolve { run: run.to_string(), step: "b".to_owned(), how, by: "user:ana".to_owned() });
+        case.settle();
+        assert_eq!(case.view().status, "succeeded");
+        assert_eq!(case.view().outputs["told"], "");
+    }
+}
+
+#[test]
 fn a_journal_without_its_beginning_and_without_a_base_is_damaged() {
     let mut case = case();
     case.start();

@@ -188,6 +188,28 @@ impl Journal {
         self.part().verify_segment(number)
     }
 
+    /// Makes anew what follows from the frames and `HEAD` alone, where it is damaged: indexes of sealed segments, and the
+    /// note of what was dropped, which then says only where the journal begins.
+    ///
+    /// # Errors
+    /// It cannot be written, or frames are damaged too.
+    pub fn mend(&mut self) -> Result<(), OpenError> {
+        let head = self.head.state();
+        if self.dropped().is_err() {
+            let dropped =
+                Dropped { segment: head.oldest - 1, first: Lsn(1), last: head.base, hash: head.base_hash, bytes: 0 };
+            let dropped = if head.oldest > 1 { vec![dropped] } else { Vec::new() };
+            manifest::write(&self.folder, &dropped)
+                .map_err(files::cannot("cannot write", &manifest::path(&self.folder)))?;
+        }
+        for number in head.oldest..self.last_segment {
+            if segment::is_sealed(&self.folder, number)? && self.verify_segment(number).is_err() {
+                self.sealer.seal_again(number)?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_newest(&self) -> bool {
         self.finished.is_none() && *self.held.newest_epoch() == self.epoch
     }

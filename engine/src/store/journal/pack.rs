@@ -242,7 +242,12 @@ impl Pack {
     pub fn blocks(&self, each: &mut dyn FnMut(Vec<u8>) -> ControlFlow<()>) -> Result<(), OpenError> {
         let mut offset = PACK_HEADER_BYTES as u64;
         loop {
-            let block = self.block(offset).map_err(|what| self.damage(offset, &what))?;
+            let block = match self.block(offset) {
+                Ok(block) => block,
+                // The index is damaged, and behind the last frame: all of them were there.
+                Err(_) if self.index_place().is_ok_and(|(index, _)| index == offset) => return Ok(()),
+                Err(what) => return Err(self.damage(offset, &what)),
+            };
             if block.kind != BLOCK_OF_FRAMES || each(block.bytes).is_break() {
                 return Ok(());
             }
@@ -268,8 +273,8 @@ impl Pack {
         wrong.map_or(Ok(()), Err)
     }
 
-    /// The index.
-    pub fn index(&self) -> Result<Index, OpenError> {
+    /// Where the index begins and the trailer does.
+    fn index_place(&self) -> Result<(u64, u64), OpenError> {
         let mut trailer = [0; PACK_TRAILER_BYTES];
         let place = self.size.saturating_sub(PACK_TRAILER_BYTES as u64);
         self.file.read_exact_at(&mut trailer, place).map_err(cannot("cannot read", &self.path))?;
@@ -277,7 +282,12 @@ impl Pack {
         if trailer[at::TRAILER_CRC] != crc.to_le_bytes() {
             return Err(damaged(&self.path, place, "the trailer does not match its checksum"));
         }
-        let offset = u64::from_le_bytes(array(&trailer, at::INDEX));
+        Ok((u64::from_le_bytes(array(&trailer, at::INDEX)), place))
+    }
+
+    /// The index.
+    pub fn index(&self) -> Result<Index, OpenError> {
+        let (offset, place) = self.index_place()?;
         let block = self.block(offset).map_err(|what| damaged(&self.path, offset, what))?;
         let index = (block.kind == BLOCK_OF_INDEX && block.end == place).then(|| decode::<Index>(&block.bytes).ok());
         index.flatten().ok_or_else(|| damaged(&self.path, offset, "the index is not where the trailer says"))

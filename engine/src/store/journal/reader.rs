@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::frame::{Hash, Raw};
 use super::head::{self, HeadState};
+use super::manifest::{self, Dropped};
 use super::recovery;
 use super::segment;
 use super::walk::{End, Plan, walk};
@@ -51,6 +52,25 @@ impl Reader {
     /// The end of what is durable.
     pub fn head(&self) -> Head {
         self.end.as_ref().map_or(Head { last: Lsn(0), stamp: None }, |end| Head { last: end.last, stamp: end.stamp })
+    }
+
+    /// What was dropped, oldest first.
+    ///
+    /// # Errors
+    /// The file that says so is not what was written.
+    pub fn dropped(&self) -> Result<Vec<Dropped>, OpenError> {
+        manifest::read(&self.folder, &self.head)
+    }
+
+    /// Checks every segment that is sealed, its index too. Gives what is wrong.
+    pub fn verify_sealed(&self) -> Vec<OpenError> {
+        let Some(part) = self.part() else { return Vec::new() };
+        let sealed = (self.head.oldest..part.newest).filter_map(|number| {
+            let verified = segment::is_sealed(&self.folder, number)
+                .and_then(|sealed| if sealed { part.verify_segment(number) } else { Ok(()) });
+            verified.err()
+        });
+        sealed.collect()
     }
 
     fn part(&self) -> Option<Part<'_>> {

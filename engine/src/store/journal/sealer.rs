@@ -79,6 +79,13 @@ impl Sealer {
         }
     }
 
+    /// Makes a segment that is sealed anew from its frames.
+    pub fn seal_again(&mut self, number: u64) -> Result<(), OpenError> {
+        self.collect();
+        let loaded = segment::load(&self.seals.folder, self.seals.shard, number)?;
+        self.seals.replace(number, &loaded.bytes).map(drop)
+    }
+
     /// Ends the thread. Waits for it where too much would be left unsealed.
     pub fn close(&mut self, full_below: u64) {
         let left = full_below.saturating_sub(self.sealed_below);
@@ -128,15 +135,17 @@ impl Seals {
 
     /// Seals one segment; `false` when it was told to stop before that was done.
     fn seal(&self, number: u64) -> Result<bool, OpenError> {
-        let path = segment::path(&self.folder, number);
         let loaded = segment::load(&self.folder, self.shard, number)?;
-        if loaded.sealed {
-            return Ok(true);
-        }
+        if loaded.sealed { Ok(true) } else { self.replace(number, &loaded.bytes) }
+    }
+
+    /// Puts a pack of these frames in the place of a segment.
+    fn replace(&self, number: u64, bytes: &[u8]) -> Result<bool, OpenError> {
+        let path = segment::path(&self.folder, number);
         let next = segment::first_frame(&self.folder, number + 1)?;
         let name = format!("{}{}-sealing-{number}", files::UNFINISHED, self.epoch.0);
         let unfinished = self.folder.join(name);
-        let sealed = self.write(&unfinished, &path, number, &loaded.bytes, next);
+        let sealed = self.write(&unfinished, &path, number, bytes, next);
         if !matches!(sealed, Ok(true)) {
             // What is left of it is removed at the next opening if it cannot be removed now.
             let _ = fs::remove_file(&unfinished);
