@@ -20,11 +20,11 @@ const LINES: usize = 20;
 
 #[test]
 fn a_command_is_picked_up_wherever_the_engine_is_killed() {
-    let series = Series::of(ROUNDS);
+    let series = Series::of(ROUNDS).wide();
     let mut report = Report::of("adopt", "adopt::a_command_is_picked_up", &series);
     let kills = series.play(|round, random| pick_up(&talkative(Case::new()), round, random));
     report.faults("kill -9 of the engine in mid-command", kills.iter().sum());
-    report.outcomes("picked up, and succeeded", series.rounds.into());
+    report.outcomes("picked up, and succeeded", series.rounds.into()).runs(series.rounds.into(), 0);
 }
 
 /// One round: kills the engine in mid-command, and resumes. Gives the number of kills.

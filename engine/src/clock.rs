@@ -48,6 +48,8 @@ impl Reading {
             Some(_) if fault::planted(Bug::TimerByWallClock) => u64::try_from(wall.0).unwrap_or(0),
             None => u64::try_from(wall.0).unwrap_or(0),
             Some(last) => {
+                // How long this boot has lasted says nothing where it is another: the folder may come from a machine that
+                // was up later than this one was started.
                 let passed = match boottime.checked_sub(last.boottime) {
                     Some(passed) if boot == last.boot => passed,
                     _ => u64::try_from(wall.0.saturating_sub(last.wall.0)).unwrap_or(0),

@@ -25,6 +25,9 @@ pub struct Report {
     began: Instant,
     faults: BTreeMap<String, u64>,
     outcomes: BTreeMap<String, u64>,
+    /// Runs that ended well, and those in which a step came into doubt.
+    runs: (u64, u64),
+    caught: BTreeMap<String, String>,
 }
 
 impl Report {
@@ -38,6 +41,8 @@ impl Report {
             began: Instant::now(),
             faults: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            runs: (0, 0),
+            caught: BTreeMap::new(),
         }
     }
 
@@ -50,6 +55,18 @@ impl Report {
     /// What became of rounds, such as `succeeded`.
     pub fn outcomes(&mut self, kind: &str, count: u64) -> &mut Self {
         *self.outcomes.entry(kind.to_owned()).or_default() += count;
+        self
+    }
+
+    /// Runs that ended well by themselves, and runs in which a person had to say how a step went on.
+    pub const fn runs(&mut self, succeeded: u64, in_doubt: u64) -> &mut Self {
+        self.runs = (self.runs.0 + succeeded, self.runs.1 + in_doubt);
+        self
+    }
+
+    /// A planted bug was caught by this.
+    pub fn caught(&mut self, bug: &str, by: &str) -> &mut Self {
+        self.caught.insert(bug.to_owned(), by.to_owned());
         self
     }
 
@@ -67,6 +84,8 @@ impl Report {
             "rounds": rounds,
             "faults": self.faults,
             "outcomes": self.outcomes,
+            "runs": { "succeeded": self.runs.0, "in_doubt": self.runs.1 },
+            "caught": self.caught,
             "violations": violations,
             "bound": bound(violations, *rounds),
             "seconds": self.began.elapsed().as_secs(),
@@ -97,9 +116,11 @@ fn a_line_says_what_was_tried_and_what_follows() {
     let series = Series::new(7, 300);
     // It is not to be written.
     let mut report = std::mem::ManuallyDrop::new(Report::of("crash", "crash::a_test", &series));
-    report.faults("kill -9", 2).faults("kill -9", 1).outcomes("succeeded", 300);
+    report.faults("kill -9", 2).faults("kill -9", 1).outcomes("succeeded", 300).runs(299, 1);
+    report.caught("no-sync", "a loss of power");
     let line: serde_json::Value = serde_json::from_str(&report.line(false)).unwrap();
     assert_eq!((&line["seed"], &line["faults"]["kill -9"], &line["violations"]), (&json!(7), &json!(3), &json!(0)));
+    assert_eq!((&line["runs"]["in_doubt"], &line["caught"]["no-sync"]), (&json!(1), &json!("a loss of power")));
     assert_eq!(line["bound"], "fewer than 3 in 300 at 95 %");
     let line: serde_json::Value = serde_json::from_str(&report.line(true)).unwrap();
     assert_eq!((&line["violations"], &line["bound"]), (&json!(1), &serde_json::Value::Null));

@@ -5,12 +5,15 @@ use std::thread;
 
 /// How many rounds of a series are played at once.
 const AT_ONCE: u32 = 4;
+/// The same, where a round waits more than it works.
+const WIDE: u32 = 12;
 
 /// Rounds of one seed. `LOCKSTEP_ROUNDS` and `LOCKSTEP_SEED` say how many and which; both are printed.
 pub struct Series {
     seed: u64,
     /// How many.
     pub rounds: u32,
+    at_once: u32,
 }
 
 impl Series {
@@ -28,7 +31,12 @@ impl Series {
 
     /// A series of this seed and length.
     pub const fn new(seed: u64, rounds: u32) -> Self {
-        Self { seed, rounds }
+        Self { seed, rounds, at_once: AT_ONCE }
+    }
+
+    /// The same for rounds that wait more than they work: more of them are played at once.
+    pub const fn wide(self) -> Self {
+        Self { at_once: WIDE, ..self }
     }
 
     /// What all chance in it comes from.
@@ -57,7 +65,7 @@ impl Series {
             }
         };
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+            let workers: Vec<_> = (0..self.at_once).map(|_| scope.spawn(some)).collect();
             let join = |worker: thread::ScopedJoinHandle<'_, Vec<T>>| {
                 worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };

@@ -57,7 +57,7 @@ fn every_fault_at_every_durable_write_is_survived() {
             unmet.remove(point.name());
             report.faults(action, 1);
         }
-        report.outcomes(&outcome(&end), 1);
+        note(&mut report, &end);
     }
     assert!(series.rounds < u32::try_from(reached.len()).unwrap_or(0) || unmet.is_empty(), "never met: {unmet:?}");
 }
@@ -69,8 +69,17 @@ fn what_is_said_to_be_unreached_is() {
     assert!(passed.is_empty(), "the program passes them now, so they belong into the matrix: {passed:?}");
 }
 
-/// As a report counts it.
-pub fn outcome(end: &End) -> String {
+/// Counts how a trial ended.
+pub fn note(report: &mut Report, end: &End) {
+    let (succeeded, in_doubt) = match end {
+        End::Ended { status, doubts: 0 } => (u64::from(status == "succeeded"), 0),
+        End::Ended { .. } => (0, 1),
+        End::NeverWas => (0, 0),
+    };
+    report.outcomes(&outcome(end), 1).runs(succeeded, in_doubt);
+}
+
+fn outcome(end: &End) -> String {
     match end {
         End::NeverWas => "nothing was stored, said or done".to_owned(),
         End::Ended { status, doubts: 0 } => status.clone(),
@@ -266,7 +275,7 @@ fn crashes_inside_recovery_lose_nothing() {
         (killed, trial.settle().unwrap_or_else(|why| panic!("{name}: {why}")))
     });
     for (killed, end) in ends {
-        report.faults("crash inside a recovery", killed).outcomes(&outcome(&end), 1);
+        note(report.faults("crash inside a recovery", killed), &end);
     }
 }
 

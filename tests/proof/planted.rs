@@ -23,13 +23,14 @@ fn what_was_not_synced_is_caught_by_a_loss_of_power() {
     let span = Span::learn();
     let series = Series::new(Series::of(1).seed(), u32::try_from(bugs.len()).expect("a short list"));
     let mut report = Report::of("planted", "proof::planted::what_was_not_synced", &series);
-    series.play_numbered(|number, name, random| {
+    let caught = series.play_numbered(|number, name, random| {
         let bug = bugs[number as usize];
-        let caught = (0..POWER_ROUNDS).find_map(|round| power_round(bug, span, random).err().map(|why| (round, why)));
+        let caught = (1..=POWER_ROUNDS).find_map(|round| power_round(bug, span, random).err().map(|why| (round, why)));
         let Some((round, why)) = caught else { panic!("{name}: {} is not caught", bug.name()) };
-        println!("{} is caught after {round} losses of power: {}", bug.name(), why.lines().next().unwrap_or_default());
+        println!("{} is caught by loss of power {round}: {}", bug.name(), why.lines().next().unwrap_or_default());
+        (bug, format!("loss of power, the {round}. time"))
     });
-    report.outcomes("caught", u64::from(series.rounds));
+    note(&mut report, &caught);
 }
 
 #[test]
@@ -37,25 +38,28 @@ fn what_is_done_before_it_is_stored_is_caught_by_a_failing_write() {
     let bugs = [Bug::StartBeforeIntent];
     let series = Series::new(Series::of(1).seed(), u32::try_from(bugs.len()).expect("a short list"));
     let mut report = Report::of("planted", "proof::planted::what_is_done", &series);
-    series.play_numbered(|number, name, _| {
+    let caught = series.play_numbered(|number, name, _| {
         let bug = bugs[number as usize];
-        let caught = (1..=6).any(|passing| failing_write(bug, passing).is_err());
-        assert!(caught, "{name}: {} is not caught", bug.name());
+        let caught = (1..=6).find(|passing| failing_write(bug, *passing).is_err());
+        let Some(passing) = caught else { panic!("{name}: {} is not caught", bug.name()) };
+        (bug, format!("a failing write, append {passing} of the journal"))
     });
-    report.outcomes("caught", u64::from(series.rounds));
+    note(&mut report, &caught);
 }
 
 #[test]
 fn what_is_overlooked_in_the_spool_is_caught_by_a_crash() {
-    let suites: [(Bug, Suite); 3] = [
-        (Bug::ExitIgnored, |case, name, random| _ = adopt::pick_up(&adopt::talkative(case), name, random)),
-        (Bug::BegunIgnored, |case, _, _| adopt::lose_supervisor(case)),
-        (Bug::FilesBelieved, |case, _, _| adopt::tear_files(case)),
+    let suites: [(Bug, &str, Suite); 3] = [
+        (Bug::ExitIgnored, "commands that are picked up", |case, name, random| {
+            adopt::pick_up(&adopt::talkative(case), name, random);
+        }),
+        (Bug::BegunIgnored, "a supervisor that is killed", |case, _, _| adopt::lose_supervisor(case)),
+        (Bug::FilesBelieved, "files that are torn", |case, _, _| adopt::tear_files(case)),
     ];
     let series = Series::new(Series::of(1).seed(), u32::try_from(suites.len()).expect("a short list"));
     let mut report = Report::of("planted", "proof::planted::what_is_overlooked", &series);
-    series.play_numbered(|number, name, random| {
-        let (bug, suite) = suites[number as usize];
+    let caught = series.play_numbered(|number, name, random| {
+        let (bug, by, suite) = suites[number as usize];
         let mut fails = || {
             judged(|| {
                 suite(planted(bug), name, random);
@@ -64,8 +68,17 @@ fn what_is_overlooked_in_the_spool_is_caught_by_a_crash() {
             .is_err()
         };
         assert!((0..ADOPT_ROUNDS).any(|_| fails()), "{name}: {} is not caught", bug.name());
+        (bug, by.to_owned())
     });
-    report.outcomes("caught", u64::from(series.rounds));
+    note(&mut report, &caught);
+}
+
+/// Notes by what each bug was caught.
+fn note(report: &mut Report, caught: &[(Bug, String)]) {
+    report.outcomes("caught", caught.len() as u64);
+    for (bug, by) in caught {
+        report.caught(bug.name(), by);
+    }
 }
 
 /// A suite that fails by a panic.

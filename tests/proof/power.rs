@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lockstep_power::{Losses, Power, Tree, mount};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::matrix::outcome;
+use super::matrix::note;
 use super::trial::{End, Trial, Violation};
 use crate::harness::{Case, Process, Random, Report, Series};
 
@@ -34,7 +34,7 @@ fn no_loss_of_power_loses_what_was_said() {
         report.faults("power cut", cuts);
         report.faults("write dropped", losses.dropped).faults("write torn", losses.torn);
         report.faults("write that overtook a lost one", losses.reordered).faults("name lost", losses.names);
-        report.outcomes(&outcome(&end), 1);
+        note(&mut report, &end);
         span.cuts += cuts;
     }
     assert!(span.cuts >= u64::from(series.rounds), "the power was not cut in every round: {}", span.cuts);

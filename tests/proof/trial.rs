@@ -186,6 +186,7 @@ impl Trial {
     /// What the witness saw agrees with what the folder says, and the folder with itself.
     fn judge(&self, id: &str, view: &Json, doubted: &BTreeSet<String>) -> Result<(), Violation> {
         let history = lines(&self.ask(&["history", id, "--json"])?)?;
+        self.judge_end(view)?;
         self.judge_effects(&history, view, doubted)?;
         // The image is a cache: without it the journal says the same.
         fs::remove_dir_all(self.case.data().join("state")).or_else(|error| match error.kind() {
@@ -195,6 +196,32 @@ impl Trial {
         let Some((_, rebuilt)) = self.look()? else { return Err("without the checkpoint the run is gone".to_owned()) };
         if rebuilt != *view {
             return Err(format!("without the checkpoint the run is another: {rebuilt}\ninstead of {view}"));
+        }
+        Ok(())
+    }
+
+    /// A run whose commands all end well has succeeded, unless one of its steps says that it could not run, and why.
+    fn judge_end(&self, view: &Json) -> Result<(), Violation> {
+        if view["status"] == "succeeded" {
+            return Ok(());
+        }
+        let error = &view["error"];
+        let text = |name: &str| error[name].as_str().unwrap_or_default();
+        let (kind, message, path) = (text("kind"), text("message"), text("step"));
+        let not_begun = NOT_BEGUN.iter().any(|says| message.contains(says));
+        let is_declared = match kind {
+            "lost" => message.starts_with("the outcome stayed unknown: "),
+            "failed" => not_begun,
+            _ => false,
+        };
+        let named = steps(view).find(|step| step["path"] == path);
+        if view["status"] != "failed" || !is_declared || named.is_none_or(|step| step["status"] != "failed") {
+            return Err(format!("the run has not succeeded, and does not say why: {error}, {view:#}"));
+        }
+        let has_begun = self.witness().iter().any(|line| line.word == "begin" && line.step == path);
+        let once = STEPS.iter().any(|(step, effect)| *step == path && *effect == "once");
+        if once && has_begun && not_begun {
+            return Err(format!("{path} began, and it is said that it has not: {error}"));
         }
         Ok(())
     }
@@ -259,6 +286,15 @@ impl Trial {
         self.case.read("witness").lines().map(Line::of).collect()
     }
 }
+
+/// What is said of a command that certainly has not begun.
+const NOT_BEGUN: [&str; 5] = [
+    "the run's files cannot be written: ",
+    "the command could not be begun: ",
+    "cannot start the command's supervisor: ",
+    "cannot make the attempt's folder ",
+    "cannot write the script ",
+];
 
 const ENDED: [&str; 3] = ["succeeded", "failed", "cancelled"];
 

@@ -1,20 +1,29 @@
 //! Runs the simulation: `lockstep-sim --seeds 1000`. `docs/simulation.md` says how to read what it prints.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use lockstep_engine::sim::campaign::{Campaign, tell};
+use lockstep_engine::sim::report::{Played, line};
 
 const HELP: &str = "\
 lockstep-sim: plays random runbooks in a simulated world in which things go wrong, and checks every invariant
 
-  lockstep-sim [--from N] [--seeds N]   plays so many seeds (1000), from this one on (1)
+  lockstep-sim [--from N] [--seeds N]   plays so many seeds (1000), from this one on (1), on every processor;
+                                        LOCKSTEP_REPORT=FILE appends a line of JSON about them
   lockstep-sim --seed N [--whole]       plays one seed and tells what happened; a failing one is made small first,
                                         unless --whole is given. SEED=N in the environment does the same
 
 exit codes: 0 everything holds · 1 something does not · 2 wrong usage
 ";
+
+/// How it is started where it was not built yet.
+const COMMAND: &str = "cargo run --release -p lockstep-engine --all-features --locked --bin lockstep-sim --";
 
 fn main() -> ExitCode {
     let mut out = io::stdout().lock();
@@ -79,18 +88,43 @@ fn one(seed: u64, small: bool, out: &mut impl Write) -> io::Result<ExitCode> {
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Plays seeds on every processor.
+fn play(from: u64, seeds: u64) -> Campaign {
+    let (next, end) = (AtomicU64::new(from), from.saturating_add(seeds));
+    let some = || {
+        let mut campaign = Campaign::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return campaign;
+            }
+            campaign.play(seed);
+        }
+    };
+    let mut all = Campaign::default();
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(some)).collect();
+        for worker in workers {
+            all.join(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+    });
+    all
+}
+
 fn many(from: u64, seeds: u64, out: &mut impl Write) -> io::Result<ExitCode> {
     let began = Instant::now();
-    let mut campaign = Campaign::default();
-    for seed in from..from.saturating_add(seeds) {
-        if !campaign.play(seed)
-            && let Some((seed, violations)) = campaign.failed.last()
-        {
-            let first = violations[0].to_string();
-            writeln!(out, "seed {seed}: {}", first.lines().next().unwrap_or_default())?;
-        }
+    let campaign = play(from, seeds);
+    for (seed, violations) in &campaign.failed {
+        let first = violations[0].to_string();
+        writeln!(out, "seed {seed}: {}", first.lines().next().unwrap_or_default())?;
     }
     let seconds = began.elapsed().as_secs_f64();
+    if let Some(path) = std::env::var_os("LOCKSTEP_REPORT") {
+        let command = format!("{COMMAND} --from {from} --seeds {seeds}");
+        let line = line(&campaign, Played { from, command: &command, seconds: began.elapsed().as_secs() });
+        OpenOptions::new().append(true).create(true).open(path)?.write_all(line.as_bytes())?;
+    }
     for line in campaign.coverage.lines() {
         writeln!(out, "{line}")?;
     }

@@ -11,12 +11,16 @@
 
 mod bug;
 #[cfg(feature = "proof")]
+mod caught;
+#[cfg(feature = "proof")]
 pub mod plan;
 mod point;
 
 pub use self::bug::Bug;
 #[cfg(feature = "proof")]
 pub use self::bug::{Planted, plant};
+#[cfg(feature = "proof")]
+pub use self::caught::{is_caught, report_caught};
 pub use self::point::Point;
 
 use std::io;
@@ -48,13 +52,6 @@ pub fn at<T>(point: Point, write: impl FnOnce() -> io::Result<T>) -> io::Result<
         let _ = point;
         write()
     }
-}
-
-/// Whether a suite fails while this mistake is made in its thread.
-#[cfg(feature = "proof")]
-pub fn is_caught(bug: Bug, suite: impl FnOnce()) -> bool {
-    let _planted = plant(bug);
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(suite)).is_err()
 }
 
 /// Whether this mistake is to be made.

@@ -69,6 +69,14 @@ impl Campaign {
         }
         holds
     }
+
+    /// Adds what others have played beside it; failures in the order of their seeds.
+    pub fn join(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.coverage.add(&other.coverage);
+        self.failed.extend(other.failed);
+        self.failed.sort_by_key(|(seed, _)| *seed);
+    }
 }
 
 /// Tells what happens in a seed: as it is, or with everything left out that it also fails without.

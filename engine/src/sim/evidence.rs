@@ -51,6 +51,10 @@ pub struct Moment {
     pub boot: u64,
     /// Milliseconds of true time.
     pub now: u64,
+    /// Which engine.
+    pub engine: u64,
+    /// Whether the journal holds a moment of this boot, from which the next engine goes on.
+    pub anchored: bool,
 }
 
 /// A run and a token.

@@ -17,6 +17,7 @@ pub mod check;
 pub mod coverage;
 pub mod evidence;
 pub mod random;
+pub mod report;
 pub mod runbook;
 pub mod scenario;
 pub mod shrink;

@@ -227,6 +227,11 @@ impl MemoryDisk {
         self.disk().durable.last().map_or(Lsn(0), Frame::last)
     }
 
+    /// The last record, and when it was written; what is in the page cache alone counts.
+    pub fn head(&self) -> Head {
+        self.disk().head()
+    }
+
     /// Turns syncing on or off. With it off, what `append` answered `Ok` for is lost in a crash.
     pub fn set_sync(&self, sync: bool) {
         let mut disk = self.disk();

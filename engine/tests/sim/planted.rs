@@ -1,6 +1,6 @@
 //! Every bug that is planted in the core and the driver is caught by the simulation, and by what is written here.
 
-use lockstep_engine::fault::{Bug, plant};
+use lockstep_engine::fault::{Bug, plant, report_caught};
 use lockstep_engine::sim::campaign::judge;
 use lockstep_engine::sim::scenario::Scenario;
 
@@ -61,6 +61,7 @@ fn every_bug_in_the_core_and_the_driver_is_caught() {
             let seed = caught(*bug, by);
             if let Some(seed) = seed {
                 println!("{} is caught by `{by}` in seed {seed}", bug.name());
+                report_caught(*bug, &format!("the simulation, `{by}`, seed {seed}"));
             }
             seed.is_none()
         })

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use lockstep_engine::sim::campaign::{Campaign, judge, tell};
 use lockstep_engine::sim::coverage::Coverage;
+use lockstep_engine::sim::report::{Played, line};
 use lockstep_engine::sim::runbook::text::text;
 use lockstep_engine::sim::scenario::Scenario;
 use lockstep_engine::sim::world::graph;
-use serde_json::json;
 
 fn number(variable: &str, otherwise: u64) -> u64 {
     let given = std::env::var(variable).ok();
@@ -44,20 +44,13 @@ fn every_seed_holds_every_invariant_and_all_is_reached() {
 /// Appends a line for the report of all suites, where one is asked for.
 fn report(from: u64, campaign: &Campaign, began: Instant) {
     let Some(path) = std::env::var_os("LOCKSTEP_REPORT") else { return };
-    let (rounds, violations) = (campaign.seeds, campaign.failed.len());
-    let line = json!({
-        "suite": "simulation",
-        "command": format!("LOCKSTEP_SEED={from} LOCKSTEP_ROUNDS={rounds} cargo test --workspace --all-features --locked --test sim seeds"),
-        "seed": from,
-        "rounds": rounds,
-        "faults": campaign.coverage.troubles,
-        "outcomes": campaign.coverage.outcomes,
-        "violations": violations,
-        "bound": (violations == 0).then(|| format!("fewer than 3 in {rounds} at 95 %")),
-        "seconds": began.elapsed().as_secs(),
-    });
+    let rounds = campaign.seeds;
+    let command = format!(
+        "LOCKSTEP_SEED={from} LOCKSTEP_ROUNDS={rounds} cargo test --workspace --all-features --locked --test sim seeds::every_seed"
+    );
+    let line = line(campaign, Played { from, command: &command, seconds: began.elapsed().as_secs() });
     let mut file = OpenOptions::new().append(true).create(true).open(path).expect("the report can be written");
-    file.write_all(format!("{line}\n").as_bytes()).expect("the report can be written");
+    file.write_all(line.as_bytes()).expect("the report can be written");
 }
 
 #[test]

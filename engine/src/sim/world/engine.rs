@@ -121,7 +121,8 @@ impl World<'_> {
         // Before anything is durable, engine time begins with every engine.
         if self.disk.durable().0 > 0 {
             let Stamp { time, boot, .. } = engine.driver.now();
-            self.evidence.moments.push(Moment { time, boot, now: self.now });
+            let anchored = self.disk.head().stamp.is_some_and(|stamp| stamp.boot == boot);
+            self.evidence.moments.push(Moment { time, boot, now: self.now, engine: number, anchored });
         }
         self.observe();
         let slow = self.nemesis_turn();
