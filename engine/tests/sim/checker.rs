@@ -2,7 +2,7 @@
 
 use lockstep_engine::sim::check::{self, INVARIANTS};
 use lockstep_engine::sim::evidence::{Evidence, Happened, Record};
-use lockstep_engine::sim::runbook::Step;
+use lockstep_engine::sim::runbook::{Kind, Step};
 use lockstep_engine::sim::scenario::Scenario;
 use lockstep_engine::sim::world::simulate;
 use serde_json::{Value as Json, json};
@@ -101,6 +101,20 @@ const DOCTORS: &[(&str, Doctor)] = &[
         evidence.plans.values_mut().for_each(|plan| plan.steps.iter_mut().for_each(|step| step.when = Some(false)));
         true
     }),
+    ("items are as written", |evidence| {
+        each_step(evidence, |step| {
+            if let Kind::Foreach { concurrency, .. } = &mut step.kind {
+                *concurrency = 0;
+            }
+        })
+    }),
+    ("rounds are as written", |evidence| {
+        each_step(evidence, |step| {
+            if let Kind::Repeat { max, .. } = &mut step.kind {
+                *max = 0;
+            }
+        })
+    }),
     ("timers are never early", |evidence| later(evidence, 1_000_000_000, "wait")),
     ("waits are as long as written", |evidence| later(evidence, 1, "wait")),
     ("retries are as written", |evidence| later(evidence, 1_000_000_000, "retry")),
@@ -109,15 +123,10 @@ const DOCTORS: &[(&str, Doctor)] = &[
         each(stops.filter(|record| record.text("cause") == Some("timeout")), |record| record.time -= 1)
     }),
     ("limits of time are kept", |evidence| {
-        fn hurry(steps: &mut [Step]) {
-            for step in steps {
-                step.attempt = Some(1);
-                step.total = None;
-                step.blocks_mut().into_iter().for_each(|inner| hurry(inner));
-            }
-        }
-        evidence.plans.values_mut().for_each(|plan| hurry(&mut plan.steps));
-        true
+        each_step(evidence, |step| {
+            step.attempt = Some(1);
+            step.total = None;
+        })
     }),
 ];
 
@@ -136,6 +145,18 @@ fn every_check_finds_what_it_looks_for() {
         });
         assert!(caught, "`{invariant}` holds whatever the evidence says");
     }
+}
+
+/// Changes every planned step.
+fn each_step(evidence: &mut Evidence, mut change: impl FnMut(&mut Step)) -> bool {
+    fn walk(steps: &mut [Step], change: &mut impl FnMut(&mut Step)) {
+        for step in steps {
+            change(step);
+            step.blocks_mut().into_iter().for_each(|inner| walk(inner, change));
+        }
+    }
+    evidence.plans.values_mut().for_each(|plan| walk(&mut plan.steps, &mut change));
+    true
 }
 
 fn rename(evidence: &mut Evidence, from: &str, to: &str) -> bool {

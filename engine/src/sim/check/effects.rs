@@ -96,7 +96,7 @@ pub fn keys_are_stable(case: &Case<'_>, findings: &mut Findings) {
 
 /// The path in the file of a path in a run.
 fn static_path(path: &str) -> String {
-    let parts = path.split('/').map(|part| part.split('~').next().unwrap_or(part));
+    let parts = path.split('/').map(|part| part.split(['~', '[']).next().unwrap_or(part));
     parts.collect::<Vec<_>>().join("/")
 }
 

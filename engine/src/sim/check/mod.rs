@@ -10,6 +10,7 @@ mod answers;
 mod attempts;
 mod effects;
 mod ends;
+mod loops;
 mod order;
 mod state;
 mod timers;
@@ -90,6 +91,8 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("a halted block starts nothing", order::halted_starts_nothing),
     ("nothing new after cancel", order::nothing_new_after_cancel),
     ("conditions are obeyed", order::conditions_are_obeyed),
+    ("items are as written", loops::items_are_as_written),
+    ("rounds are as written", loops::rounds_are_as_written),
     ("timers are never early", timers::never_early),
     ("waits are as long as written", timers::waits_are_as_written),
     ("retries are as written", timers::retries_are_as_written),

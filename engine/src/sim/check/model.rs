@@ -3,7 +3,7 @@
 //! Written from `docs/language.md` and the names in the journal, not from the engine's code. It decides nothing; checks
 //! look at it before each record is taken in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
@@ -55,6 +55,10 @@ pub enum Role {
     Finally,
     /// Steps inside; a branch or case by its name.
     Body(Option<String>),
+    /// What is done with an item.
+    Item,
+    /// What is done in a round.
+    Round,
     /// A handler.
     Catch,
     /// What comes last, in a step.
@@ -89,6 +93,8 @@ fn block(block: &Json) -> Option<Block> {
             "OnFailure" => Role::OnFailure,
             "Finally" => Role::Finally,
             "Do" => Role::Body(None),
+            "Item" => Role::Item,
+            "Round" => Role::Round,
             "StepFinally" => Role::StepFinally,
             "Undo" => Role::Undo,
             _ => return None,
@@ -184,6 +190,62 @@ pub struct Step {
     pub reopened: bool,
     /// Why it was asked to stop.
     pub stopping: Option<String>,
+    /// Its items or rounds.
+    pub looping: Loop,
+}
+
+/// Items of a `foreach`, rounds of a `repeat`.
+#[derive(Clone, Debug, Default)]
+pub struct Loop {
+    /// Which try of the step, from 1; 0 before any.
+    pub visit: u64,
+    /// How many began in this try.
+    pub next: u64,
+    /// So many of them before the last retry of the run.
+    pub forgiven: u64,
+    /// It is known what it runs over.
+    pub known: bool,
+    /// Items that run.
+    pub running: BTreeSet<usize>,
+    /// Items that go on after a retry of the run.
+    pub again: BTreeSet<usize>,
+    /// Items that did not end well.
+    pub unwell: BTreeSet<usize>,
+    /// Items that failed, since the last retry of the run.
+    pub failed: u64,
+    /// Nothing more begins.
+    pub halted: bool,
+    /// It is over.
+    pub over: bool,
+}
+
+impl Loop {
+    /// It begins from its beginning.
+    fn renew(&mut self) {
+        let has_begun = self.known || self.next > 0;
+        *self = Self { visit: self.visit + u64::from(has_begun || self.visit == 0), ..Self::default() };
+    }
+
+    fn end(&mut self, activation: Option<usize>, how: Option<&str>) {
+        let Some(activation) = activation else { return };
+        self.running.remove(&activation);
+        if how == Some("ok") {
+            self.unwell.remove(&activation);
+        } else {
+            self.unwell.insert(activation);
+            self.failed += u64::from(how == Some("err"));
+        }
+    }
+
+    /// A retry of the run: what did not end well goes on.
+    fn reopen(&mut self) {
+        self.forgiven = self.next;
+        self.failed = 0;
+        self.halted = false;
+        self.over = false;
+        self.again.append(&mut self.unwell);
+        self.again.append(&mut self.running);
+    }
 }
 
 /// A block that came to be.
@@ -199,6 +261,8 @@ pub struct Activation {
     pub visit: u64,
     /// It starts nothing more; and why.
     pub halted: Option<String>,
+    /// Which item or round it is, from 0.
+    pub index: Option<u64>,
 }
 
 /// A run.
@@ -264,16 +328,19 @@ impl Run {
         self.latest.get(&(None, usize::try_from(self.definition.main).ok()?)).copied()
     }
 
-    /// The last activations of the blocks of a step.
+    /// The last activations of the blocks of a step, and all its items.
     pub fn inside(&self, step: usize) -> Vec<usize> {
-        let owned = self.latest.iter().filter(|((owner, _), _)| *owner == Some(step));
-        owned.map(|(_, activation)| *activation).collect()
+        let owned = (0..self.activations.len()).filter(|number| self.activations[*number].owner == Some(step));
+        owned.filter(|number| self.is_latest(*number)).collect()
     }
 
-    /// Whether it is the last activation of its block for its owner.
+    /// Whether it is the last activation of its block for its owner, or an item of its owner's last try.
     pub fn is_latest(&self, activation: usize) -> bool {
-        let Activation { block, owner, .. } = self.activations[activation];
-        self.latest.get(&(owner, block)) == Some(&activation)
+        let Activation { block, owner, visit, .. } = self.activations[activation];
+        match owner.filter(|_| self.definition.blocks[block].role == Role::Item) {
+            Some(owner) => self.steps[owner].looping.visit == visit,
+            None => self.latest.get(&(owner, block)) == Some(&activation),
+        }
     }
 
     /// The path of a step in the run.
@@ -281,8 +348,11 @@ impl Run {
         let step = &self.steps[number];
         let activation = &self.activations[step.activation];
         let mut path = activation.owner.map(|owner| self.path(owner)).unwrap_or_default();
+        if let Some(index) = activation.index {
+            path = format!("{path}[{index}]");
+        }
         let part = match &self.block(step.activation).role {
-            Role::Main | Role::Body(None) => None,
+            Role::Main | Role::Body(None) | Role::Item | Role::Round => None,
             Role::Body(Some(name)) => Some(name.as_str()),
             Role::Catch => Some("catch"),
             Role::OnFailure => Some("on_failure"),
@@ -304,7 +374,14 @@ impl Run {
     /// Takes a record in.
     pub fn take(&mut self, record: &Record) {
         match record.what.as_str() {
-            "act" => self.activate(record),
+            "act" => {
+                let (block, owner) = (record.number("block"), record.number("owner"));
+                let place = |number: Option<u64>| number.and_then(|number| usize::try_from(number).ok());
+                if let Some(block) = place(block) {
+                    self.activate(block, place(owner));
+                }
+            }
+            "item" => self.start_item(record),
             "halt" => {
                 let place = record.number("activation").and_then(|number| usize::try_from(number).ok());
                 let cause = record.text("cause").unwrap_or_default().to_owned();
@@ -357,8 +434,22 @@ impl Run {
             "wait" => {
                 step.status = Status::Waiting;
                 step.until = record.number("until");
-                step.retries += u64::from(record.text("why") == Some("retry"));
+                if record.text("why") == Some("retry") {
+                    step.retries += 1;
+                    step.looping.renew();
+                }
             }
+            "loop" => {
+                step.status = Status::Running;
+                step.looping.renew();
+                step.looping.known = true;
+            }
+            "itemend" => {
+                let activation = record.number("activation").and_then(|number| usize::try_from(number).ok());
+                step.looping.end(activation, record.text("end"));
+            }
+            "loophalt" => step.looping.halted = true,
+            "loopover" => step.looping.over = true,
             "doubt" => step.status = Status::InDoubt,
             "await" => step.status = Status::Waiting,
             "solve" => {
@@ -387,13 +478,39 @@ impl Run {
         }
     }
 
-    fn activate(&mut self, record: &Record) {
-        let Some(block) = record.number("block").and_then(|block| usize::try_from(block).ok()) else { return };
-        let owner = record.number("owner").and_then(|owner| usize::try_from(owner).ok());
-        let visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last].visit + 1);
+    /// An item begins, or one that did not end well goes on.
+    fn start_item(&mut self, record: &Record) {
+        let Some(owner) = record.step().and_then(|step| usize::try_from(step).ok()) else { return };
+        let Some(looping) = self.steps.get_mut(owner).map(|step| &mut step.looping) else { return };
+        if let Some(activation) = looping.again.pop_first() {
+            looping.running.insert(activation);
+            self.reopen_block(activation);
+            return;
+        }
+        let node = self.steps[owner].node as u64;
+        let body =
+            self.definition.blocks.iter().position(|block| block.owner == Some(node) && block.role == Role::Item);
+        let number = self.activations.len();
+        if let Some(body) = body {
+            self.activate(body, Some(owner));
+            self.steps[owner].looping.running.insert(number);
+        }
+    }
+
+    fn activate(&mut self, block: usize, owner: Option<usize>) {
+        let mut visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last].visit + 1);
+        let mut index = None;
+        let role = self.definition.blocks.get(block).map(|block| &block.role);
+        if let (Some(owner), Some(Role::Item | Role::Round)) = (owner, role) {
+            let looping = &mut self.steps[owner].looping;
+            looping.visit = looping.visit.max(1);
+            visit = looping.visit;
+            index = Some(looping.next);
+            looping.next += 1;
+        }
         let Some(steps) = self.definition.blocks.get(block).map(|block| block.steps.clone()) else { return };
         let number = self.activations.len();
-        self.activations.push(Activation { block, owner, first: self.steps.len(), visit, halted: None });
+        self.activations.push(Activation { block, owner, first: self.steps.len(), visit, halted: None, index });
         self.latest.insert((owner, block), number);
         for node in &steps {
             self.steps.push(Step {
@@ -410,6 +527,7 @@ impl Run {
                 resolved: None,
                 reopened: false,
                 stopping: None,
+                looping: Loop::default(),
             });
         }
         if let Some(owner) = owner {
@@ -444,9 +562,14 @@ impl Run {
             step.reopened = true;
             let began = matches!(step.status, Status::Failed | Status::Cancelled);
             let mut bodies = self.inside(number);
-            bodies.retain(|activation| matches!(self.block(*activation).role, Role::Body(_)));
-            self.steps[number].status = if began && !bodies.is_empty() { Status::Running } else { Status::Pending };
+            bodies.retain(|activation| matches!(self.block(*activation).role, Role::Body(_) | Role::Round));
+            let step = &mut self.steps[number];
+            let inside = began && (!bodies.is_empty() || step.looping.known);
+            step.status = if inside { Status::Running } else { Status::Pending };
             if began {
+                if inside {
+                    step.looping.reopen();
+                }
                 for body in bodies {
                     self.reopen_block(body);
                 }

@@ -1,7 +1,8 @@
 //! Time: waits, delays, limits.
 
-use super::model::Status;
+use super::model::{Role, Run, Status};
 use super::{Case, Findings};
+use crate::sim::evidence::Record;
 use crate::sim::runbook::{Kind, Retry};
 
 /// A step that waits goes on when its time has come and not before, unless it is stopped.
@@ -11,9 +12,9 @@ pub fn never_early(case: &Case<'_>, findings: &mut Findings) {
         let until = step.until.unwrap_or(0);
         let stopped = match record.what.as_str() {
             "res" => record.body.get("result").is_some_and(|result| result.get("ok").is_none()),
-            "ask" => record.text("question") != Some("input"),
+            "ask" => !matches!(record.text("question"), Some("input" | "while")),
             "done" | "skip" => true,
-            "act" => !matches!(run_role(run, record), Some(super::model::Role::Body(_))),
+            "act" => !matches!(run_role(run, record), Some(Role::Body(_) | Role::Round)),
             _ => false,
         };
         findings.unless(stopped || record.time >= until, || {
@@ -22,7 +23,7 @@ pub fn never_early(case: &Case<'_>, findings: &mut Findings) {
     });
 }
 
-fn run_role<'a>(run: &'a super::model::Run, record: &crate::sim::evidence::Record) -> Option<&'a super::model::Role> {
+fn run_role<'a>(run: &'a Run, record: &Record) -> Option<&'a Role> {
     let block = usize::try_from(record.number("block")?).ok()?;
     run.definition.blocks.get(block).map(|block| &block.role)
 }
@@ -35,6 +36,7 @@ pub fn waits_are_as_written(case: &Case<'_>, findings: &mut Findings) {
         let written = match (record.text("why"), &plan.kind) {
             (Some("wait"), Kind::WaitFor(ms) | Kind::WaitUntil(ms)) => Some(*ms),
             (Some("until"), _) => plan.until,
+            (Some("round"), Kind::Repeat { every, .. }) => *every,
             (Some("retry"), _) => return,
             _ => None,
         };

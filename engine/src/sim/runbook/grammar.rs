@@ -1,6 +1,6 @@
 //! How random runbooks are made up: only such as the compiler lets through.
 
-use super::{Catch, Effect, Kind, OnError, Retry, Runbook, Step};
+use super::{Catch, Effect, Ends, Items, Kind, OnError, Retry, Runbook, Step};
 use crate::sim::random::Dice;
 
 /// Steps of one runbook at most, so that a seed takes milliseconds.
@@ -32,6 +32,8 @@ enum Taste {
     Blocks,
     Parallel,
     Switch,
+    Foreach,
+    Repeat,
     Needs,
     When,
     Disabled,
@@ -138,6 +140,12 @@ impl<'a> Grammar<'a> {
         if self.sometimes(Taste::Switch, 25) {
             return self.switch(depth, ceiling);
         }
+        if self.sometimes(Taste::Foreach, 25) {
+            return self.foreach(depth, ceiling);
+        }
+        if self.sometimes(Taste::Repeat, 25) {
+            return self.repeat(depth, ceiling);
+        }
         if !self.sometimes(Taste::Parallel, 50) {
             return Kind::Do(self.block(depth + 1, ceiling, place));
         }
@@ -165,6 +173,30 @@ impl<'a> Grammar<'a> {
         }
         let otherwise = self.dice.percent(60).then(|| self.block(depth + 1, ceiling, Place::Branch));
         Kind::Switch { value, cases, otherwise }
+    }
+
+    fn foreach(&mut self, depth: u64, ceiling: u64) -> Kind {
+        let count = self.dice.below(6);
+        let items = *self.dice.pick(&[Items::List(count), Items::Range(count), Items::File(count)]);
+        Kind::Foreach {
+            items,
+            concurrency: self.dice.between(1, 3),
+            tolerate: self.dice.below(3),
+            on_fail: self.dice.pick::<&str>(&["stop", "cancel", "late"]),
+            steps: self.block(depth + 1, ceiling, Place::Branch),
+        }
+    }
+
+    fn repeat(&mut self, depth: u64, ceiling: u64) -> Kind {
+        let rounds = self.dice.between(1, 4);
+        Kind::Repeat {
+            ends: *self.dice.pick(&[Ends::Until, Ends::While]),
+            rounds,
+            // One in a few comes to no end.
+            max: if self.dice.percent(75) { rounds + 1 } else { self.dice.between(1, rounds) },
+            every: self.dice.percent(40).then(|| self.dice.between(1, 20) * 100),
+            steps: self.block(depth + 1, ceiling, Place::Branch),
+        }
     }
 
     fn leaf_kind(&mut self, place: Place) -> Kind {

@@ -97,10 +97,65 @@ pub enum Kind {
         /// When none matches.
         otherwise: Option<Vec<Step>>,
     },
+    /// Steps for every item.
+    Foreach {
+        /// What it runs over.
+        items: Items,
+        /// So many items at once.
+        concurrency: u64,
+        /// So many may fail.
+        tolerate: u64,
+        /// What one failure more does to the rest.
+        on_fail: &'static str,
+        /// What is done with each.
+        steps: Vec<Step>,
+    },
+    /// Steps again and again.
+    Repeat {
+        /// When it ends.
+        ends: Ends,
+        /// Rounds until then.
+        rounds: u64,
+        /// Rounds that there may be.
+        max: u64,
+        /// Milliseconds between two rounds.
+        every: Option<u64>,
+        /// What is done in each.
+        steps: Vec<Step>,
+    },
     /// An error.
     Fail,
     /// The run's good end; whether with outputs of its own.
     Finish(bool),
+}
+
+/// What a `foreach` runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Items {
+    /// So many elements of a list.
+    List(u64),
+    /// So many numbers.
+    Range(u64),
+    /// So many lines of a file.
+    File(u64),
+}
+
+impl Items {
+    /// How many there are.
+    pub const fn count(self) -> u64 {
+        match self {
+            Self::List(count) | Self::Range(count) | Self::File(count) => count,
+        }
+    }
+}
+
+/// How a `repeat` knows that it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// It is asked after each round.
+    Until,
+    /// It is asked before each round.
+    While,
 }
 
 /// What an unknown outcome allows.
@@ -185,6 +240,8 @@ impl Step {
             | Kind::Do(_)
             | Kind::Parallel { .. }
             | Kind::Switch { .. }
+            | Kind::Foreach { .. }
+            | Kind::Repeat { .. }
             | Kind::Fail
             | Kind::Finish(_) => false,
         }
@@ -192,7 +249,21 @@ impl Step {
 
     /// Whether it has steps of its own.
     pub const fn is_block(&self) -> bool {
-        matches!(self.kind, Kind::Do(_) | Kind::Parallel { .. } | Kind::Switch { .. })
+        match self.kind {
+            Kind::Do(_) | Kind::Parallel { .. } | Kind::Switch { .. } | Kind::Foreach { .. } | Kind::Repeat { .. } => {
+                true
+            }
+            Kind::Shell
+            | Kind::Exec
+            | Kind::Http(_)
+            | Kind::Script(_)
+            | Kind::Set
+            | Kind::Assert(_)
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Fail
+            | Kind::Finish(_) => false,
+        }
     }
 
     /// What may happen after an unknown outcome of an acting step, as the language says.
@@ -200,7 +271,18 @@ impl Step {
         self.effect.unwrap_or(match self.kind {
             Kind::Shell | Kind::Exec | Kind::Http("POST" | "PATCH") => Effect::Once,
             Kind::Http(_) => Effect::Idempotent,
-            _ => Effect::Pure,
+            Kind::Script(_)
+            | Kind::Set
+            | Kind::Assert(_)
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Do(_)
+            | Kind::Parallel { .. }
+            | Kind::Switch { .. }
+            | Kind::Foreach { .. }
+            | Kind::Repeat { .. }
+            | Kind::Fail
+            | Kind::Finish(_) => Effect::Pure,
         })
     }
 
@@ -215,7 +297,7 @@ impl Step {
     /// The lists of steps in it, each with what stands in paths for it.
     pub fn blocks(&self) -> Vec<(Option<&str>, &Vec<Step>)> {
         let mut blocks: Vec<(Option<&str>, &Vec<Step>)> = match &self.kind {
-            Kind::Do(steps) => vec![(None, steps)],
+            Kind::Do(steps) | Kind::Foreach { steps, .. } | Kind::Repeat { steps, .. } => vec![(None, steps)],
             Kind::Parallel { branches, .. } => {
                 branches.iter().map(|(name, steps)| (Some(name.as_str()), steps)).collect()
             }
@@ -223,7 +305,16 @@ impl Step {
                 let named = cases.iter().map(|(name, _, steps)| (Some(name.as_str()), steps));
                 named.chain(otherwise.iter().map(|steps| (Some("else"), steps))).collect()
             }
-            _ => Vec::new(),
+            Kind::Shell
+            | Kind::Exec
+            | Kind::Http(_)
+            | Kind::Script(_)
+            | Kind::Set
+            | Kind::Assert(_)
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Fail
+            | Kind::Finish(_) => Vec::new(),
         };
         // Those behind the first have their place in the name.
         let names = ["catch", "catch#2"];
@@ -235,12 +326,21 @@ impl Step {
     /// The same, to be changed.
     pub fn blocks_mut(&mut self) -> Vec<&mut Vec<Step>> {
         let mut blocks: Vec<&mut Vec<Step>> = match &mut self.kind {
-            Kind::Do(steps) => vec![steps],
+            Kind::Do(steps) | Kind::Foreach { steps, .. } | Kind::Repeat { steps, .. } => vec![steps],
             Kind::Parallel { branches, .. } => branches.iter_mut().map(|(_, steps)| steps).collect(),
             Kind::Switch { cases, otherwise, .. } => {
                 cases.iter_mut().map(|(_, _, steps)| steps).chain(otherwise).collect()
             }
-            _ => Vec::new(),
+            Kind::Shell
+            | Kind::Exec
+            | Kind::Http(_)
+            | Kind::Script(_)
+            | Kind::Set
+            | Kind::Assert(_)
+            | Kind::WaitFor(_)
+            | Kind::WaitUntil(_)
+            | Kind::Fail
+            | Kind::Finish(_) => Vec::new(),
         };
         blocks.extend(self.catch.iter_mut().map(|entry| &mut entry.steps));
         blocks.push(&mut self.finally);

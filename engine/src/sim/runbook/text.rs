@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Effect, Kind, OnError, Retry, Runbook, Step};
+use super::{Effect, Ends, Items, Kind, OnError, Retry, Runbook, Step};
 
 /// The YAML of a runbook.
 pub fn text(runbook: &Runbook) -> String {
@@ -27,6 +27,9 @@ pub fn text(runbook: &Runbook) -> String {
     }
     out.0
 }
+
+/// The path of a file of items, up to their number.
+pub const ITEMS: &str = "/data/items-";
 
 struct Writer(String);
 
@@ -147,6 +150,33 @@ impl Writer {
                 if let Some(steps) = otherwise {
                     self.block(indent + 2, "else", steps);
                 }
+            }
+            Kind::Foreach { items, concurrency, tolerate, on_fail, steps } => {
+                self.line(indent, format_args!("foreach:"));
+                match items {
+                    Items::List(count) => {
+                        let items: Vec<String> = (0..*count).map(|item| item.to_string()).collect();
+                        self.line(indent + 2, format_args!("in: [{}]", items.join(", ")));
+                    }
+                    Items::Range(count) => self.line(indent + 2, format_args!("in: 0..{count}")),
+                    Items::File(count) => self.line(indent + 2, format_args!("in: {{ lines: '{ITEMS}{count}' }}")),
+                }
+                self.line(indent + 2, format_args!("concurrency: {concurrency}"));
+                self.line(indent + 2, format_args!("tolerate: {tolerate}"));
+                self.line(indent + 2, format_args!("on_fail: {on_fail}"));
+                self.block(indent + 2, "do", steps);
+            }
+            Kind::Repeat { ends, rounds, max, every, steps } => {
+                self.line(indent, format_args!("repeat:"));
+                match ends {
+                    Ends::Until => self.line(indent + 2, format_args!("until: index + 1 >= {rounds}")),
+                    Ends::While => self.line(indent + 2, format_args!("while: index < {rounds}")),
+                }
+                self.line(indent + 2, format_args!("max: {max}"));
+                if let Some(every) = every {
+                    self.line(indent + 2, format_args!("every: {every}ms"));
+                }
+                self.block(indent + 2, "do", steps);
             }
             Kind::Fail => self.line(indent, format_args!("fail: {{ message: on purpose, kind: failed }}")),
             Kind::Finish(false) => self.line(indent, format_args!("finish: {{}}")),

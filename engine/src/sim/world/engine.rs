@@ -182,9 +182,7 @@ impl World<'_> {
                     let delay = self.nemesis_evaluation();
                     self.plan(self.now + 20 + delay, Event::Evaluated(number, Box::new(input)));
                 }
-                Effect::ReadPage(_) => {
-                    self.evidence.broken = Some("a page is to be read, and no random runbook has one".to_owned());
-                }
+                Effect::ReadPage(read) => self.read_page(&read),
                 Effect::Ended(_) => {}
             }
         }
@@ -197,7 +195,8 @@ impl World<'_> {
         let inputs = std::mem::take(&mut engine.mailbox);
         let mut turn = engine.driver.close(inputs);
         self.observe();
-        turn.effects.retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_)));
+        turn.effects
+            .retain(|effect| !matches!(effect, Effect::Start { .. } | Effect::Evaluate(_) | Effect::ReadPage(_)));
         if self.carry_out(turn.effects) {
             self.lose_engine();
             self.plan(self.now + down, Event::Boot);

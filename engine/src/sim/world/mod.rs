@@ -9,6 +9,7 @@ mod attempts;
 mod client;
 mod end;
 mod engine;
+mod files;
 mod nemesis;
 mod spool;
 
