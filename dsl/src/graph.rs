@@ -149,6 +149,8 @@ pub enum Role {
     StepFinally,
     /// The owner's `undo`.
     Undo,
+    /// The one step of the owner's `probe`.
+    Probe,
 }
 
 /// One step.
@@ -194,6 +196,9 @@ pub struct Node {
     /// Steps that compensate what this one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<BlockId>,
+    /// What finds out, after an unknown outcome, whether the effect took place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     /// Declared outputs, computed over the result on success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<(String, ExprId)>,
@@ -208,9 +213,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// The blocks of the step that are not what its kind does: `catch`, `finally`, `undo`, in this order.
+    /// The blocks of the step that are not what its kind does: `probe`, `catch`, `finally`, `undo`, in this order.
     pub fn handlers(&self) -> impl Iterator<Item = BlockId> + '_ {
-        self.catch.iter().map(|entry| entry.block).chain(self.finally).chain(self.undo)
+        let probe = self.probe.iter().map(|probe| probe.block);
+        probe.chain(self.catch.iter().map(|entry| entry.block)).chain(self.finally).chain(self.undo)
     }
 }
 
@@ -479,6 +485,19 @@ pub struct Catch {
     pub when: Option<ExprId>,
     /// What handles it; may be empty.
     pub block: BlockId,
+}
+
+/// `probe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    /// The block with the one step that finds out.
+    pub block: BlockId,
+    /// Whether the effect took place, asked over that step's result; without it an exit code of 0 says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<ExprId>,
+    /// What the probed step then gives, computed over the same result.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<(String, ExprId)>,
 }
 
 /// `until` and `every`.

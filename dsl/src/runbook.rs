@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::expr::Analysis;
-use crate::graph::{BlockId, Effect, ExprId, Field, Kind, Module, NodeId, OnError, Param, PinnedFile, Retry, Role};
+use crate::graph::{
+    BlockId, Effect, ExprId, Field, Kind, Module, NodeId, OnError, Param, PinnedFile, Probe, Retry, Role,
+};
 use crate::source::{Span, Spanned};
 use crate::value::Millis;
 use crate::yaml::Scalar;
@@ -122,6 +124,8 @@ pub struct Step {
     pub finally: Option<Spanned<BlockId>>,
     /// `undo`, with the place of its key.
     pub undo: Option<Spanned<BlockId>>,
+    /// `probe`, with the place of its key.
+    pub probe: Option<Spanned<Probe>>,
     /// `outputs`.
     pub outputs: Vec<(Spanned<String>, ExprId)>,
     /// `env`.
@@ -207,6 +211,8 @@ pub enum Place {
     Until,
     /// A value of `outputs` of a step.
     Outputs,
+    /// `done` of a `probe`.
+    ProbeDone,
     /// `when` of `retry`.
     RetryWhen,
     /// `when` of an entry of `catch`.
@@ -276,6 +282,7 @@ impl Place {
             self,
             Self::When
                 | Self::Until
+                | Self::ProbeDone
                 | Self::RetryWhen
                 | Self::CatchWhen
                 | Self::CaseWhen
@@ -293,7 +300,7 @@ impl Place {
 
     /// Whether it is asked after an attempt, and so sees what the attempt gave under bare names.
     pub const fn sees_result(self) -> bool {
-        matches!(self, Self::Until | Self::Outputs | Self::RetryWhen | Self::CatchWhen)
+        matches!(self, Self::Until | Self::Outputs | Self::ProbeDone | Self::RetryWhen | Self::CatchWhen)
     }
 
     /// Whether what stands inside its step is seen as its own: it is asked when that has ended, or before it begins anew.
@@ -313,6 +320,7 @@ impl Place {
             Self::Until | Self::RepeatUntil => "`until`",
             Self::RepeatWhile => "`while`",
             Self::Outputs | Self::FinishOutputs | Self::RunOutputs => "`outputs`",
+            Self::ProbeDone => "`done`",
             Self::Title => "a `title`",
             Self::Env => "`env`",
             Self::Stdin => "`stdin`",

@@ -47,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 40] = [
+const VARIANTS: [&str; 41] = [
     "Awaited",
     "Signalled",
     "Received",
@@ -67,6 +67,7 @@ const VARIANTS: [&str; 40] = [
     "Settled",
     "Delayed",
     "Doubted",
+    "Probed",
     "Resolved",
     "Halted",
     "Looped",
@@ -113,6 +114,7 @@ fn variant(record: &Record) -> &'static str {
         Change::Settled { .. } => "Settled",
         Change::Delayed { .. } => "Delayed",
         Change::Doubted { .. } => "Doubted",
+        Change::Probed { .. } => "Probed",
         Change::Resolved { .. } => "Resolved",
         Change::Halted { .. } => "Halted",
         Change::Awaited { .. } => "Awaited",
@@ -159,6 +161,9 @@ fn samples() -> Vec<(String, Record)> {
         ("settled-done".into(), Change::Settled { step, result: Settlement::Done { outputs: map() } }),
         ("settled-failed".into(), Change::Settled { step, result: Settlement::Failed { error: Box::new(error()) } }),
         ("doubted".into(), Change::Doubted { step, why: "gone".into() }),
+        ("probed-done".into(), Change::Probed { step, done: Some(map()) }),
+        ("probed-not".into(), Change::Probed { step, done: None }),
+        ("delayed-rule".into(), Change::Delayed { step, until: 5_000, why: Delay::Retry, rule: Some(1) }),
         ("resolved-done".into(), resolved(Resolution::Done { outputs: map() })),
         ("resolved-failed".into(), resolved(Resolution::Failed)),
         ("resolved-rerun".into(), resolved(Resolution::Rerun)),
@@ -201,6 +206,7 @@ fn samples() -> Vec<(String, Record)> {
         Question::While,
         Question::Round,
         Question::Page,
+        Question::Probe,
         Question::Retry(1),
         Question::Catch(2),
     ];
@@ -223,7 +229,7 @@ fn samples() -> Vec<(String, Record)> {
         result: Settlement::Stopped { cause },
     }));
     let delays = [Delay::Wait, Delay::Retry, Delay::Until, Delay::Round];
-    changes.extend(named("delayed", delays, |why| Change::Delayed { step, until: 5_000, why }));
+    changes.extend(named("delayed", delays, |why| Change::Delayed { step, until: 5_000, why, rule: None }));
     let ends = [StepStatus::Succeeded, StepStatus::Failed, StepStatus::Skipped, StepStatus::Cancelled];
     changes.extend(named("ended", ends, |status| Change::Ended {
         step,

@@ -36,6 +36,7 @@ fn block_name(block: &Block) -> String {
         Role::Item => "each item".to_owned(),
         Role::Catch(_) => "catch".to_owned(),
         Role::Undo => "undo".to_owned(),
+        Role::Probe => "probe".to_owned(),
     }
 }
 

@@ -65,7 +65,7 @@ fn rows(story: &Story) -> Vec<Row<'_>> {
 }
 
 fn is_handler(path: &str) -> bool {
-    path.split('/').rev().skip(1).any(|part| matches!(part, "catch" | "finally" | "on_failure" | "undo"))
+    path.split('/').rev().skip(1).any(|part| matches!(part, "catch" | "finally" | "on_failure" | "undo" | "probe"))
 }
 
 /// The steps to show where not all fit: what is going on with the blocks around it, then failures, then what comes

@@ -43,7 +43,7 @@ fn place(case: &Case, id: NodeId, step: &Step, report: &mut Report) {
             Role::Undo => report
                 .at(Code::FINISH_TOO_LATE, step.span, "the run does not end well when something is undone, and `finish` cannot change that")
                 .help("finish the run among its `steps`"),
-            Role::Main | Role::Do | Role::Case(_) | Role::Catch(_) => continue,
+            Role::Main | Role::Do | Role::Case(_) | Role::Catch(_) | Role::Probe => continue,
         };
         report.push(diagnostic);
         return;

@@ -16,6 +16,8 @@ mod ids;
 mod kinds;
 mod needs;
 mod order;
+mod probe;
+mod retries;
 mod secrets;
 mod timeouts;
 mod undo;
@@ -64,6 +66,8 @@ pub fn all(case: &Case, report: &mut Report) {
     timeouts::check(case, report);
     handlers::check(case, report);
     undo::check(case, report);
+    probe::check(case, report);
+    retries::check(case, report);
     finish::check(case, report);
     branches::check(case, report);
     conditions::check(case, report);

@@ -23,7 +23,8 @@ pub fn check(case: &Case, report: &mut Report) {
             | Role::Round
             | Role::Item
             | Role::Catch(_)
-            | Role::StepFinally => None,
+            | Role::StepFinally
+            | Role::Probe => None,
         });
         if let Some(place) = too_late {
             let message = format!("in {place} nothing is undone any more, so this never runs");

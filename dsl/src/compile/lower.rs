@@ -100,6 +100,7 @@ fn lower_step(
         catch: step.catch.into_iter().map(|handler| Catch { when: handler.when, block: handler.block }).collect(),
         finally: step.finally.map(|block| block.value),
         undo: step.undo.map(|block| block.value),
+        probe: step.probe.map(|probe| probe.value),
         outputs: unspanned(step.outputs),
         env,
         until: step.until.map(|until| Until { until: until.value, every }),
@@ -112,7 +113,10 @@ fn lower_step(
 fn retry(step: &Step, book: &Runbook) -> Vec<Retry> {
     match &step.retry {
         Some(own) => own.value.clone(),
-        None if step.is_acting() && step.until.is_none() => book.defaults.retry.clone(),
+        // A probe is asked once.
+        None if step.is_acting() && step.until.is_none() && book.block(step.block).role != Role::Probe => {
+            book.defaults.retry.clone()
+        }
         None => Vec::new(),
     }
 }
@@ -145,7 +149,7 @@ pub fn effects(book: &Runbook) -> Vec<Effect> {
         // What compensates a step is no part of what it does.
         if let Some(holder) = book.holder(step.block)
             && book.step(holder).effect.is_none()
-            && book.block(step.block).role != Role::Undo
+            && !matches!(book.block(step.block).role, Role::Undo | Role::Probe)
         {
             let holder = holder.0 as usize;
             effects[holder] = effects[holder].max(effects[index]);
@@ -171,6 +175,7 @@ fn paths(book: &Runbook) -> Vec<String> {
             Role::Catch(index) => format!("{owner}/catch#{}/{name}", index + 1),
             Role::StepFinally => format!("{owner}/finally/{name}"),
             Role::Undo => format!("{owner}/undo/{name}"),
+            Role::Probe => format!("{owner}/probe/{name}"),
         });
     }
     paths

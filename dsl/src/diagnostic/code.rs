@@ -154,6 +154,8 @@ codes! {
     FINISH_IN_BRANCH = 207, "a run that is finished inside a branch";
     FINISH_TOO_LATE = 208, "a run that is finished after its end";
     UNDO_TOO_LATE = 209, "an `undo` that never runs";
+    RETRY_UNREACHABLE = 210, "a `retry` rule that is never looked at";
+    PROBE_WITHOUT_MEANING = 211, "a probe of a step whose outcome need not be known";
 
     IMPORT_NAME = 220, "an import that expressions cannot name";
     IMPORT_TWICE = 221, "two imports of one name";

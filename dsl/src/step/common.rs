@@ -46,6 +46,9 @@ impl Reader<'_> {
                     let block = self.block(value, "`undo`", Some(id), Role::Undo);
                     step.undo = block.map(|block| Spanned::new(block, key.span));
                 }
+                "probe" => {
+                    step.probe = super::probe::read(self, value, id).map(|probe| Spanned::new(probe, key.span));
+                }
                 "outputs" => step.outputs = self.expressions(value, "`outputs`", Place::Outputs),
                 "env" => step.env = self.texts(value, "`env`", Place::Env),
                 "until" => {

@@ -14,6 +14,7 @@ mod finish;
 mod foreach;
 mod http;
 mod parallel;
+mod probe;
 mod repeat;
 mod retry;
 mod script;
@@ -72,10 +73,9 @@ const COMMON: Keys = Keys {
     of: "a step",
     known: &[
         "id", "title", "when", "needs", "disabled", "effect", "retry", "timeout", "on_error", "catch", "finally",
-        "outputs", "env", "until", "every", "undo",
+        "outputs", "env", "until", "every", "undo", "probe",
     ],
     later: &[
-        ("probe", "an unknown outcome is answered by a person with `lockstep resolve`"),
         ("lock", "take the lock in the command itself, for instance with `flock`"),
         ("target", "every step runs on this machine"),
         ("targets", "every step runs on this machine"),
@@ -255,6 +255,7 @@ pub const COMMON_INSIDE: &[(&str, &str)] = &[
     ("outputs", "`outputs` stands beside the kind, not inside it"),
     ("on_error", "`on_error` stands beside the kind, not inside it"),
     ("until", "`until` stands beside the kind, not inside it"),
+    ("probe", "`probe` stands beside the kind, not inside it"),
     ("undo", "`undo` stands beside the kind, not inside it"),
     ("every", "`every` stands beside the kind, not inside it"),
 ];
@@ -279,6 +280,7 @@ impl Step {
             catch: Vec::new(),
             finally: None,
             undo: None,
+            probe: None,
             outputs: Vec::new(),
             env: Vec::new(),
             until: None,

@@ -27,7 +27,7 @@ const DELAY: Millis = Millis(1_000);
 const FACTOR: f64 = 2.0;
 const MAX_DELAY: Millis = Millis(300_000);
 
-/// Reads `retry: 3` or its map.
+/// Reads `retry: 3`, a rule as a map, or a list of such.
 pub fn read(reader: &mut Reader, node: &Node) -> Option<Vec<Retry>> {
     match node {
         Node::Scalar(_) => {
@@ -36,9 +36,10 @@ pub fn read(reader: &mut Reader, node: &Node) -> Option<Vec<Retry>> {
             Some(vec![Retry { attempts, delay, factor, max_delay, jitter: true, when: None }])
         }
         Node::Mapping(_) => Some(vec![rule(reader, node)?]),
-        Node::Sequence(list) => {
-            reader.not_supported(list.span, "a list of `retry` rules", "give one rule with a `when`");
-            None
+        Node::Sequence(_) => {
+            let list = reader.sequence(node, "`retry`", "a number, a rule, or a list of rules")?;
+            let rules: Vec<Retry> = list.items.iter().filter_map(|item| rule(reader, item)).collect();
+            (rules.len() == list.items.len()).then_some(rules)
         }
     }
 }

@@ -123,6 +123,7 @@ impl<B: Backing> Driver<B> {
                 | Change::Settled { .. }
                 | Change::Delayed { .. }
                 | Change::Doubted { .. }
+                | Change::Probed { .. }
                 | Change::Resolved { .. }
                 | Change::Awaited { .. }
                 | Change::Signalled { .. }
@@ -221,6 +222,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Settled { step, .. }
         | Change::Delayed { step, .. }
         | Change::Doubted { step, .. }
+        | Change::Probed { step, .. }
         | Change::Resolved { step, .. }
         | Change::Awaited { step, .. }
         | Change::Received { step }

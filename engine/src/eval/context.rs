@@ -28,6 +28,20 @@ pub(super) struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
+    /// The same, where the result of another step has bare names.
+    pub fn of_result(&self, step: Option<StepNo>) -> Self {
+        Self {
+            run: self.run,
+            step,
+            question: Question::Outputs,
+            now: self.now,
+            budget: self.budget,
+            program: Arc::clone(&self.program),
+            sandbox: Arc::clone(&self.sandbox),
+            further: self.further,
+        }
+    }
+
     /// The value of an expression.
     pub fn expr(&self, id: ExprId) -> Result<Value, Stop> {
         self.program.eval(id, &self.whole_scope(&[id]), &self.budget).map_err(|error| self.stop(error))

@@ -17,7 +17,7 @@ pub(crate) use scope::secret_names;
 use std::sync::Arc;
 
 use lockstep_dsl::expr::{Budget, Sandbox};
-use lockstep_dsl::graph::{Field, Kind};
+use lockstep_dsl::graph::{Field, Kind, Probe};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 
 use self::context::Context;
@@ -176,8 +176,24 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             let catch = node.catch.get(entry as usize).ok_or_else(unasked)?;
             catch.when.map_or(Ok(Value::Bool(true)), |when| context.expr(when))
         }
+        Question::Probe => probed(context, step, node.probe.as_ref().ok_or_else(unasked)?),
         Question::RunOutputs => outputs(context.map(&context.run.graph.outputs)?),
     }
+}
+
+/// What a probe found out: `{ done, outputs }`.
+fn probed(context: &Context<'_>, step: StepNo, probe: &Probe) -> Result<Value, Stop> {
+    let run = context.run;
+    let activation = run.latest.get(&(Some(step), probe.block)).copied();
+    let inner = activation.and_then(|activation| run.steps_of(activation).next());
+    let context = context.of_result(inner);
+    let done = match (probe.done, inner) {
+        (Some(done), _) => context.expr(done)?,
+        (None, Some(inner)) => Value::Bool(run.step(inner).outputs.get("exit_code") == Some(&Value::Int(0))),
+        (None, None) => Value::Bool(false),
+    };
+    let found = if done == Value::Bool(true) { outputs(context.map(&probe.outputs)?)? } else { Value::Map(Map::new()) };
+    Ok(Value::Map(Map::from([("done".to_owned(), done), ("outputs".to_owned(), found)])))
 }
 
 /// A computed title: one line of bounded length, whatever the values in it are.

@@ -123,6 +123,7 @@ impl<'a> Context<'a> {
             | Question::While
             | Question::Round
             | Question::Page
+            | Question::Probe
             | Question::RunOutputs => return None,
         }
         if let Some(value) = step.outputs.get(name) {
@@ -233,7 +234,8 @@ fn view<'a>(run: &'a Run, node: NodeId, no: Option<StepNo>, unborn: StepStatus) 
             | Role::Case(_)
             | Role::Catch(_)
             | Role::StepFinally
-            | Role::Undo => names.extend(inner),
+            | Role::Undo
+            | Role::Probe => names.extend(inner),
         }
     }
     if !has_succeeded(run, no) {

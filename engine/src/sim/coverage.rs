@@ -66,6 +66,7 @@ names!(
         Change::Settled { .. } => "settled",
         Change::Delayed { .. } => "delayed",
         Change::Doubted { .. } => "doubted",
+        Change::Probed { .. } => "probed",
         Change::Resolved { .. } => "resolved",
         Change::Halted { .. } => "halted",
         Change::Ended { .. } => "ended",
@@ -105,6 +106,7 @@ names!(
         Question::While => "while",
         Question::Round => "round",
         Question::Page => "page",
+        Question::Probe => "probe",
     }
 );
 
@@ -120,6 +122,8 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("awaited", NO_PEOPLE),
     ("signalled", NO_PEOPLE),
     ("received", NO_PEOPLE),
+    ("probed", "random runbooks have no probes yet"),
+    ("probe", "random runbooks have no probes yet"),
     ("undoing", NO_UNDO),
     ("undone", NO_UNDO),
     ("undo halted", NO_UNDO),

@@ -49,10 +49,14 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             ("reported", Some(*step), detail)
         }
         Change::Settled { step, result } => ("settled", Some(*step), settlement(result)),
-        Change::Delayed { step, until, why } => {
+        Change::Delayed { step, until, why, .. } => {
             ("delayed", Some(*step), json!({ "until_engine_ms": until, "why": plain(why) }))
         }
         Change::Doubted { step, why } => ("in_doubt", Some(*step), json!({ "why": why })),
+        Change::Probed { step, done } => {
+            let outputs = done.as_ref().map_or(Json::Null, map);
+            ("probed", Some(*step), json!({ "done": done.is_some(), "outputs": outputs }))
+        }
         Change::Resolved { step, how, by } => {
             let (how, outputs) = match how {
                 Resolution::Done { outputs } => ("done", map(outputs)),

@@ -118,6 +118,7 @@ impl Case {
                 let step = run.step(step.expect("a step's question"));
                 Ok(Value::Bool(step.looping.as_ref().is_some_and(|rounds| rounds.next >= 2)))
             }
+            Question::Probe => panic!("what a probe found out is said by the case"),
             Question::Page => panic!("no case here reads files"),
             Question::Outputs => declared(),
             Question::RunOutputs => Ok(Value::Map(Map::from([("answer".to_owned(), Value::Int(1))]))),

@@ -10,6 +10,7 @@ mod cancel;
 mod doubt;
 mod failure;
 mod loops;
+mod probe;
 mod random;
 mod retry_run;
 mod sequence;

@@ -2,7 +2,7 @@
 
 use lockstep_dsl::graph::{
     Amount, Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Foreach, Graph, ItemsFrom, Kind, Node,
-    NodeId, OnError, OnFail, Parallel, Repeat, Retry, Role, Timeout, Until,
+    NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
 };
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Millis, Value};
@@ -24,6 +24,9 @@ pub struct Step {
     pub finally: Option<Vec<Step>>,
     pub undo: Option<Vec<Step>>,
     pub outputs: bool,
+    /// One step, or none.
+    pub probe: Vec<Step>,
+    pub rules: Vec<u32>,
     pub until: Option<u64>,
 }
 
@@ -62,6 +65,8 @@ pub fn step(name: &str, what: What) -> Step {
         finally: None,
         undo: None,
         outputs: false,
+        probe: Vec::new(),
+        rules: Vec::new(),
         until: None,
     }
 }
@@ -138,6 +143,16 @@ impl Step {
     }
     pub fn undo(mut self, steps: Vec<Step>) -> Self {
         self.undo = Some(steps);
+        self
+    }
+    /// A probe, a command.
+    pub fn probe(mut self) -> Self {
+        self.probe = vec![exec("look").pure()];
+        self
+    }
+    /// A rule of `retry` with a condition for so many tries, one second apart at first; one of several.
+    pub fn rule(mut self, attempts: u32) -> Self {
+        self.rules.push(attempts);
         self
     }
     pub fn outputs(mut self) -> Self {
@@ -251,6 +266,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         catch: Vec::new(),
         finally: None,
         undo: None,
+        probe: None,
         outputs: Vec::new(),
         env: Vec::new(),
         until: None,
@@ -296,14 +312,20 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         }
     };
     let when = step.when.then(|| expr(graph, "true"));
-    let retry = step.retry.map(|(attempts, when)| Retry {
-        attempts,
-        delay: Millis(1_000),
-        factor: 2.0,
-        max_delay: Millis(3_000),
-        jitter: false,
-        when: when.then(|| expr(graph, "true")),
-    });
+    let rules = step.rules.iter().map(|attempts| (*attempts, true));
+    let retry: Vec<Retry> = step
+        .retry
+        .into_iter()
+        .chain(rules)
+        .map(|(attempts, when)| Retry {
+            attempts,
+            delay: Millis(1_000),
+            factor: 2.0,
+            max_delay: Millis(3_000),
+            jitter: false,
+            when: when.then(|| expr(graph, "true")),
+        })
+        .collect();
     let catch = step
         .catch
         .iter()
@@ -315,15 +337,17 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         .collect();
     let finally = step.finally.as_ref().map(|steps| lower(graph, Some(id), Role::StepFinally, steps));
     let undo = step.undo.as_ref().map(|steps| lower(graph, Some(id), Role::Undo, steps));
+    let probe = (!step.probe.is_empty()).then(|| lower(graph, Some(id), Role::Probe, &step.probe));
     let outputs = if step.outputs { vec![("declared".to_owned(), expr(graph, "1"))] } else { Vec::new() };
     let until = step.until.map(|every| Until { until: expr(graph, "true"), every: Millis(every) });
     let node = &mut graph.nodes[id.0 as usize];
     node.kind = kind;
     node.when = when;
-    node.retry = retry.into_iter().collect();
+    node.retry = retry;
     node.catch = catch;
     node.finally = finally;
     node.undo = undo;
+    node.probe = probe.map(|block| Probe { block, done: None, outputs: Vec::new() });
     node.outputs = outputs;
     node.until = until;
     id

@@ -167,7 +167,7 @@ impl Resolver<'_, '_> {
         let Owner::Step(step) = self.expr.owner else { return false };
         self.book.around(step).any(|id| match self.book.block(self.book.step(id).block).role {
             Role::OnFailure | Role::Finally | Role::Catch(_) | Role::StepFinally | Role::Undo => true,
-            Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => false,
+            Role::Main | Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item | Role::Probe => false,
         })
     }
 
@@ -468,7 +468,13 @@ impl Resolver<'_, '_> {
             match &self.book.block(self.book.step(id).block).role {
                 Role::Branch(branch) => names.push(branch.clone()),
                 Role::Do | Role::Case(_) | Role::Round | Role::Main => {}
-                Role::Item | Role::Catch(_) | Role::StepFinally | Role::Undo | Role::OnFailure | Role::Finally => {
+                Role::Item
+                | Role::Catch(_)
+                | Role::StepFinally
+                | Role::Undo
+                | Role::Probe
+                | Role::OnFailure
+                | Role::Finally => {
                     return None;
                 }
             }

@@ -178,7 +178,8 @@ fn apart(book: &Runbook, reader: NodeId) -> Relation {
         | Role::Item
         | Role::Catch(_)
         | Role::StepFinally
-        | Role::Undo => Relation::Unknown,
+        | Role::Undo
+        | Role::Probe => Relation::Unknown,
     }
 }
 

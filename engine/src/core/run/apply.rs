@@ -12,8 +12,9 @@ use super::links::Links;
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, StepStatus, StopCause};
 use super::slab::Slab;
 use super::state::{
-    Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Tally, Timer, Undoing, no_graph,
+    Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Timer, Undoing, no_graph,
 };
+use super::tally::Tally;
 use crate::clock::Stamp;
 use crate::fault::{self, Bug};
 use crate::id::{RunId, StepNo, Token};
@@ -99,11 +100,17 @@ impl Run {
             Change::Stopping { step, cause } => self.note_stop(*step, *cause),
             Change::Reported { step, outcome, .. } => self.report(*step, outcome),
             Change::Settled { step, result } => self.settle(*step, result),
-            Change::Delayed { step, until, why } => self.delay(*step, *until, *why, at),
+            Change::Delayed { step, until, why, rule } => {
+                if let Some(rule) = rule {
+                    *self.step_mut(*step).by_rule.entry(*rule).or_default() += 1;
+                }
+                self.delay(*step, *until, *why, at);
+            }
             Change::Doubted { step, why } => {
                 let Some(token) = self.step(*step).grants.last().map(|grant| grant.token) else { return };
                 self.set_phase(*step, Phase::InDoubt { token, why: why.clone(), since: at.wall });
             }
+            Change::Probed { step, done } => self.probed(*step, done.as_ref()),
             Change::Resolved { step, how, by } => self.resolve(*step, how, by),
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
             Change::Signalled { name, payload, by } => self.keep_signal(name, payload, by),
@@ -260,6 +267,7 @@ impl Run {
                 self.disarm(Timer::Total(owner));
                 self.step_mut(owner).handler = Some(no);
             }
+            (Role::Probe, Some(owner)) => self.set_phase(owner, Phase::Inside),
             (Role::Undo, Some(owner)) => self.begin_undo(owner, at),
             (Role::OnFailure, None) => self.begin_tail(RunStatus::OnFailure, at),
             (Role::Finally, None) => self.begin_tail(RunStatus::Finally, at),
@@ -271,7 +279,8 @@ impl Run {
                 | Role::Round
                 | Role::Catch(_)
                 | Role::StepFinally
-                | Role::Undo,
+                | Role::Undo
+                | Role::Probe,
                 None,
             )
             | (Role::OnFailure | Role::Finally, Some(_)) => {}

@@ -68,6 +68,7 @@ impl Turn<'_> {
             (Role::Catch(_), Some(owner)) => self.handler_over(owner, no),
             (Role::StepFinally, Some(owner)) => self.step_finally_over(owner, no),
             (Role::Undo, Some(owner)) => self.undo_over(owner, no),
+            (Role::Probe, Some(owner)) => self.probe_over(owner, no),
             (
                 Role::Do
                 | Role::Branch(_)
@@ -76,7 +77,8 @@ impl Turn<'_> {
                 | Role::Item
                 | Role::Catch(_)
                 | Role::StepFinally
-                | Role::Undo,
+                | Role::Undo
+                | Role::Probe,
                 None,
             ) => {
                 unreachable!("only the runbook's own blocks have no owner")

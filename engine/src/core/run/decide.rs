@@ -186,6 +186,7 @@ impl Turn<'_> {
             }
             (Question::Round, Ok(Value::Bool(false))) => self.after_round(step),
             (Question::Page, answer) => self.page_read(step, answer),
+            (Question::Probe, answer) => self.probe_answered(step, answer),
             (Question::Retry(entry), Ok(Value::Bool(true))) => self.try_again(step, entry),
             (Question::Retry(entry), Ok(Value::Bool(false))) => self.retry_from(step, entry + 1),
             (Question::Catch(entry), Ok(Value::Bool(true))) => self.handle(step, entry),
@@ -220,6 +221,7 @@ impl Turn<'_> {
             | Question::Until
             | Question::Retry(_)
             | Question::RunOutputs
+            | Question::Probe
             | Question::Page => {
                 self.catch_from(step, 0);
             }
@@ -232,12 +234,12 @@ impl Turn<'_> {
             (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_), Value::Map(input)) => self.grant(step, Some(input)),
             (Kind::WaitFor(_), Value::Duration(length)) => {
                 let until = self.now.time.saturating_add(length.0);
-                self.emit(Change::Delayed { step, until, why: Delay::Wait });
+                self.emit(Change::Delayed { step, until, why: Delay::Wait, rule: None });
             }
             (Kind::WaitUntil(_), Value::Time(at)) => {
                 let ahead = u64::try_from(at.0.saturating_sub(self.now.wall.0)).unwrap_or(0);
                 let until = self.now.time.saturating_add(ahead);
-                self.emit(Change::Delayed { step, until, why: Delay::Wait });
+                self.emit(Change::Delayed { step, until, why: Delay::Wait, rule: None });
             }
             (Kind::AwaitSignal(_), Value::Map(input)) => self.await_signal(step, input),
             (Kind::Script(_), value) => {

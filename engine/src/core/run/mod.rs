@@ -13,6 +13,7 @@ mod links;
 mod looping;
 mod need;
 mod path;
+mod probe;
 mod record;
 mod reopen;
 mod repeat;
@@ -22,6 +23,7 @@ mod state;
 mod step;
 mod stop;
 mod subject;
+mod tally;
 mod turn;
 mod undo;
 

@@ -31,6 +31,7 @@ impl Run {
             Role::OnFailure => push("on_failure"),
             Role::Finally | Role::StepFinally => push("finally"),
             Role::Undo => push("undo"),
+            Role::Probe => push("probe"),
         }
         push(&self.graph.node(step.node).name);
         let visit = step.visit.max(activation.visit);

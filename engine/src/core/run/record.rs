@@ -159,6 +159,9 @@ pub enum Change {
         until: u64,
         /// What for.
         why: Delay,
+        /// Of several `retry` rules the one that is for the failure.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<u32>,
     },
     /// Nobody knows whether the attempt's effect took place, and it must not be repeated by itself. A person, or the
     /// attempt's own late report, says how to go on.
@@ -168,6 +171,14 @@ pub enum Change {
         step: StepNo,
         /// What is known.
         why: String,
+    },
+    /// A step's probe found out whether its effect took place.
+    #[serde(rename = "probed")]
+    Probed {
+        /// The step.
+        step: StepNo,
+        /// Its outputs where it did; `None` where it did not.
+        done: Option<Map>,
     },
     /// A person said how a step in doubt goes on.
     #[serde(rename = "solve")]
@@ -388,6 +399,9 @@ pub enum Question {
     /// Whether `until` of a `repeat` holds: a bool.
     #[serde(rename = "round")]
     Round,
+    /// What a step's probe found out: `{ done, outputs }`.
+    #[serde(rename = "probe")]
+    Probe,
     /// The next page of the file over which a `foreach` runs: a [`Page`], as [`Page::to_value`] says it. Not the evaluator
     /// answers, but who can read files.
     #[serde(rename = "page")]

@@ -151,6 +151,7 @@ impl Run {
 impl Step {
     fn rewind(&mut self) {
         self.forgiven = self.attempts;
+        self.by_rule.clear();
         self.lost = 0;
         self.rounds = 0;
         self.result = None;

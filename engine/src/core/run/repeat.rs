@@ -71,7 +71,7 @@ impl Turn<'_> {
             self.too_many_rounds(step, &plan);
         } else if let Some(every) = plan.every {
             let until = self.now.time.saturating_add(every.0);
-            self.emit(Change::Delayed { step, until, why: Delay::Round });
+            self.emit(Change::Delayed { step, until, why: Delay::Round, rule: None });
         } else {
             self.before_round(step);
         }

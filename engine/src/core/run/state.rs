@@ -16,6 +16,7 @@ use super::looping::Loop;
 use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
 use super::signal::Signal;
 use super::slab::Slab;
+use super::tally::Tally;
 use crate::id::{RunId, StepNo, Token};
 
 /// An index into [`Run::activations`].
@@ -213,6 +214,9 @@ pub struct Step {
     /// Of these, those before the last `retry` of the run: they do not count against the step's `retry`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub forgiven: u32,
+    /// Where there are several `retry` rules: how often each was for a failure.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_rule: BTreeMap<u32, u32>,
     /// Unknown outcomes in a row.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lost: u32,
@@ -336,57 +340,6 @@ pub enum Phase {
         /// Why it was skipped.
         skip: Option<Skip>,
     },
-}
-
-/// How many steps are in some phases.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    /// An attempt runs, or an answer or a decision is awaited.
-    pub busy: u32,
-    /// They wait for time.
-    pub delayed: u32,
-    /// They wait for a person who knows what became of them.
-    pub doubted: u32,
-    /// They wait for somebody outside the run.
-    pub awaiting: u32,
-}
-
-impl Tally {
-    /// Over all steps.
-    pub fn of(steps: &Slab<Step>) -> Self {
-        let mut tally = Self::default();
-        for step in steps.iter() {
-            if let Some(count) = tally.count(&step.phase) {
-                *count += 1;
-            }
-        }
-        tally
-    }
-
-    /// A step in this phase is let go of.
-    pub fn let_go(&mut self, phase: &Phase) {
-        if let Some(count) = self.count(phase) {
-            *count -= 1;
-        }
-    }
-
-    /// The step's phase is another one from now on.
-    pub fn change(&mut self, before: &Phase, after: &Phase) {
-        self.let_go(before);
-        if let Some(count) = self.count(after) {
-            *count += 1;
-        }
-    }
-
-    fn count(&mut self, phase: &Phase) -> Option<&mut u32> {
-        match phase {
-            Phase::Running { .. } | Phase::Asking(_) | Phase::Deciding => Some(&mut self.busy),
-            Phase::Delayed { .. } => Some(&mut self.delayed),
-            Phase::InDoubt { .. } => Some(&mut self.doubted),
-            Phase::Awaiting { .. } => Some(&mut self.awaiting),
-            Phase::Pending | Phase::Inside | Phase::Ended { .. } => None,
-        }
-    }
 }
 
 /// What is due at a point in time.
@@ -638,6 +591,7 @@ impl Step {
             missing,
             attempts: 0,
             forgiven: 0,
+            by_rule: BTreeMap::new(),
             lost: 0,
             rounds: 0,
             input: Map::new(),

@@ -126,7 +126,7 @@ impl Turn<'_> {
         }
         let every = self.run.node_of(step).until.map_or(Millis(0), |until| until.every);
         let until = self.now.time.saturating_add(every.0);
-        self.emit(Change::Delayed { step, until, why: Delay::Until });
+        self.emit(Change::Delayed { step, until, why: Delay::Until, rule: None });
     }
 
     /// A try failed; its error and result are in the state. First comes `until`, then retry, catch, `on_error`.
@@ -155,7 +155,7 @@ impl Turn<'_> {
 
     /// The retry entry is for this error: another try, if any is left.
     pub fn try_again(&mut self, step: StepNo, entry: u32) {
-        let tries = self.run.step(step).attempts - self.run.step(step).forgiven;
+        let tries = self.tries(step, entry);
         let Some(retry) = self.run.node_of(step).retry.get(entry as usize).cloned() else {
             self.catch_from(step, 0);
             return;
@@ -168,16 +168,28 @@ impl Turn<'_> {
         if self.undo_before_retry(step, entry) {
             return;
         }
-        self.delay_retry(step, &retry);
+        self.delay_retry(step, entry, &retry);
+    }
+
+    /// The tries that count against a rule of `retry`: all of them, or where there are several rules those that ended in
+    /// a failure that this one is for, with the one that has just ended.
+    fn tries(&self, step: StepNo, entry: u32) -> u32 {
+        let state = self.run.step(step);
+        if self.run.node_of(step).retry.len() > 1 {
+            state.by_rule.get(&entry).copied().unwrap_or(0) + 1
+        } else {
+            state.attempts - state.forgiven
+        }
     }
 
     /// The next try comes after the delay that its `retry` says.
-    pub fn delay_retry(&mut self, step: StepNo, retry: &Retry) {
-        let tries = self.run.step(step).attempts - self.run.step(step).forgiven;
+    pub fn delay_retry(&mut self, step: StepNo, entry: u32, retry: &Retry) {
+        let tries = self.tries(step, entry);
+        let rule = (self.run.node_of(step).retry.len() > 1).then_some(entry);
         let delay = self.backoff(step, retry, tries);
         let delay = if fault::planted(Bug::TimersTooEarly) { Millis(delay.0 / 2) } else { delay };
         let until = self.now.time.saturating_add(delay.0);
-        self.emit(Change::Delayed { step, until, why: Delay::Retry });
+        self.emit(Change::Delayed { step, until, why: Delay::Retry, rule });
     }
 
     /// The delay before the next try, `tries` having failed: exponential, capped, and with full jitter (a number between
@@ -218,7 +230,7 @@ impl Turn<'_> {
     /// The outcome of an attempt is unknown.
     pub fn lost(&mut self, step: StepNo, why: String) {
         if self.run.node_of(step).effect == Effect::Once && !fault::planted(Bug::OnceRepeated) {
-            self.emit(Change::Doubted { step, why });
+            self.probe_or_doubt(step, why);
         } else if self.run.step(step).lost <= LOST_ATTEMPTS && !self.is_halted(step) {
             self.grant(step, None);
         } else {
@@ -232,9 +244,8 @@ impl Turn<'_> {
     pub fn stopped_attempt(&mut self, step: StepNo, cause: StopCause, outcome: Outcome) {
         let once = self.run.node_of(step).effect == Effect::Once;
         match (self.prevailing(step, cause), outcome) {
-            (StopCause::Timeout | StopCause::Total, Outcome::Unknown { why }) if once => {
-                self.emit(Change::Doubted { step, why });
-            }
+            (StopCause::Timeout, Outcome::Unknown { why }) if once => self.probe_or_doubt(step, why),
+            (StopCause::Total, Outcome::Unknown { why }) if once => self.emit(Change::Doubted { step, why }),
             (cause, outcome) => {
                 let data = match outcome {
                     Outcome::Failed { error, .. } => error.data,

@@ -68,7 +68,7 @@ impl Turn<'_> {
         for no in self.inside(step) {
             let stops = match &self.run.graph.block(self.run.activations[no].block).role {
                 Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item => true,
-                Role::Catch(_) => cancel,
+                Role::Catch(_) | Role::Probe => cancel,
                 Role::StepFinally => cancel && cut_short,
                 Role::Main | Role::OnFailure | Role::Finally | Role::Undo => false,
             };

@@ -69,7 +69,7 @@ impl Turn<'_> {
             (_, None) => self.catch_from(block, 0),
             _ if self.is_halted(block) => self.catch_from(block, 0),
             (Some(next), Some(_)) => self.undo(next),
-            (None, Some(retry)) => self.delay_retry(block, &retry),
+            (None, Some(retry)) => self.delay_retry(block, undoing.entry, &retry),
         }
     }
 

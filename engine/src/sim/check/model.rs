@@ -65,6 +65,8 @@ pub enum Role {
     StepFinally,
     /// What takes back what a step did.
     Undo,
+    /// What finds out whether a step took effect.
+    Probe,
 }
 
 impl Definition {
@@ -97,6 +99,7 @@ fn block(block: &Json) -> Option<Block> {
             "Round" => Role::Round,
             "StepFinally" => Role::StepFinally,
             "Undo" => Role::Undo,
+            "Probe" => Role::Probe,
             _ => return None,
         },
         Json::Object(role) => match role.iter().next()? {
@@ -358,6 +361,7 @@ impl Run {
             Role::OnFailure => Some("on_failure"),
             Role::Finally | Role::StepFinally => Some("finally"),
             Role::Undo => Some("undo"),
+            Role::Probe => Some("probe"),
         };
         for part in part.into_iter().chain([self.node(step).name.as_str()]) {
             if !path.is_empty() {
