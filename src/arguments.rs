@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     backup, bench, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run,
-    runs, show, signal, test,
+    runs, schedule, show, signal, test,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -104,6 +104,8 @@ pub enum Command {
     Resolve(resolve::Options),
     /// Tell a run something that a step awaits.
     Signal(signal::Options),
+    /// Say when lines of a crontab are due.
+    Schedule(schedule::Options),
     /// Examine the data folder, and repair it.
     Doctor(doctor::Options),
     /// Copy the data folder while it is used.
@@ -133,6 +135,7 @@ impl Command {
             Self::Retry(options) => retry::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
             Self::Signal(options) => signal::execute(options, context),
+            Self::Schedule(options) => schedule::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),
             Self::Backup(options) => backup::execute(options, context),
             Self::Restore(options) => restore::execute(options, context),

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod param;
 mod runbook;
 pub mod scalar;
+pub mod schedule;
 pub mod source;
 mod step;
 pub mod test_file;

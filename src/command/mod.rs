@@ -16,6 +16,7 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 pub mod runs;
+pub mod schedule;
 pub mod show;
 pub mod signal;
 pub mod test;

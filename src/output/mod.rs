@@ -14,6 +14,7 @@ mod story;
 mod style;
 mod summary;
 pub mod text;
+pub mod ticks;
 mod tree;
 pub mod words;
 

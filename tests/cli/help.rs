@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 18] = [
+const VERBS: [&str; 19] = [
     "run",
     "check",
     "test",
@@ -18,6 +18,7 @@ const VERBS: [&str; 18] = [
     "retry",
     "resolve",
     "signal",
+    "schedule",
     "doctor",
     "backup",
     "restore",

@@ -10,6 +10,7 @@ mod interrupts;
 mod looking;
 mod resuming;
 mod run;
+mod schedule;
 mod storage;
 mod terminal;
 mod testing;
