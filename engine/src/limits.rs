@@ -100,6 +100,17 @@ pub const BASE_BYTES: u64 = 32 * 1024 * 1024;
 /// The same when an engine closes: whoever looks at the folder afterwards reads the rest of the journal each time.
 pub const CLOSING_BASE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Milliseconds from one base to the next while history is to be dropped: the budget is exceeded meanwhile, but others
+/// have their turns.
+pub const WANTED_BASE_MS: u64 = 100;
+
+/// Bytes below the storage budget at which room is made: two segments that the journal makes in advance.
+pub const RETENTION_HEADROOM: u64 = 32 * 1024 * 1024;
+
+/// The part of the storage budget that may be journaled before it is looked at again what the folder takes, and that is
+/// freed beyond what is over: so that neither is done for every frame.
+pub const RETENTION_PART: u64 = 32;
+
 /// Milliseconds after a base that failed before the next is tried: mostly the disk is full.
 pub const BASE_RETRY_MS: u64 = 60_000;
 

@@ -15,6 +15,7 @@ use crate::core::run::Record;
 use crate::encode::decode;
 use crate::id::Lsn;
 use crate::limits::{BASE_BYTES, BASE_RETRY_MS, CLOSING_BASE_BYTES};
+use crate::store::base::KEPT_BASES;
 use crate::store::{Bases, Checkpoint, Image, MadeBase, OpenError, Order, ShardLog, StoredBase, StoredBases};
 
 /// A record takes at least about so much of the journal.
@@ -40,6 +41,10 @@ pub(super) struct LastBase {
     base: StoredBase,
     /// Bytes that this engine journaled since.
     journaled: u64,
+    /// Bytes that this engine journaled in all.
+    in_all: u64,
+    /// So many bases are to be made as soon as may be, so that history which was let go of can be dropped.
+    wanted: usize,
     /// Engine time before which none is tried, after one that failed.
     pause_until: u64,
 }
@@ -53,6 +58,12 @@ impl LastBase {
     /// Takes in that a frame became durable.
     pub const fn journaled(&mut self, bytes: usize) {
         self.journaled += bytes as u64;
+        self.in_all += bytes as u64;
+    }
+
+    /// Whether one is to be made as soon as may be.
+    pub const fn is_wanted(&self) -> bool {
+        self.wanted > 0
     }
 
     /// Whether enough was journaled up to `end` for another one.
@@ -66,7 +77,10 @@ impl<B: Backing> Driver<B> {
     /// Begins a base of the checkpoint that was just made and journaled, if one is due.
     pub(super) fn begin_base_of(&mut self, checkpoint: Checkpoint, occasion: Occasion) {
         let due = match occasion {
-            Occasion::Due => self.now.time >= self.base.pause_until && self.base.is_due(checkpoint.lsn, BASE_BYTES),
+            Occasion::Due => {
+                let due = self.base.is_wanted() || self.base.is_due(checkpoint.lsn, BASE_BYTES);
+                due && self.now.time >= self.base.pause_until
+            }
             Occasion::Closing => self.base.is_due(checkpoint.lsn, CLOSING_BASE_BYTES),
             Occasion::WithBase => true,
         };
@@ -91,6 +105,37 @@ impl<B: Backing> Driver<B> {
         self.finish_base();
         let turn = self.checkpoint(Occasion::WithBase);
         (turn, self.base.base)
+    }
+
+    /// Bytes that this engine has journaled.
+    pub const fn bytes_journaled(&self) -> u64 {
+        self.base.in_all
+    }
+
+    /// Whether history that was let go of is still to be dropped.
+    pub const fn is_dropping_history(&self) -> bool {
+        self.base.is_wanted()
+    }
+
+    /// Lets go of the oldest history, so that at least so many bytes are given back, or all that can be: as soon as the
+    /// bases are made that this takes, which goes on beside everything else. `None` if there is nothing to let go of.
+    ///
+    /// # Errors
+    /// It is not known what is still needed; nothing is let go of.
+    pub fn drop_history(&mut self, bytes: u64) -> Result<Option<Turn>, String> {
+        let Some(below) = self.log.freeing(bytes) else { return Ok(None) };
+        let turn = self.forget_before(below)?;
+        // One that is being made does not know of it yet.
+        self.base.wanted = KEPT_BASES + usize::from(self.bases.is_busy());
+        self.dirty.since.get_or_insert(self.now.time);
+        Ok(Some(turn))
+    }
+
+    /// Makes the bases that are still wanted, now.
+    pub fn finish_dropping(&mut self) {
+        for _ in 0..self.base.wanted {
+            self.make_base();
+        }
     }
 
     /// Lets go of the history before a position: nothing that is kept needs it from now on. Its segments are dropped once
@@ -165,6 +210,10 @@ impl<B: Backing> Driver<B> {
             None => {}
             Some(Ok(MadeBase { base, frees })) => {
                 self.base.base = base;
+                self.base.wanted = self.base.wanted.saturating_sub(1);
+                if self.base.is_wanted() {
+                    self.dirty.since.get_or_insert(self.now.time);
+                }
                 if let Err(error) = self.log.trim(frees) {
                     tracing::warn!(%error, "old segments cannot be dropped");
                 }

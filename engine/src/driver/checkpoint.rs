@@ -16,7 +16,7 @@ use crate::core::run::Record;
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
-use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS};
+use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS, WANTED_BASE_MS};
 use crate::store::{self, Checkpoint, Frames, Image, ImageError};
 
 /// What changed since the last checkpoint.
@@ -85,7 +85,11 @@ impl<B: Backing> Driver<B> {
     pub(super) fn checkpoint_due(&self) -> Option<u64> {
         let since = self.dirty.since?;
         let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.runs.len() >= CHECKPOINT_RUNS;
-        Some(if is_large { since } else { since + CHECKPOINT_MS })
+        Some(match (is_large, self.base.is_wanted()) {
+            (true, _) => since,
+            (false, true) => since + WANTED_BASE_MS,
+            (false, false) => since + CHECKPOINT_MS,
+        })
     }
 
     /// Makes a checkpoint if one is due. To be called between turns, when the effects of the last one are done: runs

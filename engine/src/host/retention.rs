@@ -1,7 +1,9 @@
-//! Keeps what attempts have printed within the storage budget: the logs of ended runs go, the oldest first.
+//! Keeps a data folder within its storage budget: the logs of ended runs go, the oldest first; where that is not enough
+//! the oldest history goes, segment by segment.
 //!
-//! How much there is, is found out by a thread of its own; what is removed is decided here, a few runs a turn. Runs that
-//! are open are never touched, and what the journal says of any run stays.
+//! How much there is, is found out by a thread of its own; what is removed is decided here, a few runs a turn. Logs of runs
+//! that are open are never touched, and no run loses its state: of what it did before, a run that is open may tell no
+//! more, and one that has ended only how.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -13,7 +15,7 @@ use lockstep_dsl::value::{Millis, Timestamp};
 
 use crate::driver::{Backing, Driver};
 use crate::id::RunId;
-use crate::limits::{RETENTION_AT_END, RETENTION_MS, RETENTION_RUNS_A_TURN};
+use crate::limits::{RETENTION_AT_END, RETENTION_HEADROOM, RETENTION_MS, RETENTION_PART, RETENTION_RUNS_A_TURN};
 use crate::worker::retired;
 
 /// What a data folder may hold.
@@ -63,8 +65,10 @@ impl Keep {
 struct Survey {
     /// Runs with logs, oldest first, and their bytes.
     runs: VecDeque<(RunId, u64)>,
-    /// Bytes that are over the budget.
+    /// Bytes that are over the budget, of the logs or of all.
     excess: u64,
+    /// Bytes that all is over its budget.
+    over: u64,
 }
 
 /// Removes what is over.
@@ -75,6 +79,8 @@ pub(super) struct Retention {
     logs: PathBuf,
     /// Engine time of the next survey.
     next: u64,
+    /// What the engine may have journaled by then.
+    next_at: u64,
     coming: Option<JoinHandle<io::Result<Survey>>>,
     found: Survey,
 }
@@ -82,7 +88,7 @@ pub(super) struct Retention {
 impl Retention {
     /// For a data folder and the logs in it.
     pub fn new(storage: Storage, data: PathBuf, logs: PathBuf) -> Self {
-        Self { storage, data, logs, next: 0, coming: None, found: Survey::default() }
+        Self { storage, data, logs, next: 0, next_at: 0, coming: None, found: Survey::default() }
     }
 
     /// Removes a little of what is over, and looks again now and then; never waits.
@@ -91,14 +97,17 @@ impl Retention {
             return;
         }
         let now = driver.now();
-        if self.coming.is_none() && self.found.runs.is_empty() && now.time >= self.next {
+        let is_due = now.time >= self.next || (self.storage.max.is_some() && driver.bytes_journaled() >= self.next_at);
+        if is_due && self.coming.is_none() && self.found.runs.is_empty() && !driver.is_dropping_history() {
             self.next = now.time + RETENTION_MS;
+            self.next_at = driver.bytes_journaled() + self.part();
             self.begin();
         }
         if self.coming.as_ref().is_some_and(JoinHandle::is_finished) {
             self.take_in();
         }
         self.remove(driver, RETENTION_RUNS_A_TURN);
+        self.drop_history(driver);
     }
 
     /// Removes what is over before the engine ends: one that lives for a single run would never come to it.
@@ -114,6 +123,29 @@ impl Retention {
         while removed < RETENTION_AT_END && !self.found.runs.is_empty() {
             removed += self.remove(driver, 1);
         }
+        self.drop_history(driver);
+        if driver.is_dropping_history() {
+            driver.finish_dropping();
+            driver.close([]);
+        }
+    }
+
+    /// Lets go of the oldest history, once there are no logs left to remove and the folder is over its budget still.
+    fn drop_history<B: Backing>(&mut self, driver: &mut Driver<B>) {
+        if self.found.over == 0 || !self.found.runs.is_empty() {
+            return;
+        }
+        let bytes = std::mem::take(&mut self.found.over) + self.part();
+        match driver.drop_history(bytes) {
+            Ok(Some(_)) => tracing::info!(bytes, "the oldest history is dropped, to keep within the storage budget"),
+            Ok(None) => tracing::warn!(bytes, "the folder is over its storage budget, and no history is left to drop"),
+            Err(error) => tracing::warn!(error, "the folder is over its storage budget, and no history can be dropped"),
+        }
+    }
+
+    /// The part of the budget that matters at all.
+    fn part(&self) -> u64 {
+        self.storage.max.unwrap_or_default() / RETENTION_PART
     }
 
     fn begin(&mut self) {
@@ -159,6 +191,7 @@ impl Retention {
                 Ok(()) => {
                     tracing::info!(%run, bytes, "the logs of a run are removed, to keep within the storage budget");
                     self.found.excess = self.found.excess.saturating_sub(bytes);
+                    self.found.over = self.found.over.saturating_sub(bytes);
                     removed += 1;
                 }
                 Err(error) => tracing::warn!(%run, %error, "the logs of a run cannot be removed"),
@@ -187,8 +220,9 @@ fn survey(storage: Storage, data: &Path, logs: &Path) -> io::Result<Survey> {
     let of_logs: u64 = runs.iter().map(|(_, bytes)| bytes).sum();
     let over = |limit: Option<u64>, bytes: u64| limit.map_or(0, |limit| bytes.saturating_sub(limit));
     let of_all = if storage.max.is_some() { size(data)? } else { 0 };
-    let excess = over(storage.logs, of_logs).max(over(storage.max, of_all));
-    Ok(Survey { runs: runs.into(), excess })
+    // Room is made before it is needed: the journal takes it a segment at a time.
+    let over_all = over(storage.max.map(|max| max - RETENTION_HEADROOM.min(max / 2)), of_all);
+    Ok(Survey { runs: runs.into(), excess: over(storage.logs, of_logs).max(over_all), over: over_all })
 }
 
 /// Bytes of all files below a folder. What goes meanwhile does not count.

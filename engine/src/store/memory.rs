@@ -486,6 +486,19 @@ impl ShardLog for MemoryLog {
         Ok(())
     }
 
+    fn freeing(&self, bytes: u64) -> Option<Lsn> {
+        let disk = self.disk.disk();
+        let (mut freed, mut below) = (0, None);
+        for frame in disk.durable.iter().filter(|frame| frame.last() < self.head.last) {
+            if freed >= bytes {
+                break;
+            }
+            freed += frame.records.iter().map(|record| record.len() as u64).sum::<u64>();
+            below = Some(Lsn(frame.last().0 + 1));
+        }
+        below
+    }
+
     fn rest(&mut self) {}
 
     fn settle(&mut self) {

@@ -164,6 +164,10 @@ pub trait ShardLog: Frames + Send {
     /// Allows the store to forget frames whose last record lies before `below`.
     fn trim(&mut self, below: Lsn) -> Result<(), OpenError>;
 
+    /// The position before which at least so many bytes lie that [`Self::trim`] can give back, or all that it can;
+    /// `None` where it can give back nothing.
+    fn freeing(&self, bytes: u64) -> Option<Lsn>;
+
     /// Says that nothing will be appended for a while, or ever: the store may write its bookkeeping now.
     fn rest(&mut self);
 

@@ -395,6 +395,19 @@ impl ShardLog for Journal {
         Ok(())
     }
 
+    fn freeing(&self, bytes: u64) -> Option<Lsn> {
+        let segments = self.segments().ok()?;
+        let (mut freed, mut below) = (0, None);
+        for pair in segments.windows(2) {
+            if freed >= bytes {
+                break;
+            }
+            freed += pair[0].bytes;
+            below = Some(pair[1].first);
+        }
+        below
+    }
+
     fn rest(&mut self) {
         self.write_head(false);
     }
