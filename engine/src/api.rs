@@ -210,7 +210,7 @@ pub struct RunRow {
     /// A step of it is in doubt.
     pub in_doubt: bool,
     /// It goes on when somebody says what a step awaits, and not before.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub awaits: bool,
     /// When it came to be.
     pub created: Timestamp,
