@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    backup, bench, cancel, check, completions, doctor, graph, history, logs, resolve, restore, resume, retry, run,
-    runs, schedule, show, signal, test,
+    answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, reject, resolve, restore,
+    resume, retry, run, runs, schedule, show, signal, test,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -102,6 +102,12 @@ pub enum Command {
     Retry(retry::Options),
     /// Say how a step in doubt goes on.
     Resolve(resolve::Options),
+    /// Say yes to what a step asks.
+    Approve(approve::Options),
+    /// Say no to what a step asks.
+    Reject(reject::Options),
+    /// Fill in what a step asks for.
+    Answer(answer::Options),
     /// Tell a run something that a step awaits.
     Signal(signal::Options),
     /// Say when lines of a crontab are due.
@@ -134,6 +140,9 @@ impl Command {
             Self::Cancel(options) => cancel::execute(options, context),
             Self::Retry(options) => retry::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
+            Self::Approve(options) => approve::execute(options, context),
+            Self::Reject(options) => reject::execute(options, context),
+            Self::Answer(options) => answer::execute(options, context),
             Self::Signal(options) => signal::execute(options, context),
             Self::Schedule(options) => schedule::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),

@@ -5,7 +5,10 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use lockstep_engine::core::run::Person;
+
 use crate::arguments::{Color, Global};
+use crate::config;
 use crate::ending::Failure;
 use crate::output::Style;
 
@@ -48,6 +51,12 @@ impl Context {
         })
     }
 
+    /// Who asks, with the groups that the data folder's configuration puts them in.
+    pub fn person(&self) -> Result<Person, Failure> {
+        let user = self.by.strip_prefix("user:").unwrap_or(&self.by);
+        Ok(Person { name: self.by.clone(), groups: config::read(&self.data)?.groups_of(user) })
+    }
+
     /// A command of ours as the person at the terminal can type it: `lockstep logs 06bq3v8zk7dm --data /tmp/x`.
     pub fn command(&self, rest: &str) -> String {
         format!("lockstep {rest}{}", self.data_option)
@@ -77,9 +86,11 @@ impl Color {
     }
 }
 
-/// The name of the user that this process runs as, by the system's own list, since the environment can say anything.
+/// The name of the user that this process runs as, by the system's own list, since the environment can say anything. Of
+/// root, who may do everything anyway, the name of whoever became root: who logged in, else who called `sudo`.
 fn user() -> String {
-    let id = rustix::process::getuid().as_raw().to_string();
+    let id = rustix::process::getuid();
+    let id = if id.is_root() { behind_root().unwrap_or(0) } else { id.as_raw() }.to_string();
     let list = fs::read("/etc/passwd").unwrap_or_default();
     let name = String::from_utf8_lossy(&list).lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -87,6 +98,14 @@ fn user() -> String {
         (fields.nth(1)? == id).then(|| name.to_owned())
     });
     name.unwrap_or(id)
+}
+
+/// The id of the user who became root, where the system or `sudo` knows it.
+fn behind_root() -> Option<u32> {
+    const NOBODY: u32 = u32::MAX;
+    let logged_in = fs::read_to_string("/proc/self/loginuid").ok().and_then(|id| id.trim().parse().ok());
+    let called = || env::var("SUDO_UID").ok().and_then(|id| id.parse().ok());
+    logged_in.filter(|id| *id != NOBODY).or_else(called)
 }
 
 /// A word as a shell reads it back.

@@ -122,6 +122,8 @@ impl<'a> Follower<'a> {
                 | Request::Retry { .. }
                 | Request::Resolve { .. }
                 | Request::Signal { .. }
+                | Request::Vote { .. }
+                | Request::Answer { .. }
         );
         let answer = self.session.call(request);
         tokio::pin!(answer);

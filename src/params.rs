@@ -94,7 +94,7 @@ fn pin_secret_files(value: &mut Value) {
 }
 
 /// `name=value`, or `name=@file`.
-fn read_option(text: &str) -> Result<(String, String), String> {
+pub fn read_option(text: &str) -> Result<(String, String), String> {
     let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
         return Err(format!("`-p {text}` names no value; write `-p NAME=VALUE`"));
     };

@@ -6,6 +6,7 @@
 
 mod control;
 mod param;
+mod people;
 mod pinned;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::value::{Millis, Value};
 
 pub use control::{Amount, Case, Foreach, ItemsFrom, OnFail, PageForm, Parallel, Repeat, Switch};
 pub use param::{Param, ParamType};
+pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};
 
 /// The version of the encoding of [`Graph`].
@@ -246,6 +248,10 @@ pub enum Kind {
     WaitUntil(Field),
     /// `await: { signal }`: until somebody sends the run a signal with this name.
     AwaitSignal(Field),
+    /// `approve`: until people have said yes, or one no.
+    Approve(Box<Approve>),
+    /// `ask`: until a person has filled in what is asked for.
+    Ask(Box<Ask>),
     /// `do`: nested steps.
     Do(BlockId),
     /// `parallel`: branches.
@@ -284,6 +290,8 @@ impl Kind {
             Self::Assert { .. } => "assert",
             Self::WaitFor(_) | Self::WaitUntil(_) => "wait",
             Self::AwaitSignal(_) => "await",
+            Self::Approve(_) => "approve",
+            Self::Ask(_) => "ask",
             Self::Do(_) => "do",
             Self::Parallel(_) => "parallel",
             Self::Switch(_) => "switch",
@@ -301,7 +309,7 @@ impl Kind {
 
     /// Whether the step waits for somebody outside the run to say something.
     pub const fn is_awaiting(&self) -> bool {
-        matches!(self, Self::AwaitSignal(_))
+        matches!(self, Self::AwaitSignal(_) | Self::Approve(_) | Self::Ask(_))
     }
 
     /// The blocks directly inside, in file order; not those of `catch` and `finally`.
@@ -321,6 +329,8 @@ impl Kind {
             | Self::WaitFor(_)
             | Self::WaitUntil(_)
             | Self::AwaitSignal(_)
+            | Self::Approve(_)
+            | Self::Ask(_)
             | Self::Fail { .. }
             | Self::Finish { .. } => Vec::new(),
         }

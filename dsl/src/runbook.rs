@@ -251,6 +251,8 @@ pub enum Place {
     Set,
     /// `wait`.
     Wait,
+    /// Who may answer an `approve` or `ask`.
+    By,
     /// `signal` of `await`.
     Signal,
     /// `in` of `foreach`.
@@ -338,6 +340,7 @@ impl Place {
             Self::FailData => "an error's `data`",
             Self::Set => "`set`",
             Self::Wait => "`wait`",
+            Self::By => "`by`",
             Self::Signal => "`signal`",
             Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",

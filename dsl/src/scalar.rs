@@ -203,6 +203,21 @@ pub fn signal(text: &str) -> Result<(), String> {
     }
 }
 
+/// Somebody who may answer: `user:ana` or `group:sre`.
+///
+/// # Errors
+/// Anything else.
+pub fn person(text: &str) -> Result<(), String> {
+    let is_name = |name: &str| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_-.@+".contains(c);
+        !name.is_empty() && name.chars().all(is_part)
+    };
+    match text.split_once(':') {
+        Some(("user" | "group", name)) if is_name(name) => Ok(()),
+        _ => Err(format!("`{}` names nobody; write `user:ana` or `group:sre`", shown(text))),
+    }
+}
+
 /// Whether a plain scalar is `null` in YAML: `null`, its other spellings, or `~`.
 pub fn is_null(text: &str) -> bool {
     matches!(text, "null" | "Null" | "NULL" | "~")

@@ -11,7 +11,7 @@ use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::run::{Resolution, RunError, StepStatus};
+use crate::core::run::{Person, Resolution, RunError, StepStatus};
 use crate::id::RunId;
 use crate::worker::Stream;
 
@@ -88,6 +88,31 @@ pub enum Request {
         payload: Value,
         /// Who sends it.
         by: String,
+    },
+    /// Approve what a step asks, or refuse it.
+    Vote {
+        /// The run.
+        run: String,
+        /// The step's path.
+        step: String,
+        /// Whether they approve.
+        yes: bool,
+        /// Who.
+        person: Person,
+        /// What they say to it.
+        #[serde(default)]
+        comment: Option<String>,
+    },
+    /// Fill in what a step asks for.
+    Answer {
+        /// The run.
+        run: String,
+        /// The step's path.
+        step: String,
+        /// The fields, as texts of a command line.
+        fields: BTreeMap<String, String>,
+        /// Who.
+        person: Person,
     },
     /// Say how a step in doubt goes on.
     Resolve {
@@ -306,6 +331,46 @@ pub enum Awaited {
         /// Its name.
         name: String,
     },
+    /// That people approve.
+    Approval {
+        /// What is asked.
+        message: String,
+        /// Who may answer; empty where everybody may.
+        by: Vec<String>,
+        /// So many must approve.
+        quorum: u32,
+        /// Who has approved.
+        approved: Vec<String>,
+        /// When others may answer, too, RFC 3339.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escalates: Option<String>,
+    },
+    /// What a person fills in.
+    Answer {
+        /// What is asked.
+        message: String,
+        /// Who may answer; empty where everybody may.
+        by: Vec<String>,
+        /// What is filled in.
+        fields: Vec<FieldView>,
+    },
+}
+
+/// A field that a person fills in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldView {
+    /// Its name.
+    pub name: String,
+    /// Its type, as runbooks spell it.
+    pub kind: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Whether it may be left out.
+    pub optional: bool,
+    /// The values that are allowed, where not all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Json>,
 }
 
 /// An error as JSON shows it.

@@ -30,6 +30,9 @@ pub const LOST_ATTEMPTS: u32 = 3;
 /// How far a restored run's tokens are raised: more than attempts of one run ever come to.
 pub const RESTORED_TOKENS: u64 = 1 << 32;
 
+/// Bytes of what a person is asked, or says to it: it is read on a screen.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+
 /// Signals of one run that no step has taken: each is in memory, with what it carries.
 pub const MAX_KEPT_SIGNALS: usize = 1_000;
 

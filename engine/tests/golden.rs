@@ -47,7 +47,10 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 41] = [
+const VARIANTS: [&str; 44] = [
+    "Voted",
+    "Escalated",
+    "FilledIn",
     "Awaited",
     "Signalled",
     "Received",
@@ -120,6 +123,9 @@ fn variant(record: &Record) -> &'static str {
         Change::Awaited { .. } => "Awaited",
         Change::Signalled { .. } => "Signalled",
         Change::Received { .. } => "Received",
+        Change::Voted { .. } => "Voted",
+        Change::Escalated { .. } => "Escalated",
+        Change::FilledIn { .. } => "FilledIn",
         Change::Looped { .. } => "Looped",
         Change::Paged { .. } => "Paged",
         Change::ItemStarted { .. } => "ItemStarted",
@@ -178,6 +184,23 @@ fn samples() -> Vec<(String, Record)> {
             Change::Signalled { name: "deployed".to_owned(), payload: Value::Map(map()), by: by.clone() },
         ),
         ("received".into(), Change::Received { step }),
+        ("voted".into(), Change::Voted { step, yes: true, by: by.clone(), right: None, comment: None }),
+        (
+            "voted-no".into(),
+            Change::Voted {
+                step,
+                yes: false,
+                by: by.clone(),
+                right: Some("group:sre".to_owned()),
+                comment: Some("not on Friday".to_owned()),
+            },
+        ),
+        ("escalated".into(), Change::Escalated { step }),
+        ("filled-in".into(), Change::FilledIn { step, by: by.clone(), right: None, answer: map() }),
+        (
+            "filled-in-by-right".into(),
+            Change::FilledIn { step, by: by.clone(), right: Some("user:ana".to_owned()), answer: map() },
+        ),
         ("finishing".into(), Change::Finishing { outputs: Some(map()) }),
         ("finishing-without".into(), Change::Finishing { outputs: None }),
         ("looped-list".into(), Change::Looped { step, items: Items::List(vec![Value::Int(1), Value::Null]) }),

@@ -1,5 +1,7 @@
 //! The verbs, one a file. Each has its options and an `execute` that reads from top to bottom.
 
+pub mod answer;
+pub mod approve;
 pub mod backup;
 pub mod bench;
 pub mod cancel;
@@ -10,6 +12,7 @@ pub mod graph;
 pub mod history;
 pub mod logs;
 mod one_run;
+pub mod reject;
 pub mod resolve;
 pub mod restore;
 pub mod resume;

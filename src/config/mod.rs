@@ -3,6 +3,7 @@
 //! Strict: a key that nobody knows is an error with a suggestion, so that no decision is silently without effect. All
 //! that is wrong is said at once, with the line.
 
+mod groups;
 mod reader;
 mod storage;
 
@@ -10,10 +11,11 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use lockstep_dsl::source::Source;
-use lockstep_dsl::yaml;
+use lockstep_dsl::yaml::{self, Mapping};
 use lockstep_engine::host::Storage;
 use lockstep_engine::store::folder::CONFIG_FILE;
 
+use self::groups::Groups;
 use self::reader::Reader;
 use crate::ending::Failure;
 use crate::output::text::count;
@@ -24,10 +26,12 @@ use crate::runbook_file::{read_text, render};
 const FILE_BYTES: u64 = 64 * 1024;
 
 /// What is configured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// What the folder may hold.
     pub storage: Storage,
+    /// Who is in which group.
+    pub groups: Groups,
 }
 
 /// Reads that of a data folder; without a file everything is as if nothing was said.
@@ -51,7 +55,7 @@ pub fn read(data: &Path) -> Result<Config, Failure> {
     })?;
     let mut reader = Reader::new(&source);
     let mut config = Config::default();
-    reader.map("", &mapping, &mut [("storage", &mut |reader, node| config.storage = storage::read(reader, node))]);
+    config.take(&mut reader, &mapping);
     let errors = reader.errors();
     if errors.is_empty() {
         return Ok(config);
@@ -60,6 +64,26 @@ pub fn read(data: &Path) -> Result<Config, Failure> {
         let _ = output::say(&format!("error: {error}"));
     }
     Err(wrong(errors.len()))
+}
+
+impl Config {
+    fn take(&mut self, reader: &mut Reader<'_>, mapping: &Mapping) {
+        let Self { storage, groups } = self;
+        reader.map(
+            "",
+            mapping,
+            &mut [
+                ("storage", &mut |reader, node| *storage = storage::read(reader, node)),
+                ("groups", &mut |reader, node| *groups = groups::read(reader, node)),
+            ],
+        );
+    }
+
+    /// The groups that a user is in.
+    pub fn groups_of(&self, user: &str) -> Vec<String> {
+        let own = self.groups.iter().filter(|(_, members)| members.iter().any(|member| member == user));
+        own.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -73,7 +97,7 @@ mod tests {
         let mapping = yaml::parse(&source).unwrap();
         let mut reader = Reader::new(&source);
         let mut config = Config::default();
-        reader.map("", &mapping, &mut [("storage", &mut |reader, node| config.storage = storage::read(reader, node))]);
+        config.take(&mut reader, &mapping);
         (config, reader.errors())
     }
 
@@ -88,6 +112,16 @@ mod tests {
     }
 
     #[test]
+    fn groups_have_members() {
+        let (config, errors) = read_config("groups:\n  sre: [ana, ben]\n  leads: [ana]\n");
+        assert_eq!(errors, [""; 0]);
+        assert_eq!((config.groups_of("ana"), config.groups_of("eve")), (vec!["leads".into(), "sre".into()], vec![]));
+        let (_, errors) = read_config("groups:\n  sre: ana\n  leads: ['user:ana']\n");
+        assert!(errors[0].contains("config.yaml:2: `groups.sre`: a list of user names"), "{errors:#?}");
+        assert!(errors[1].contains("config.yaml:3: `groups.leads`: `user:ana` is no user name"), "{errors:#?}");
+    }
+
+    #[test]
     fn all_that_is_wrong_is_said_with_its_line() {
         let (_, errors) = read_config("storage:\n  lgos: 1GB\n  max: much\n  keep: { succeeded: 30 }\nserver: 1\n");
         assert_eq!(errors.len(), 4, "{errors:#?}");
@@ -95,7 +129,7 @@ mod tests {
             "config.yaml:2: `storage` has no key `lgos`; did you mean `logs`?",
             "config.yaml:3: `storage.max`: ",
             "config.yaml:4: `storage.keep.succeeded`: ",
-            "config.yaml:5: there is no key `server`; there are `storage`",
+            "config.yaml:5: there is no key `server`; there are `storage`, `groups`",
         ]) {
             assert!(error.starts_with(text), "{error:?} is not {text:?}");
         }

@@ -70,7 +70,8 @@ impl<'a> Reader<'a> {
         self.error(span, &format!("{place} no key `{name}`; {help}"));
     }
 
-    fn wrong(&mut self, key: &str, node: &Node, what: &str) {
+    /// Says what is wrong with the value of a key.
+    pub fn wrong(&mut self, key: &str, node: &Node, what: &str) {
         let span = match node {
             Node::Scalar(scalar) => scalar.span,
             Node::Sequence(sequence) => sequence.span,

@@ -224,8 +224,13 @@ const fn is_repeatable(request: &Request) -> bool {
         | Request::Show { .. }
         | Request::History { .. } => true,
         // The second cancel cuts `finally` short; a second signal would be taken by another step; the
-        // other two would be refused as no longer possible.
-        Request::Cancel { .. } | Request::Retry { .. } | Request::Resolve { .. } | Request::Signal { .. } => false,
+        // others would be refused as no longer possible.
+        Request::Cancel { .. }
+        | Request::Retry { .. }
+        | Request::Resolve { .. }
+        | Request::Signal { .. }
+        | Request::Vote { .. }
+        | Request::Answer { .. } => false,
     }
 }
 

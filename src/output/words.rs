@@ -82,14 +82,32 @@ fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
 pub fn awaited(awaits: &AwaitView) -> String {
     match &awaits.what {
         Awaited::Signal { name } => format!("the signal `{}`", harmless_line(name)),
+        Awaited::Approval { message, by, quorum, approved, .. } => {
+            let count = if *quorum > 1 { format!(", {} of {quorum} given", approved.len()) } else { String::new() };
+            format!("an approval{}: {}{count}", from(by), harmless_line(message))
+        }
+        Awaited::Answer { message, by, .. } => format!("an answer{}: {}", from(by), harmless_line(message)),
     }
+}
+
+/// ` from user:ana or group:sre`; nothing where everybody may answer.
+fn from(by: &[String]) -> String {
+    if by.is_empty() { String::new() } else { format!(" from {}", harmless_line(&by.join(" or "))) }
 }
 
 /// The commands that let a step go on that waits for somebody, and what each does.
 pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
     let Some(awaits) = step.awaits.as_deref() else { return Vec::new() };
+    let path = shell_word(&step.path);
     match &awaits.what {
         Awaited::Signal { name } => vec![(format!("signal {run} {}", shell_word(name)), "send it")],
+        Awaited::Approval { .. } => {
+            vec![(format!("approve {run} {path}"), "say yes"), (format!("reject {run} {path}"), "say no: it fails")]
+        }
+        Awaited::Answer { fields, .. } => {
+            let fields: Vec<_> = fields.iter().map(|field| format!(" -p {}=<{}>", field.name, field.kind)).collect();
+            vec![(format!("answer {run} {path}{}", fields.concat()), "answer it")]
+        }
     }
 }
 

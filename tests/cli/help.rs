@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 22] = [
     "run",
     "check",
     "test",
@@ -17,6 +17,9 @@ const VERBS: [&str; 19] = [
     "cancel",
     "retry",
     "resolve",
+    "approve",
+    "reject",
+    "answer",
     "signal",
     "schedule",
     "doctor",

@@ -25,6 +25,9 @@ pub struct CaseFile {
     /// Environment of the only run.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+    /// The groups that who acts is in.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// What is said to the only run, one thing after the other, once it can go no further by itself.
     #[serde(default)]
     pub acts: Vec<Act>,
@@ -112,6 +115,17 @@ pub struct Act {
     pub signal: Option<String>,
     /// What it carries.
     pub payload: Option<Json>,
+    /// A yes to the step with this path.
+    pub approve: Option<String>,
+    /// A no to it.
+    pub reject: Option<String>,
+    /// What is said to a yes or no.
+    pub comment: Option<String>,
+    /// An answer to the step with this path.
+    pub answer: Option<String>,
+    /// The fields of the answer, as texts of the command line.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
     /// It is refused, with this text.
     pub refused: Option<String>,
 }
@@ -120,12 +134,23 @@ impl Act {
     /// The command that says it.
     pub fn command(&self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        match &self.signal {
-            Some(name) => {
+        let comment = self.comment.iter().flat_map(|comment| words(&["--comment", comment]));
+        match (&self.signal, &self.approve, &self.reject, &self.answer) {
+            (Some(name), None, None, None) => {
                 let payload = self.payload.as_ref().unwrap_or(&Json::Null).to_string();
                 words(&["signal", "last", name, "--payload", &payload, "--json"])
             }
-            None => panic!("an act says something"),
+            (None, Some(step), None, None) => {
+                words(&["approve", "last", step, "--json"]).into_iter().chain(comment).collect()
+            }
+            (None, None, Some(step), None) => {
+                words(&["reject", "last", step, "--json"]).into_iter().chain(comment).collect()
+            }
+            (None, None, None, Some(step)) => {
+                let fields = self.fields.iter().flat_map(|(name, text)| words(&["-p", &format!("{name}={text}")]));
+                words(&["answer", "last", step, "--json"]).into_iter().chain(fields).collect()
+            }
+            _ => panic!("an act says one thing"),
         }
     }
 }

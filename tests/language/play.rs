@@ -43,6 +43,12 @@ fn play_run(file: &CaseFile, run: &Run) -> Vec<String> {
 
     let mut outcome = case.run();
     let mut differences = Differences::default();
+    if !file.groups.is_empty() {
+        let by = case.show("last")["by"].as_str().unwrap_or_default().replace("user:", "");
+        let groups = file.groups.iter().map(|group| format!("  {group}: ['{by}']\n")).collect::<Vec<_>>();
+        fs::write(case.data().join("config.yaml"), format!("groups:\n{}", groups.concat()))
+            .expect("the folder is there");
+    }
     for act in &run.acts {
         let told = case.lockstep(act.command());
         match &act.refused {

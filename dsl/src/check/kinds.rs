@@ -56,6 +56,9 @@ fn reason(kind: &Kind, key: &str) -> Option<&'static str> {
             Some("a time that has passed does not come again")
         }
         (Kind::AwaitSignal(_), "retry" | "until") => Some("it waits until it is told; say with `timeout` for how long"),
+        (Kind::Approve(_) | Kind::Ask(_), "retry" | "until") => {
+            Some("people are asked once; say with `timeout` for how long")
+        }
         (
             Kind::Script(_)
             | Kind::Set(_)
@@ -63,6 +66,8 @@ fn reason(kind: &Kind, key: &str) -> Option<&'static str> {
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
             | Kind::AwaitSignal(_)
+            | Kind::Approve(_)
+            | Kind::Ask(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. }
             | Kind::Http(_),

@@ -2,6 +2,7 @@
 //!
 //! A law never asks about what an earlier pass could not read, and no two laws report the same cause.
 
+mod approve;
 mod branches;
 mod conditions;
 mod disabled;
@@ -69,6 +70,7 @@ pub fn all(case: &Case, report: &mut Report) {
     probe::check(case, report);
     retries::check(case, report);
     finish::check(case, report);
+    approve::check(case, report);
     branches::check(case, report);
     conditions::check(case, report);
     event::check(case, report);

@@ -71,8 +71,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A parameter as far as it could be read; without a type it takes anything, so that nothing else is said.
-    fn param(&mut self, name: &str, node: &Node) -> Param {
+    /// A parameter, or a field of an `ask`, as far as it could be read; without a type it takes anything, so that nothing else is said.
+    pub fn param(&mut self, name: &str, node: &Node) -> Param {
         let mut param = Param {
             name: name.to_owned(),
             kind: ParamType::Any,

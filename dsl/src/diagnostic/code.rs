@@ -184,6 +184,11 @@ codes! {
     REPEAT_WITHOUT_END = 271, "a repeat that nothing ends";
     FOREACH_SOURCE = 272, "items that cannot be run over";
 
+    PERSON = 280, "somebody who may answer and is nobody";
+    QUORUM = 281, "more approvals than people who may approve";
+    APPROVAL_PASSED_OVER = 282, "an approval that does not matter";
+    APPROVAL_CAUGHT = 283, "a handler that stands in for an approval";
+
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     EXPRESSION_STATEMENT = 301, "statements where one expression belongs";

@@ -70,17 +70,24 @@ pub enum ParamError {
 
 impl fmt::Display for ParamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told("parameter"))
+    }
+}
+
+impl ParamError {
+    /// What is wrong, where what is declared is called so: `parameter`, `field`.
+    pub fn told(&self, noun: &str) -> String {
         match self {
-            Self::Unknown { name, help } => write!(f, "there is no parameter `{name}`; {help}"),
+            Self::Unknown { name, help } => format!("there is no {noun} `{name}`; {help}"),
             Self::Missing { name, description: None } => {
-                write!(f, "parameter `{name}` is required; add `-p {name}=...`")
+                format!("{noun} `{name}` is required; add `-p {name}=...`")
             }
             Self::Missing { name, description: Some(description) } => {
-                write!(f, "parameter `{name}` is required ({description}); add `-p {name}=...`")
+                format!("{noun} `{name}` is required ({description}); add `-p {name}=...`")
             }
             // What begins with the value in backticks needs something between it and the name.
-            Self::Invalid { name, message } if message.starts_with('`') => write!(f, "parameter `{name}`: {message}"),
-            Self::Invalid { name, message } => write!(f, "parameter `{name}` {message}"),
+            Self::Invalid { name, message } if message.starts_with('`') => format!("{noun} `{name}`: {message}"),
+            Self::Invalid { name, message } => format!("{noun} `{name}` {message}"),
         }
     }
 }
@@ -159,7 +166,7 @@ fn unknown(params: &[Param], name: String) -> ParamError {
     let names = params.iter().map(|param| param.name.as_str());
     let help = match suggest(&name, names.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if params.is_empty() => "the runbook has no parameters".to_owned(),
+        None if params.is_empty() => "there are none".to_owned(),
         None => format!("there are {}", names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
     };
     ParamError::Unknown { name, help }

@@ -3,6 +3,8 @@
 //! To add a kind: a file here with its keys and its reader, a line in [`KINDS`], a variant of [`Kind`], and what it gives
 //! in `check/outputs.rs`.
 
+mod approve;
+mod ask;
 mod assert;
 mod r#await;
 mod command;
@@ -14,6 +16,7 @@ mod finish;
 mod foreach;
 mod http;
 mod parallel;
+mod people;
 mod probe;
 mod repeat;
 mod retry;
@@ -52,6 +55,8 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "assert", options: assert::KEYS.known, read: assert::read },
     KindReader { name: "wait", options: wait::KEYS.known, read: wait::read },
     KindReader { name: "await", options: r#await::KEYS.known, read: r#await::read },
+    KindReader { name: "approve", options: approve::KEYS.known, read: approve::read },
+    KindReader { name: "ask", options: ask::KEYS.known, read: ask::read },
     KindReader { name: "do", options: &[], read: r#do::read },
     KindReader { name: "parallel", options: parallel::KEYS.known, read: parallel::read },
     KindReader { name: "foreach", options: foreach::KEYS.known, read: foreach::read },
@@ -62,11 +67,7 @@ const KINDS: &[KindReader] = &[
 ];
 
 /// Kinds that the language has and this version has not, each with what to do meanwhile.
-const LATER_KINDS: &[(&str, &str)] = &[
-    ("approve", "split the runbook in two and start the second by hand"),
-    ("ask", "declare what a person has to fill in as `params`"),
-    ("call", "copy the steps into a `do`"),
-];
+const LATER_KINDS: &[(&str, &str)] = &[("call", "copy the steps into a `do`")];
 
 /// The keys that every step may have.
 const COMMON: Keys = Keys {

@@ -260,6 +260,8 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Cancel { .. }
         | Request::Retry { .. }
         | Request::Resolve { .. }
+        | Request::Vote { .. }
+        | Request::Answer { .. }
         | Request::Signal { .. } => false,
     }
 }

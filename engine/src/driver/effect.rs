@@ -128,6 +128,9 @@ impl<B: Backing> Driver<B> {
                 | Change::Awaited { .. }
                 | Change::Signalled { .. }
                 | Change::Received { .. }
+                | Change::Voted { .. }
+                | Change::Escalated { .. }
+                | Change::FilledIn { .. }
                 | Change::Looped { .. }
                 | Change::Paged { .. }
                 | Change::ItemStarted { .. }
@@ -226,6 +229,9 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Resolved { step, .. }
         | Change::Awaited { step, .. }
         | Change::Received { step }
+        | Change::Voted { step, .. }
+        | Change::Escalated { step }
+        | Change::FilledIn { step, .. }
         | Change::Looped { step, .. }
         | Change::LoopOver { step }
         | Change::Undoing { step, .. }

@@ -40,6 +40,8 @@ impl<B: Backing> Driver<B> {
             | Request::Cancel { .. }
             | Request::Retry { .. }
             | Request::Resolve { .. }
+            | Request::Vote { .. }
+            | Request::Answer { .. }
             | Request::Signal { .. } => refused(RefusalKind::Invalid, "this request is not answered by looking"),
         }
     }

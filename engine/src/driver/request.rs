@@ -1,9 +1,11 @@
 //! Requests that change something.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lockstep_dsl::graph::Kind;
 use lockstep_dsl::scalar;
-use lockstep_dsl::value::Value;
+use lockstep_dsl::value::{Map, Value};
 
 use super::Driver;
 use super::backing::Backing;
@@ -13,10 +15,10 @@ use super::definitions::Definition;
 use super::effect::Caller;
 use crate::api::{Refusal, RefusalKind, Reply, Request, Start};
 use crate::core::Command;
-use crate::core::run::Input;
+use crate::core::run::{Input, Person};
 use crate::encode::encode;
 use crate::fault::{self, Bug};
-use crate::limits::MAX_START_BYTES;
+use crate::limits::{MAX_MESSAGE_BYTES, MAX_START_BYTES};
 use crate::worker::limits::OUTPUT_BYTES;
 
 impl<B: Backing> Driver<B> {
@@ -50,11 +52,41 @@ impl<B: Backing> Driver<B> {
                 check_signal(&name, &payload)?;
                 self.word(&run, Input::Signal { name, payload, by }, batch)
             }
+            Request::Vote { run, step, yes, person, comment } => {
+                check_comment(comment.as_deref())?;
+                self.word(&run, Input::Vote { step, yes, person, comment }, batch)
+            }
+            Request::Answer { run, step, fields, person } => self.answer(&run, step, fields, person, batch),
             Request::Resolve { run, step, how, by } => self.change_run(&run, Input::Resolve { step, how, by }, batch),
             Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {
                 Err(invalid("this request changes nothing".to_owned()))
             }
         }
+    }
+
+    /// A person fills in what a step asks for; what does not fit is refused, all of it at once, and nothing is taken.
+    fn answer(
+        &mut self,
+        name: &str,
+        step: String,
+        fields: BTreeMap<String, String>,
+        person: Person,
+        batch: &mut Batch,
+    ) -> Result<Reply, Refusal> {
+        let id = self.named(name)?;
+        self.take_up(id, batch);
+        let answer = match self.state.run(id).and_then(|run| Some((run.step_by_path(&step)?, run))) {
+            Some((no, run)) => match &run.node_of(no).kind {
+                Kind::Ask(ask) => self
+                    .evaluator
+                    .resolve_answer(&run, &ask.fields, fields, self.now.wall)
+                    .map_err(|wrong| invalid(format!("the answer to step `{step}` was not taken\n{wrong}")))?,
+                _ => Map::new(),
+            },
+            // What is wrong is said where the answer would be taken.
+            None => Map::new(),
+        };
+        self.word(name, Input::FillIn { step, answer, person }, batch)
     }
 
     /// Somebody says something that a step may wait for: what is due by now has come before it.
@@ -115,6 +147,15 @@ impl<B: Backing> Driver<B> {
             }
         }
     }
+}
+
+/// What is said to an approval is read on a screen.
+fn check_comment(comment: Option<&str>) -> Result<(), Refusal> {
+    let bytes = comment.map_or(0, str::len);
+    if bytes > MAX_MESSAGE_BYTES {
+        return Err(invalid(format!("the comment has {bytes} bytes, {MAX_MESSAGE_BYTES} are allowed")));
+    }
+    Ok(())
 }
 
 /// A signal's name must be one that a step can await, and what it carries no larger than an output.

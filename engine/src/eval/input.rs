@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_dsl::graph::{Auth, BodyKind, Command, Field, Http, Kind, Node, Script, Switch};
+use lockstep_dsl::graph::{Approve, Ask, Auth, BodyKind, Command, Field, Http, Kind, Node, Script, Switch};
 use lockstep_dsl::scalar;
 use lockstep_dsl::value::{Map, Value};
 
 use super::Stop;
 use super::context::Context;
+use crate::limits::MAX_MESSAGE_BYTES;
 
 /// The input of an acting step.
 pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop> {
@@ -35,6 +36,8 @@ pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop>
         | Kind::WaitFor(_)
         | Kind::WaitUntil(_)
         | Kind::AwaitSignal(_)
+        | Kind::Approve(_)
+        | Kind::Ask(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
         | Kind::Switch(_)
@@ -162,6 +165,52 @@ pub(super) fn signal(context: &Context<'_>, name: &Field, node: &Node) -> Result
         Ok(()) => Ok(Value::Map(Map::from([("signal".to_owned(), Value::String(name))]))),
         Err(why) => Err(context.invalid(Some(node.at), &format!("`await.signal` {why}"))),
     }
+}
+
+/// What an `approve` step asks of whom.
+pub(super) fn approve(context: &Context<'_>, approve: &Approve, node: &Node) -> Result<Value, Stop> {
+    let mut input = Map::from([("message".to_owned(), message(context, &approve.message)?)]);
+    if let Some(by) = &approve.by {
+        input.insert("by".to_owned(), people(context, by, node)?);
+    }
+    if let Some(escalate) = &approve.escalate {
+        input.insert("to".to_owned(), people(context, &escalate.to, node)?);
+    }
+    Ok(Value::Map(input))
+}
+
+/// What an `ask` step asks of whom.
+pub(super) fn ask(context: &Context<'_>, ask: &Ask, node: &Node) -> Result<Value, Stop> {
+    let mut input = Map::from([("message".to_owned(), message(context, &ask.message)?)]);
+    if let Some(by) = &ask.by {
+        input.insert("by".to_owned(), people(context, by, node)?);
+    }
+    Ok(Value::Map(input))
+}
+
+fn message(context: &Context<'_>, field: &Field) -> Result<Value, Stop> {
+    let text = context.text(field)?;
+    if text.len() <= MAX_MESSAGE_BYTES {
+        return Ok(Value::String(text));
+    }
+    let why = format!("the `message` has {} bytes, {MAX_MESSAGE_BYTES} are allowed", text.len());
+    Err(context.invalid(context.place(field), &why))
+}
+
+/// A list of people and groups.
+fn people(context: &Context<'_>, field: &Field, node: &Node) -> Result<Value, Stop> {
+    let wrong = |why: &str| context.invalid(Some(node.at), why);
+    let Value::List(people) = context.field(field)? else {
+        return Err(wrong("who may answer is a list such as `[user:ana, group:sre]`"));
+    };
+    if people.is_empty() {
+        return Err(wrong("nobody may answer: the list of people is empty"));
+    }
+    for person in &people {
+        let Value::String(name) = person else { return Err(wrong("who may answer is text such as `user:ana`")) };
+        scalar::person(name).map_err(|why| wrong(&why))?;
+    }
+    Ok(Value::List(people))
 }
 
 /// Until when a `wait` step waits.

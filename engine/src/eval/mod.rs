@@ -145,6 +145,8 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             Kind::WaitFor(length) => input::duration(context, length, node),
             Kind::WaitUntil(at) => input::time(context, at, node),
             Kind::AwaitSignal(name) => input::signal(context, name, node),
+            Kind::Approve(approve) => input::approve(context, approve, node),
+            Kind::Ask(ask) => input::ask(context, ask, node),
             Kind::Fail { message, kind, data } => {
                 let kind = kind.as_ref().map_or(Ok("failed".to_owned()), |kind| context.text(kind))?;
                 let data = data.as_ref().map_or(Ok(Value::Null), |data| context.field(data))?;

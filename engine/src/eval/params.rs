@@ -1,5 +1,6 @@
 //! The parameters that a run begins with: given ones, defaults, and those that are computed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_dsl::expr::Budget;
@@ -12,6 +13,9 @@ use super::{Evaluator, Stop};
 use crate::core::run::{Links, Question, Run};
 use crate::id::RunId;
 use crate::limits::QUICK_OPERATIONS;
+
+const PARAMETER: &str = "parameter";
+const FIELD: &str = "field";
 
 /// Parameters with which a run cannot start: everything that is wrong with them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,11 +55,33 @@ impl Evaluator {
                     continue;
                 }
             };
-            if let Err(error) = self.check(&run, param, &value, now) {
+            if let Err(error) = self.check((&run, PARAMETER), param, &value, now) {
                 errors.push(error);
             }
         }
         if errors.is_empty() { Ok(run.params) } else { Err(WrongParams(errors)) }
+    }
+
+    /// Holds what a person has filled in against what a step asks for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn resolve_answer(
+        &self,
+        run: &Run,
+        fields: &[Param],
+        given: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Map, WrongParams> {
+        let given = given.into_iter().map(|(name, text)| (name, Given::Text(text))).collect();
+        let resolved = param::resolve(fields, given)
+            .map_err(|errors| WrongParams(errors.iter().map(|error| error.told(FIELD)).collect()))?;
+        let mut errors = Vec::new();
+        for field in fields {
+            let value = resolved.values.get(&field.name).cloned().unwrap_or_default();
+            errors.extend(self.check((run, FIELD), field, &value, now).err());
+        }
+        if errors.is_empty() { Ok(resolved.values) } else { Err(WrongParams(errors)) }
     }
 
     /// The value of a default that holds expressions.
@@ -65,24 +91,24 @@ impl Evaluator {
         let value = self
             .of_params(run, now, None)
             .and_then(|context| context.field(default))
-            .map_err(|stop| said(name, stop))?;
-        let value = param::from_value(param, value).map_err(|message| wrong(name, message))?;
-        param::check(param, &value).map_err(|message| wrong(name, message))?;
+            .map_err(|stop| said(PARAMETER, name, stop))?;
+        let value = param::from_value(param, value).map_err(|message| wrong(PARAMETER, name, message))?;
+        param::check(param, &value).map_err(|message| wrong(PARAMETER, name, message))?;
         Ok(Some(value))
     }
 
     /// Holds a value against the declaration's own condition.
-    fn check(&self, run: &Run, param: &Param, value: &Value, now: Timestamp) -> Result<(), String> {
+    fn check(&self, (run, noun): (&Run, &str), param: &Param, value: &Value, now: Timestamp) -> Result<(), String> {
         let Some(check) = param.check.filter(|_| !(param.optional && *value == Value::Null)) else { return Ok(()) };
         let name = &param.name;
         let context = self.of_params(run, now, Some(("value", value)));
-        match context.and_then(|context| context.expr(check)).map_err(|stop| said(name, stop))? {
+        match context.and_then(|context| context.expr(check)).map_err(|stop| said(noun, name, stop))? {
             Value::Bool(true) => Ok(()),
             Value::Bool(false) => {
                 let source = run.graph.expr(check).source.trim();
-                Err(wrong(name, format!("does not fit: `{source}` does not hold")))
+                Err(wrong(noun, name, format!("does not fit: `{source}` does not hold")))
             }
-            other => Err(wrong(name, format!("cannot be checked: the condition gives a {}", other.type_name()))),
+            other => Err(wrong(noun, name, format!("cannot be checked: the condition gives a {}", other.type_name()))),
         }
     }
 
@@ -97,14 +123,14 @@ impl Evaluator {
     }
 }
 
-fn wrong(name: &str, message: String) -> String {
-    ParamError::Invalid { name: name.to_owned(), message }.to_string()
+fn wrong(noun: &str, name: &str, message: String) -> String {
+    ParamError::Invalid { name: name.to_owned(), message }.told(noun)
 }
 
-fn said(name: &str, stop: Stop) -> String {
+fn said(noun: &str, name: &str, stop: Stop) -> String {
     let message = match stop {
         Stop::Failed(failure) => failure.message,
         Stop::TakesLong => "the expression needs too many operations".to_owned(),
     };
-    format!("parameter `{name}`: {message}")
+    format!("{noun} `{name}`: {message}")
 }

@@ -295,7 +295,9 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
         Kind::Foreach(_) => &["results", "succeeded", "failed"],
         Kind::Repeat(_) => &["rounds"],
         Kind::AwaitSignal(_) => &["payload", "by"],
+        Kind::Approve(_) => &["by", "comment", "approvals"],
         Kind::Set(_)
+        | Kind::Ask(_)
         | Kind::Assert { .. }
         | Kind::WaitFor(_)
         | Kind::WaitUntil(_)
@@ -309,6 +311,7 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
 }
 
 fn set_names(kind: &Kind) -> impl Iterator<Item = &str> {
-    let fields = if let Kind::Set(fields) = kind { fields.as_slice() } else { &[] };
-    fields.iter().map(|(name, _)| name.as_str())
+    let set = if let Kind::Set(fields) = kind { fields.as_slice() } else { &[] };
+    let asked = if let Kind::Ask(ask) = kind { ask.fields.as_slice() } else { &[] };
+    set.iter().map(|(name, _)| name.as_str()).chain(asked.iter().map(|field| field.name.as_str()))
 }

@@ -53,6 +53,8 @@ impl ReadOnly {
             | Request::Cancel { .. }
             | Request::Retry { .. }
             | Request::Resolve { .. }
+            | Request::Vote { .. }
+            | Request::Answer { .. }
             | Request::Signal { .. } => {
                 Err(refusal(RefusalKind::Invalid, "this needs an engine, and the folder is only looked at".to_owned()))
             }

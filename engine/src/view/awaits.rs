@@ -1,22 +1,56 @@
 //! What a step waits for that somebody outside the run must say.
 
-use lockstep_dsl::value::Timestamp;
+use lockstep_dsl::graph::{Kind, Param};
+use lockstep_dsl::value::{Millis, Timestamp, Value};
 
-use crate::api::{AwaitView, Awaited};
+use crate::api::{AwaitView, Awaited, FieldView};
 use crate::core::run::{Phase, Run};
 use crate::id::StepNo;
 
 /// What the step waits for; `None` where it does not.
 pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
     let Phase::Awaiting { since } = run.step(no).phase else { return None };
-    let what = Awaited::Signal { name: run.awaited_signal(no)?.to_owned() };
+    let step = run.step(no);
+    let message = || step.input.get("message").and_then(|message| message.to_text().ok()).unwrap_or_default();
+    let by = || run.allowed(no).into_iter().map(str::to_owned).collect();
+    let what = match &run.node_of(no).kind {
+        Kind::Approve(plan) => {
+            let votes = step.approval.as_ref().map(|approval| approval.votes.as_slice()).unwrap_or_default();
+            let is_ahead = step.approval.as_ref().is_some_and(|approval| !approval.escalated);
+            let escalates = plan.escalate.as_ref().filter(|_| is_ahead);
+            Awaited::Approval {
+                message: message(),
+                by: by(),
+                quorum: plan.quorum,
+                approved: votes.iter().map(|vote| vote.by.clone()).collect(),
+                escalates: escalates.map(|escalate| later(since, escalate.after)),
+            }
+        }
+        Kind::Ask(ask) => {
+            Awaited::Answer { message: message(), by: by(), fields: ask.fields.iter().map(field).collect() }
+        }
+        _ => Awaited::Signal { name: run.awaited_signal(no)?.to_owned() },
+    };
     Some(AwaitView { since: since.to_string(), what })
 }
 
 /// When it is too late.
 pub(super) fn until(run: &Run, no: StepNo) -> Option<String> {
     let Phase::Awaiting { since } = run.step(no).phase else { return None };
-    let limit = run.node_of(no).timeout.attempt?;
-    let limit = i64::try_from(limit.0).unwrap_or(i64::MAX);
-    Some(Timestamp(since.0.saturating_add(limit)).to_string())
+    Some(later(since, run.node_of(no).timeout.attempt?))
+}
+
+fn later(since: Timestamp, by: Millis) -> String {
+    let by = i64::try_from(by.0).unwrap_or(i64::MAX);
+    Timestamp(since.0.saturating_add(by)).to_string()
+}
+
+fn field(field: &Param) -> FieldView {
+    FieldView {
+        name: field.name.clone(),
+        kind: field.kind.name().to_owned(),
+        description: field.description.clone(),
+        optional: field.optional || field.default.is_some(),
+        choices: field.choices.iter().flatten().map(Value::to_json).collect(),
+    }
 }

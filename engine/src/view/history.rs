@@ -70,6 +70,15 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             ("signalled", None, json!({ "signal": name, "payload": payload.to_json(), "by": by }))
         }
         Change::Received { step } => ("received", Some(*step), json!({})),
+        Change::Voted { step, yes, by, right, comment } => (
+            if *yes { "approved" } else { "rejected" },
+            Some(*step),
+            json!({ "by": by, "right": right, "comment": comment }),
+        ),
+        Change::Escalated { step } => ("escalated", Some(*step), json!({})),
+        Change::FilledIn { step, by, right, answer } => {
+            ("answered", Some(*step), json!({ "by": by, "right": right, "answer": map(answer) }))
+        }
         Change::Looped { step, items } => {
             let detail = match items {
                 Items::List(values) => json!({ "items": values.len() }),

@@ -116,6 +116,8 @@ fn reason(step: &Step, awaits: Option<&AwaitView>) -> Option<String> {
         Phase::InDoubt { why, .. } => why,
         Phase::Awaiting { .. } => match &awaits?.what {
             Awaited::Signal { .. } => "signal",
+            Awaited::Approval { .. } => "approval",
+            Awaited::Answer { .. } => "answer",
         },
         Phase::Delayed { why: Delay::Wait, .. } => "wait",
         Phase::Delayed { why: Delay::Retry, .. } => "retry",

@@ -7,7 +7,7 @@ use lockstep_dsl::graph::{Field, Kind};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::clock::Stamp;
 use lockstep_engine::core::run::{
-    Answer, Change, Input, Kept, Look, Phase, Question, Record, Refused, Resolution, StepStatus,
+    Answer, Change, Input, Kept, Look, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
 };
 use lockstep_engine::core::{Command, State};
 use lockstep_engine::id::{RunId, StepNo, Token};
@@ -127,6 +127,13 @@ impl Case {
                     Value::Map(Map::from([("argv".to_owned(), Value::List(vec!["true".into()]))]))
                 }
                 Kind::WaitFor(Field::Const(value)) => value.clone(),
+                Kind::Approve(plan) => {
+                    let list = |field: &Field| if let Field::Const(list) = field { list.clone() } else { Value::Null };
+                    let by = plan.by.iter().map(|by| ("by".to_owned(), list(by)));
+                    let to = plan.escalate.iter().map(|escalate| ("to".to_owned(), list(&escalate.to)));
+                    Value::Map(by.chain(to).chain([("message".to_owned(), "May I?".into())]).collect())
+                }
+                Kind::Ask(_) => Value::Map(Map::from([("message".to_owned(), "How?".into())])),
                 Kind::AwaitSignal(Field::Const(name)) => Value::Map(Map::from([("signal".to_owned(), name.clone())])),
                 Kind::Set(vars) => Value::Map(
                     vars.iter()
@@ -259,6 +266,19 @@ impl Case {
     pub fn signal(&mut self, name: &str, payload: i64) -> Result<(), Refused> {
         let (name, payload) = (name.to_owned(), Value::Int(payload));
         self.command(Command::Run(self.id, Input::Signal { name, payload, by: "user:test".to_owned() }))
+    }
+
+    pub fn vote(&mut self, path: &str, yes: bool, name: &str, groups: &[&str]) -> Result<(), Refused> {
+        let groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        let person = Person { name: format!("user:{name}"), groups };
+        let comment = (!yes).then(|| "not today".to_owned());
+        self.command(Command::Run(self.id, Input::Vote { step: path.to_owned(), yes, person, comment }))
+    }
+
+    pub fn fill_in(&mut self, path: &str, answer: i64) -> Result<(), Refused> {
+        let person = Person { name: "user:ana".to_owned(), groups: Vec::new() };
+        let answer = Map::from([("count".to_owned(), Value::Int(answer))]);
+        self.command(Command::Run(self.id, Input::FillIn { step: path.to_owned(), answer, person }))
     }
 
     pub fn retry(&mut self) -> Result<(), Refused> {

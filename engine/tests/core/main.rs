@@ -5,6 +5,7 @@
 mod case;
 mod plan;
 
+mod approvals;
 mod blocks;
 mod cancel;
 mod doubt;

@@ -1,8 +1,8 @@
 //! Small graphs by hand.
 
 use lockstep_dsl::graph::{
-    Amount, Block, BlockId, Catch, Command, Effect, Exec, Expr, ExprId, Field, Foreach, Graph, ItemsFrom, Kind, Node,
-    NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
+    Amount, Approve, Ask, Block, BlockId, Catch, Command, Effect, Escalate, Exec, Expr, ExprId, Field, Foreach, Graph,
+    ItemsFrom, Kind, Node, NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
 };
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Millis, Value};
@@ -39,6 +39,10 @@ pub enum What {
     Wait(u64),
     /// For a signal with this name.
     Signal(&'static str),
+    /// For so many approvals by these; whether by who asked for the run; after a minute also by `group:leads`.
+    Approve(u32, &'static [&'static str], bool),
+    /// For an answer.
+    Ask,
     Fail,
     Finish,
     Do(Vec<Step>),
@@ -281,6 +285,17 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         What::Set(name, value) => Kind::Set(vec![((*name).to_owned(), constant(Value::Int(*value)))]),
         What::Wait(ms) => Kind::WaitFor(constant(Value::Duration(Millis(*ms)))),
         What::Signal(name) => Kind::AwaitSignal(constant((*name).into())),
+        What::Ask => Kind::Ask(Box::new(Ask { message: constant("How?".into()), fields: Vec::new(), by: None })),
+        What::Approve(quorum, by, own) => {
+            let list = |names: &[&str]| constant(Value::List(names.iter().map(|name| Value::from(*name)).collect()));
+            Kind::Approve(Box::new(Approve {
+                message: constant("May I?".into()),
+                by: (!by.is_empty()).then(|| list(by)),
+                quorum: *quorum,
+                own: *own,
+                escalate: Some(Escalate { after: Millis(60_000), to: list(&["group:leads"]) }),
+            }))
+        }
         What::Fail => Kind::Fail { message: constant("on purpose".into()), kind: None, data: None },
         What::Finish => Kind::Finish { outputs: None },
         What::Do(steps) => Kind::Do(lower(graph, Some(id), Role::Do, steps)),

@@ -14,6 +14,7 @@ const HTTP: &[&str] = &["code", "headers", "body", "json", "truncated"];
 const SCRIPT: &[&str] = &["value"];
 const ROUNDS: &[&str] = &["rounds"];
 const SIGNAL: &[&str] = &["payload", "by"];
+const APPROVAL: &[&str] = &["by", "comment", "approvals"];
 
 /// The outputs of a `foreach`.
 fn of_items(foreach: &Foreach) -> Vec<&'static str> {
@@ -30,6 +31,8 @@ pub fn of_result(kind: &Kind) -> Vec<&str> {
         Kind::Foreach(foreach) => of_items(foreach),
         Kind::Repeat(_) => ROUNDS.to_vec(),
         Kind::AwaitSignal(_) => SIGNAL.to_vec(),
+        Kind::Approve(_) => APPROVAL.to_vec(),
+        Kind::Ask(ask) => ask.fields.iter().map(|field| field.name.as_str()).collect(),
         Kind::Set(variables) => variables.iter().map(|(name, _)| name.as_str()).collect(),
         Kind::Assert { .. }
         | Kind::WaitFor(_)
@@ -70,7 +73,9 @@ impl<'a> Outputs<'a> {
             Kind::Exec(_) => (COMMAND.to_vec(), Vec::new(), true, false),
             Kind::Script(_) => (SCRIPT.to_vec(), Vec::new(), true, true),
             Kind::Http(_) => (HTTP.to_vec(), Vec::new(), false, false),
-            Kind::AwaitSignal(_) => (SIGNAL.to_vec(), Vec::new(), false, false),
+            Kind::AwaitSignal(_) | Kind::Approve(_) | Kind::Ask(_) => {
+                (of_result(step.kind.as_ref()?), Vec::new(), false, false)
+            }
             Kind::Set(variables) => {
                 (variables.iter().map(|(name, _)| name.as_str()).collect(), Vec::new(), false, false)
             }

@@ -115,6 +115,11 @@ impl Run {
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
             Change::Signalled { name, payload, by } => self.keep_signal(name, payload, by),
             Change::Received { step } => self.take_signal(*step),
+            Change::Voted { step, yes, by, comment, .. } => self.note_vote(*step, *yes, by, comment.as_deref(), at),
+            Change::Escalated { step } => self.escalate(*step),
+            Change::FilledIn { step, answer, .. } => {
+                self.settle(*step, &Settlement::Done { outputs: answer.clone() });
+            }
             Change::Looped { step, items } => self.begin_items(*step, items, at),
             Change::Paged { step, page } => self.take_page(*step, page),
             Change::ItemStarted { step } => self.start_item(*step, at),
@@ -195,10 +200,10 @@ impl Run {
                 self.timers.remove(&(until, Timer::Delay(no)));
                 self.armed.remove(&Timer::Delay(no));
             }
+            Phase::Awaiting { .. } => self.disarm(Timer::Escalate(no)),
             Phase::Pending
             | Phase::Deciding
             | Phase::Running { .. }
-            | Phase::Awaiting { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => {}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::{Kind, Switch};
 use lockstep_dsl::value::{Map, Value};
 
+use super::approval::Person;
 use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
 use super::state::{Phase, Run, RunStatus, Timer};
 use super::turn::Turn;
@@ -67,6 +68,26 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// A person says yes or no to what a step asks.
+    Vote {
+        /// The step's path.
+        step: String,
+        /// Whether they approve.
+        yes: bool,
+        /// Who.
+        person: Person,
+        /// What they say to it.
+        comment: Option<String>,
+    },
+    /// A person fills in what a step asks for.
+    FillIn {
+        /// The step's path.
+        step: String,
+        /// The answer, in the types that the step asks for.
+        answer: Map,
+        /// Who.
+        person: Person,
+    },
     /// A person asks for a failed or cancelled run to go on.
     Retry {
         /// Who.
@@ -113,6 +134,8 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Cancel { by, undo } => turn.cancel(by, undo)?,
         Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
         Input::Signal { name, payload, by } => turn.signal(name, payload, by)?,
+        Input::Vote { step, yes, person, comment } => turn.vote(&step, yes, &person, comment)?,
+        Input::FillIn { step, answer, person } => turn.fill_in(&step, answer, &person)?,
         Input::Retry { by } => turn.retry(by)?,
         Input::Restored => turn.restored()?,
         Input::Quarantine { why } => turn.emit(Change::Quarantined { why }),
@@ -138,6 +161,8 @@ impl Turn<'_> {
             | Input::Cancel { .. }
             | Input::Resolve { .. }
             | Input::Signal { .. }
+            | Input::Vote { .. }
+            | Input::FillIn { .. }
             | Input::Retry { .. }
             | Input::Restored
             | Input::Quarantine { .. } => {
@@ -241,7 +266,9 @@ impl Turn<'_> {
                 let until = self.now.time.saturating_add(ahead);
                 self.emit(Change::Delayed { step, until, why: Delay::Wait, rule: None });
             }
-            (Kind::AwaitSignal(_), Value::Map(input)) => self.await_signal(step, input),
+            (Kind::AwaitSignal(_) | Kind::Approve(_) | Kind::Ask(_), Value::Map(input)) => {
+                self.begin_to_await(step, input);
+            }
             (Kind::Script(_), value) => {
                 let mut outputs = match &value {
                     Value::Map(map) => map.clone(),
@@ -278,6 +305,8 @@ impl Turn<'_> {
                 | Kind::WaitFor(_)
                 | Kind::WaitUntil(_)
                 | Kind::AwaitSignal(_)
+                | Kind::Approve(_)
+                | Kind::Ask(_)
                 | Kind::Set(_)
                 | Kind::Assert { .. }
                 | Kind::Do(_)
@@ -356,6 +385,7 @@ impl Turn<'_> {
                 Timer::Attempt(step) => self.limit_reached(step, StopCause::Timeout),
                 Timer::Total(step) => self.limit_reached(step, StopCause::Total),
                 Timer::Run => self.run_limit_reached(),
+                Timer::Escalate(step) => self.emit(Change::Escalated { step }),
                 Timer::Tail => self.tail_limit_reached(),
             }
             self.drain();

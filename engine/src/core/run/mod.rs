@@ -4,9 +4,13 @@
 
 mod apply;
 mod apply_loop;
+mod approval;
+mod ask;
+mod awaiting;
 mod block;
 mod conclude;
 mod decide;
+mod error;
 mod foreach;
 mod kept;
 mod links;
@@ -27,6 +31,7 @@ mod tally;
 mod turn;
 mod undo;
 
+pub use approval::{Approval, Person, Vote};
 pub use decide::{Answer, Input, Refused, decide};
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;

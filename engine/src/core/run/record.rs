@@ -3,15 +3,14 @@
 //! Records are `MessagePack` with named fields. Add fields as optional; never rename or reuse one: old journals are read
 //! for ever.
 
-use std::collections::BTreeMap;
-
 use lockstep_dsl::graph::{BlockId, Graph};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
+pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
 use crate::id::{Lsn, RunId, StepNo, Token};
-use crate::worker::{Failure, Outcome};
+use crate::worker::Outcome;
 
 /// One record of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,6 +212,41 @@ pub enum Change {
     Received {
         /// The step.
         step: StepNo,
+    },
+    /// A person has said yes or no to what a step asks. Only who may is journaled, and nobody twice.
+    #[serde(rename = "vote")]
+    Voted {
+        /// The step.
+        step: StepNo,
+        /// Whether they approve.
+        yes: bool,
+        /// Who.
+        by: String,
+        /// The entry of the step's list by which they may: `group:sre`. `None` where everybody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        right: Option<String>,
+        /// What they said to it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    /// Nobody has answered for so long that others may, too.
+    #[serde(rename = "escal")]
+    Escalated {
+        /// The step.
+        step: StepNo,
+    },
+    /// A person has filled in what a step asks for.
+    #[serde(rename = "fill")]
+    FilledIn {
+        /// The step.
+        step: StepNo,
+        /// Who.
+        by: String,
+        /// The entry of the step's list by which they may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        right: Option<String>,
+        /// The answer, in the types that the step asks for.
+        answer: Map,
     },
     /// A `foreach` knows what it runs over. After a crash it goes on with the same items.
     #[serde(rename = "loop")]
@@ -563,27 +597,6 @@ pub enum RunOutcome {
     Cancelled,
 }
 
-/// `error` as runbooks see it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RunError {
-    /// `failed`, `timeout`, `lost`, `invalid`, `assertion`, `cancelled`, `limit`, or what `fail` names.
-    pub kind: String,
-    /// One sentence.
-    pub message: String,
-    /// The path of the step it arose in; empty for the run itself.
-    #[serde(default)]
-    pub step: String,
-    /// The attempt it arose in; 0 where there was none.
-    #[serde(default)]
-    pub attempt: u32,
-    /// What the kind knows.
-    #[serde(default)]
-    pub data: Value,
-    /// What this error came on top of.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Box<RunError>>,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -596,44 +609,6 @@ impl Record {
             Self::Created { run, .. } | Self::Changed { run, .. } => Some(*run),
             Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } => None,
         }
-    }
-}
-
-impl RunError {
-    /// An error without attempt, data and cause.
-    pub fn new(kind: &str, message: impl Into<String>, step: impl Into<String>) -> Self {
-        Self {
-            kind: kind.to_owned(),
-            message: message.into(),
-            step: step.into(),
-            attempt: 0,
-            data: Value::Null,
-            cause: None,
-        }
-    }
-
-    /// A worker's or evaluator's failure, in a step.
-    pub fn of(failure: &Failure, step: impl Into<String>, attempt: u32) -> Self {
-        Self {
-            kind: failure.kind.clone(),
-            message: failure.message.clone(),
-            step: step.into(),
-            attempt,
-            data: failure.data.clone(),
-            cause: None,
-        }
-    }
-
-    /// The value that expressions see.
-    pub fn to_value(&self) -> Value {
-        Value::Map(BTreeMap::from([
-            ("kind".to_owned(), Value::from(self.kind.as_str())),
-            ("message".to_owned(), Value::from(self.message.as_str())),
-            ("step".to_owned(), Value::from(self.step.as_str())),
-            ("attempt".to_owned(), Value::Int(i64::from(self.attempt))),
-            ("data".to_owned(), self.data.clone()),
-            ("cause".to_owned(), self.cause.as_ref().map_or(Value::Null, |cause| cause.to_value())),
-        ]))
     }
 }
 

@@ -11,10 +11,9 @@ use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
 use super::decide::Refused;
-use super::record::{Change, Settlement, StopCause};
-use super::state::{Phase, Run, Timer};
+use super::record::{Change, Settlement};
+use super::state::{Phase, Run};
 use super::turn::Turn;
-use crate::clock::Stamp;
 use crate::id::StepNo;
 use crate::limits::MAX_KEPT_SIGNALS;
 
@@ -31,16 +30,6 @@ pub struct Signal {
 const NAME: &str = "signal";
 
 impl Turn<'_> {
-    /// The step waits for a signal, or takes one that came before.
-    pub fn await_signal(&mut self, step: StepNo, input: Map) {
-        if self.is_halted(step) {
-            self.stopped(step, StopCause::Failure);
-            return;
-        }
-        self.emit(Change::Awaited { step, input });
-        self.receive(step);
-    }
-
     /// Somebody sends a signal.
     pub fn signal(&mut self, name: String, payload: Value, by: String) -> Result<(), Refused> {
         self.refuse_signal(&name)?;
@@ -52,7 +41,7 @@ impl Turn<'_> {
     }
 
     /// The step takes the oldest signal that it waits for, if there is one.
-    fn receive(&mut self, step: StepNo) {
+    pub fn receive(&mut self, step: StepNo) {
         let is_there = self.run.awaited_signal(step).is_some_and(|name| self.run.signals.contains_key(name));
         if is_there {
             self.emit(Change::Received { step });
@@ -89,19 +78,6 @@ impl Run {
         match (&step.phase, awaited(&self.node_of(no).kind), step.input.get(NAME)) {
             (Phase::Awaiting { .. }, Some(_), Some(Value::String(name))) => Some(name),
             _ => None,
-        }
-    }
-
-    /// The step waits for somebody outside from here on.
-    pub(super) fn begin_to_await(&mut self, no: StepNo, input: &Map, at: Stamp) {
-        self.set_phase(no, Phase::Awaiting { since: at.wall });
-        let step = self.step_mut(no);
-        step.input.clone_from(input);
-        step.result = None;
-        if let Some(limit) = self.node_of(no).timeout.attempt
-            && !self.armed.contains_key(&Timer::Attempt(no))
-        {
-            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(no));
         }
     }
 

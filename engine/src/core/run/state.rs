@@ -11,6 +11,7 @@ use lockstep_dsl::graph::{BlockId, Graph, Kind, NodeId, Role};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
+use super::approval::Approval;
 use super::links::Links;
 use super::looping::Loop;
 use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
@@ -262,6 +263,9 @@ pub struct Step {
     /// Its items or rounds, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looping: Option<Box<Loop>>,
+    /// What people have said to what it asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Box<Approval>>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
@@ -355,6 +359,8 @@ pub enum Timer {
     Run,
     /// The limit of `on_failure` and `finally` together.
     Tail,
+    /// From here on others may answer the step, too.
+    Escalate(StepNo),
 }
 
 impl Run {
@@ -392,37 +398,6 @@ impl Run {
     /// Whether the run is open and the outcome of a step is in doubt.
     pub fn is_in_doubt(&self) -> bool {
         self.tally.doubted > 0 && !self.is_ended()
-    }
-
-    /// Whether nothing happens to the run any more without a person, but that limits of time are reached.
-    pub fn is_at_rest(&self) -> bool {
-        self.is_ended() || self.quarantined.is_some() || self.needs_a_word()
-    }
-
-    /// Whether the run is open and cannot go on until somebody outside says something: nothing runs, and no time is waited
-    /// for but limits.
-    pub fn needs_a_word(&self) -> bool {
-        let Tally { busy, delayed, doubted, awaiting } = self.tally;
-        !self.is_ended() && self.questions.is_empty() && doubted + awaiting > 0 && busy + delayed == 0
-    }
-
-    /// Whether all that it cannot go on without is what somebody was expected to say, and nothing is in doubt.
-    pub fn only_awaits(&self) -> bool {
-        self.needs_a_word() && self.tally.doubted == 0 && self.quarantined.is_none()
-    }
-
-    /// The steps that wait for somebody outside the run, those first that have waited longest.
-    pub fn awaiting(&self) -> Vec<StepNo> {
-        if self.tally.awaiting == 0 {
-            return Vec::new();
-        }
-        let waiting = self.steps.numbered().filter_map(|(no, step)| match step.phase {
-            Phase::Awaiting { since } => Some((since, StepNo(no))),
-            _ => None,
-        });
-        let mut waiting: Vec<_> = waiting.collect();
-        waiting.sort_unstable();
-        waiting.into_iter().map(|(_, no)| no).collect()
     }
 
     /// The status as people and JSON read it.
@@ -487,6 +462,8 @@ impl Run {
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
             | Kind::AwaitSignal(_)
+            | Kind::Approve(_)
+            | Kind::Ask(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. } => Vec::new(),
         }
@@ -607,6 +584,7 @@ impl Step {
             noted: false,
             saw: None,
             looping: None,
+            approval: None,
             started: None,
             ended: None,
         }

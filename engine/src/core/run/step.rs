@@ -74,6 +74,8 @@ impl Turn<'_> {
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
             | Kind::AwaitSignal(_)
+            | Kind::Approve(_)
+            | Kind::Ask(_)
             | Kind::Switch(_)
             | Kind::Foreach(_)
             | Kind::Fail { .. }

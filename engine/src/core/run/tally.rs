@@ -1,4 +1,4 @@
-//! What a run is asked about again and again, counted.
+//! How many steps of a run are in the phases that it is asked about again and again, counted as they change.
 
 use super::slab::Slab;
 use super::state::{Phase, Step};

@@ -411,7 +411,7 @@ impl Run {
                 let asks_when = record.text("question") == Some("when");
                 step.status = if asks_when { Status::Ready } else { Status::Running };
             }
-            "begin" | "take" => step.status = Status::Running,
+            "begin" | "take" | "fill" => step.status = Status::Running,
             "skip" => step.status = Status::Skipped(record.text("why") == Some("unreached")),
             "go" => {
                 step.status = Status::Running;
