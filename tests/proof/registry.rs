@@ -13,7 +13,7 @@ const BESIDE: &[&str] = &[
     "engine/src/fault/",
     "engine/src/sim/",
     "engine/src/store/conformance",
-    "engine/src/store/memory.rs",
+    "engine/src/store/memory/",
     "src/command/bench/",
 ];
 

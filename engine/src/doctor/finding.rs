@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::floor::Floor;
+use crate::store::Room;
 
 /// How bad a finding is, from the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -76,15 +77,6 @@ pub struct Checked {
     pub spooled: u64,
     /// Logs of attempts.
     pub logs: u64,
-}
-
-/// The room on the folder's disk, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Room {
-    /// What this user may still write.
-    pub free: u64,
-    /// The whole disk.
-    pub size: u64,
 }
 
 /// What an examination found.

@@ -17,7 +17,7 @@ mod state;
 
 use std::path::Path;
 
-pub use self::finding::{Checked, Finding, Grade, Part, Report, Room};
+pub use self::finding::{Checked, Finding, Grade, Part, Report};
 pub use self::floor::Floor;
 pub use self::repair::repair;
 

@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::finding::{Part, Report, Room};
+use super::finding::{Part, Report};
 use crate::limits::Threshold;
 use crate::store::files::{UNFINISHED, cannot};
-use crate::store::{Layout, OpenError};
+use crate::store::{Layout, OpenError, Room};
 
 /// Rights that the group or others have.
 const OTHERS: u32 = 0o077;
@@ -35,9 +35,7 @@ pub(super) fn examine(layout: &Layout, report: &mut Report) -> Result<(), OpenEr
     {
         left_over(part, &folder, report);
     }
-    let disk = rustix::fs::statvfs(path).map_err(|error| cannot("cannot examine the disk of", path)(error.into()))?;
-    let room =
-        Room { free: disk.f_bavail.saturating_mul(disk.f_frsize), size: disk.f_blocks.saturating_mul(disk.f_frsize) };
+    let room = Room::at(path).map_err(cannot("cannot examine the disk of", path))?;
     report.room = Some(room);
     let wanted = Threshold::of(room.size).enter;
     if room.free < wanted {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::api::{Refusal, RefusalKind};
 use crate::limits::Threshold;
+use crate::store::Room;
 
 /// Watches the room.
 #[derive(Debug)]
@@ -23,9 +24,8 @@ impl Space {
     /// Looks. Where room is short, why no new run is started.
     pub fn shortage(&mut self) -> Option<Refusal> {
         // A system that does not say how much is free is met with the errors of its writes.
-        let disk = rustix::fs::statvfs(&self.folder).ok()?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let threshold = Threshold::of(disk.f_blocks.saturating_mul(disk.f_frsize));
+        let Room { free, size } = Room::at(&self.folder).ok()?;
+        let threshold = Threshold::of(size);
         let wanted = if self.short { threshold.leave } else { threshold.enter };
         let short = free < wanted;
         if short != self.short {

@@ -158,6 +158,9 @@ pub const TRANSITIONS: &[(&str, &str)] = &[
     ("skipped", "pending"),
 ];
 
+/// What a report is called that ends a doubt.
+pub const OUT_OF_DOUBT: &str = "late report ends a doubt";
+
 /// How often each thing was reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -257,7 +260,8 @@ impl Coverage {
 
     /// What the registries name and was not reached.
     pub fn missing(&self) -> Vec<String> {
-        let troubles: Vec<&'static str> = Trouble::all().into_iter().map(|(_, trouble)| trouble.name()).collect();
+        let troubles = Trouble::all().into_iter().map(|(_, trouble)| trouble.name());
+        let troubles: Vec<&'static str> = troubles.chain([OUT_OF_DOUBT]).collect();
         let kinds = [
             "shell", "exec", "script", "http", "set", "assert", "wait", "do", "switch", "parallel", "foreach",
             "repeat", "fail", "finish",

@@ -24,6 +24,7 @@ pub mod image;
 pub mod journal;
 pub mod lock;
 pub mod memory;
+mod room;
 
 #[cfg(test)]
 mod conformance;
@@ -31,6 +32,7 @@ mod conformance;
 pub use self::digest::{Digest, digest};
 pub use self::folder::{Folder, Layout, ReadOnly, open_read_only};
 pub use self::journal::Journal;
+pub use self::room::Room;
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

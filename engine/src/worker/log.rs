@@ -24,6 +24,7 @@ use lockstep_dsl::value::Timestamp;
 use super::Stream;
 use super::limits::{LOG_HEAD_BYTES, LOG_LOOK_BYTES, LOG_PART_BYTES, LOG_PARTS, LOG_RESERVE_BYTES};
 use crate::fault::{self, Point};
+use crate::store::Room;
 
 const MAGIC: &[u8; 8] = b"LSLOG002";
 const PART_HEADER: usize = 20;
@@ -164,8 +165,7 @@ impl LogWriter {
             return Err(io::Error::other("the log could not be opened"));
         };
         if self.length + size > self.look + LOG_LOOK_BYTES && matches!(kind, STDOUT | STDERR) {
-            let disk = rustix::fs::fstatvfs(file)?;
-            if disk.f_bavail.saturating_mul(disk.f_frsize) < LOG_RESERVE_BYTES {
+            if Room::beside(file)?.free < LOG_RESERVE_BYTES {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             self.look = self.length;

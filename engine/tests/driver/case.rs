@@ -78,14 +78,18 @@ pub enum Dies {
     AfterEffects,
 }
 
+/// The graph of a runbook.
+pub fn graph(runbook: &str) -> Graph {
+    match compile(&Source::new("case.yaml", runbook), &NoFiles, &Sandbox::new(&[])) {
+        Ok(compiled) => compiled.graph,
+        Err(diagnostics) => panic!("the case's runbook does not compile: {diagnostics:#?}"),
+    }
+}
+
 impl Case {
     /// A case of a runbook, nothing started.
     pub fn of(runbook: &str) -> Self {
-        let graph = match compile(&Source::new("case.yaml", runbook), &NoFiles, &Sandbox::new(&[])) {
-            Ok(compiled) => compiled.graph,
-            Err(diagnostics) => panic!("the case's runbook does not compile: {diagnostics:#?}"),
-        };
-        Self::of_graph(graph)
+        Self::of_graph(graph(runbook))
     }
 
     /// A case of a graph, nothing started.

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use lockstep_dsl::compile::{NoFiles, compile};
-use lockstep_dsl::expr::Sandbox;
-use lockstep_dsl::source::Source;
 use lockstep_dsl::value::Map;
 use lockstep_engine::api::{Request, Start};
 use lockstep_engine::driver::{Caller, Effect, Input};
@@ -12,7 +9,7 @@ use lockstep_engine::id::{Lsn, RunId};
 use lockstep_engine::store::{Frame, Frames};
 use lockstep_engine::worker::Outcome;
 
-use crate::case::{Case, NOON};
+use crate::case::{Case, NOON, graph};
 
 /// The frames of a run that went through, from the one that created it.
 fn frames_of(runbook: &str) -> Vec<Frame> {
@@ -58,9 +55,7 @@ fn runs_that_go_on_at_once_share_their_frames() {
     const RUNS: u32 = 200;
     const STEPS: usize = 10;
     let text = format!("runbook: ten\nsteps:\n{}", "  - exec: ['true']\n".repeat(STEPS));
-    let graph = Arc::new(
-        compile(&Source::new("ten.yaml", text.as_str()), &NoFiles, &Sandbox::new(&[])).expect("it compiles").graph,
-    );
+    let graph = Arc::new(graph(&text));
     let mut case = Case::of(&text);
     let start = |number: u32| {
         let id = RunId::new(NOON.0, number);

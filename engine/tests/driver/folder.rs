@@ -6,10 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use lockstep_dsl::compile::{NoFiles, compile};
 use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
-use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::api::{Reply, Request, Start};
 use lockstep_engine::clock::ManualClock;
@@ -18,6 +16,8 @@ use lockstep_engine::eval::Evaluator;
 use lockstep_engine::host::ReadOnly;
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::{Folder, OpenError};
+
+use crate::case;
 
 const NOON: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -36,10 +36,7 @@ steps:
     set: {{ x: 2 }}
 "
     );
-    match compile(&Source::new("pure.yaml", text), &NoFiles, &Sandbox::new(&[])) {
-        Ok(compiled) => compiled.graph,
-        Err(diagnostics) => panic!("{diagnostics:#?}"),
-    }
+    case::graph(&text)
 }
 
 /// An engine over a folder, with a clock that stands still until it is moved.

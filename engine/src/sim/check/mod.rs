@@ -18,8 +18,8 @@ mod timers;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use self::model::{Definition, Run};
-use super::coverage::Coverage;
+use self::model::{Definition, Run, Status};
+use super::coverage::{Coverage, OUT_OF_DOUBT};
 use super::evidence::{Evidence, Record};
 use super::runbook::{Runbook, Step};
 
@@ -202,7 +202,15 @@ pub fn cover(evidence: &Evidence, coverage: &mut Coverage) {
                 }
             }
         };
-        let last = case.replay_run(records, |run, _| look(run));
+        let mut out_of_doubt = 0;
+        let last = case.replay_run(records, |run, record| {
+            look(run);
+            let doubted = run.step_of(record).is_some_and(|step| step.status == Status::InDoubt);
+            out_of_doubt += u64::from(doubted && record.what == "end");
+        });
         look(&last);
+        if out_of_doubt > 0 {
+            coverage.troubles(OUT_OF_DOUBT, out_of_doubt);
+        }
     }
 }

@@ -96,7 +96,9 @@ impl World<'_> {
         let (stopping, is_request, supervised) = (entry.stopping, entry.is_request, entry.supervised);
         let outcome = self.outcome(key, stopping, is_request);
         let unheard = is_request && !stopping && self.luck(key, "unheard") % 100 < self.scenario.mood.unheard;
-        if !supervised || unheard {
+        // Its answer may come after all, when nobody counts on it any more.
+        let late = unheard && supervised && self.luck(key, "late") % 100 < 40;
+        if !supervised || (unheard && !late) {
             self.witness(key, Happened::Unheard);
         } else {
             let well = matches!(outcome, Outcome::Succeeded { .. });
@@ -119,6 +121,9 @@ impl World<'_> {
         if unheard {
             let lost = Outcome::Unknown { why: "the connection broke after the request was sent".to_owned() };
             self.plan(soon, Event::Report(engine, key, lost));
+            if late {
+                self.report_late(engine, key, outcome);
+            }
             return;
         }
         if !is_request {
@@ -128,6 +133,14 @@ impl World<'_> {
             self.plan(self.now + 1_000, Event::Sync(key));
         }
         self.plan(soon, Event::Report(engine, key, outcome));
+    }
+
+    /// The true end of an attempt comes to an engine that was told that nobody knows it.
+    fn report_late(&mut self, engine: u64, key: Key, outcome: Outcome) {
+        let Some(step) = self.spool.attempts.get(&key).map(|entry| entry.step) else { return };
+        let at = self.now + 100 + self.luck(key, "comes late") % 20_000;
+        let input = Input::Reported { run: key.0, step, token: key.1, outcome };
+        self.plan(at, Event::Deliver(engine, Box::new(input)));
     }
 
     fn outcome(&self, key: Key, stopping: bool, is_request: bool) -> Outcome {

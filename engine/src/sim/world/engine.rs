@@ -180,7 +180,7 @@ impl World<'_> {
                     let input = Input::Evaluated { run: evaluation.run.id, step, question, answer };
                     let number = engine.number;
                     let delay = self.nemesis_evaluation();
-                    self.plan(self.now + 20 + delay, Event::Evaluated(number, Box::new(input)));
+                    self.plan(self.now + 20 + delay, Event::Deliver(number, Box::new(input)));
                 }
                 Effect::ReadPage(read) => self.read_page(&read),
                 Effect::Ended(_) => {}

@@ -18,7 +18,7 @@ impl World<'_> {
         let input =
             Input::Evaluated { run: read.run, step: Some(read.step), question: Question::Page, answer: Ok(page(read)) };
         let delay = self.nemesis_evaluation();
-        self.plan(self.now + 10 + delay, Event::Evaluated(number, Box::new(input)));
+        self.plan(self.now + 10 + delay, Event::Deliver(number, Box::new(input)));
     }
 }
 

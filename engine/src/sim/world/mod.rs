@@ -100,8 +100,8 @@ enum Event {
     Sync(Key),
     /// The engine hears of the end of an attempt.
     Report(u64, Key, Outcome),
-    /// An answer of the evaluator comes.
-    Evaluated(u64, Box<Input>),
+    /// An answer of the evaluator comes, or a report that nobody waits for any more.
+    Deliver(u64, Box<Input>),
     /// A client asks.
     Order(Order),
     /// Something goes wrong.
@@ -219,7 +219,7 @@ impl<'a> World<'a> {
             Event::End(key, plan) => self.end(key, plan),
             Event::Sync(key) => self.sync(key),
             Event::Report(engine, key, outcome) => self.report(engine, key, outcome),
-            Event::Evaluated(engine, input) => self.deliver(engine, *input),
+            Event::Deliver(engine, input) => self.deliver(engine, *input),
             Event::Order(order) => self.order(order),
             Event::Trouble(number) => self.trouble(number),
             Event::Heal => self.heal(),
@@ -285,7 +285,7 @@ const fn number_of(event: &Event) -> u64 {
         Event::End(..) => 5,
         Event::Sync(_) => 6,
         Event::Report(..) => 7,
-        Event::Evaluated(..) => 8,
+        Event::Deliver(..) => 8,
         Event::Order(_) => 9,
         Event::Trouble(_) => 10,
         Event::Heal => 11,

@@ -1,0 +1,154 @@
+//! The checkpoint, the bases and the large values of a disk in memory.
+
+use super::{Dump, MemoryDisk};
+use crate::id::Lsn;
+use crate::store::base::KEPT_BASES;
+use crate::store::files::damaged;
+use crate::store::{
+    AppendError, Bases, Blobs, Checkpoint, Dirty, Entry, Image, ImageError, MadeBase, OpenError, Order, Pages,
+    StoredBase, StoredBases, digest,
+};
+
+/// An [`Image`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryImage {
+    pub(super) disk: MemoryDisk,
+}
+
+impl Image for MemoryImage {
+    fn load(&mut self) -> Option<Checkpoint> {
+        self.disk.disk().image.as_ref().map(|(checkpoint, _)| *checkpoint)
+    }
+
+    fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError> {
+        Ok(self.disk.disk().image.as_ref().and_then(|(_, entries)| entries.get(key).cloned()))
+    }
+
+    fn scan(
+        &mut self,
+        prefix: &[u8],
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError> {
+        // Copied first: `each` may come back to this disk.
+        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        let mut asked: Vec<_> = entries.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
+        if order == Order::Down {
+            asked.reverse();
+        }
+        asked.into_iter().all(|(key, value)| each(key, value));
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+        let mut disk = self.disk.disk();
+        if disk.image_fails {
+            return Err(ImageError("an injected fault".to_owned()));
+        }
+        disk.image_before = disk.image.take();
+        let (last, mut entries) = disk.image_before.clone().unwrap_or_default();
+        for (key, value) in &dirty.entries {
+            match value {
+                Some(value) => drop(entries.insert(key.clone(), value.clone())),
+                None => drop(entries.remove(key)),
+            }
+        }
+        let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        let generation = last.generation + 1;
+        disk.image = Some((Checkpoint { lsn, generation, digest }, entries));
+        Ok((generation, digest))
+    }
+
+    fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
+        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        Ok(Box::new(MemoryPages(Some(entries.into_iter().collect()))))
+    }
+
+    fn reset(&mut self) -> Result<(), ImageError> {
+        self.disk.lose_image();
+        Ok(())
+    }
+}
+
+struct MemoryPages(Option<Vec<Entry>>);
+
+impl Pages for MemoryPages {
+    fn next(&mut self) -> Result<Vec<Entry>, ImageError> {
+        Ok(self.0.take().unwrap_or_default())
+    }
+}
+
+/// [`Bases`] on a [`MemoryDisk`]: made at once, so that a simulation is the same every time.
+#[derive(Debug)]
+pub struct MemoryBases {
+    pub(super) disk: MemoryDisk,
+    pub(super) made: Option<MadeBase>,
+}
+
+impl StoredBases for MemoryBases {
+    fn place(&self) -> std::path::PathBuf {
+        "bases".into()
+    }
+
+    fn list(&self) -> Result<Vec<StoredBase>, OpenError> {
+        Ok(self.disk.disk().bases.iter().rev().map(|(lsn, dump)| dump.as_stored(*lsn)).collect())
+    }
+
+    fn read(&self, lsn: Lsn, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<Checkpoint, OpenError> {
+        let dump = self.disk.disk().bases.get(&lsn).cloned();
+        let Dump { generation, entries, .. } =
+            dump.ok_or_else(|| damaged("base".as_ref(), 0, "the base is missing"))?;
+        for (key, value) in &entries {
+            each(key, value);
+        }
+        let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
+        Ok(Checkpoint { lsn, generation, digest })
+    }
+}
+
+impl Bases for MemoryBases {
+    fn begin(&mut self, of: Checkpoint, needs: Lsn, mut pages: Box<dyn Pages>) {
+        let mut entries = Vec::new();
+        while let Ok(page) = pages.next()
+            && !page.is_empty()
+        {
+            entries.extend(page);
+        }
+        let dump = Dump { generation: of.generation, needs, entries };
+        let base = dump.as_stored(of.lsn);
+        let mut disk = self.disk.disk();
+        disk.bases.insert(of.lsn, dump);
+        while disk.bases.len() > KEPT_BASES {
+            disk.bases.pop_first();
+        }
+        let frees = disk.bases.iter().map(|(lsn, dump)| dump.as_stored(*lsn).frees()).min();
+        let frees = frees.filter(|_| disk.bases.len() == KEPT_BASES).unwrap_or_default();
+        self.made = Some(MadeBase { base, frees });
+    }
+
+    fn is_busy(&self) -> bool {
+        false
+    }
+
+    fn finish(&mut self) -> Option<Result<MadeBase, OpenError>> {
+        self.made.take().map(Ok)
+    }
+}
+
+/// [`Blobs`] on a [`MemoryDisk`].
+#[derive(Debug)]
+pub struct MemoryBlobs {
+    pub(super) disk: MemoryDisk,
+}
+
+impl Blobs for MemoryBlobs {
+    fn put(&mut self, bytes: &[u8]) -> Result<String, AppendError> {
+        let hash = blake3::hash(bytes).to_hex().to_string();
+        self.disk.disk().blobs.insert(hash.clone(), bytes.to_vec());
+        Ok(hash)
+    }
+
+    fn get(&self, hash: &str) -> Option<Vec<u8>> {
+        self.disk.disk().blobs.get(hash).cloned()
+    }
+}
