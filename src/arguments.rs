@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, reject, resolve, restore,
-    resume, retry, run, runs, schedule, show, signal, test,
+    resume, retry, run, runs, schedule, show, signal, test, what_if,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -84,6 +84,8 @@ pub enum Command {
     Check(check::Options),
     /// Play the cases that runbooks are tested with, without touching anything.
     Test(test::Options),
+    /// Say what a run would have done under an edited runbook.
+    WhatIf(what_if::Options),
     /// Print the steps of a runbook and what they need.
     Graph(graph::Options),
     /// List runs, newest first.
@@ -131,6 +133,7 @@ impl Command {
             Self::Run(options) => run::execute(options, context),
             Self::Check(options) => check::execute(options, context),
             Self::Test(options) => test::execute(options, context),
+            Self::WhatIf(options) => what_if::execute(options, context),
             Self::Graph(options) => graph::execute(options, context),
             Self::Runs(options) => runs::execute(options, context),
             Self::Show(options) => show::execute(options, context),

@@ -12,6 +12,7 @@ pub mod graph;
 pub mod history;
 pub mod logs;
 mod one_run;
+pub mod record;
 pub mod reject;
 pub mod resolve;
 pub mod restore;
@@ -23,6 +24,7 @@ pub mod schedule;
 pub mod show;
 pub mod signal;
 pub mod test;
+pub mod what_if;
 mod word;
 
 use crate::context::Context;

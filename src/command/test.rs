@@ -6,19 +6,21 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use lockstep_dsl::diagnostic::{self, Diagnostic};
 use lockstep_engine::eval::Evaluator;
 use lockstep_engine::limits::EVALUATION_STACK_BYTES;
 use lockstep_engine::rehearsal::Reached;
 use serde_json::json;
 
+use super::record;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::output::text::count;
 use crate::output::{self, json};
 use crate::runbook_file;
 use crate::testing::coverage::{Coverage, Share};
+use crate::testing::crash::{self, Crashes};
 use crate::testing::judge::judge;
 use crate::testing::junit;
 use crate::testing::play::{prepare, refused};
@@ -32,14 +34,18 @@ Examples:
   lockstep test runbooks/ --filter approval   only cases whose name holds this text
   lockstep test runbooks/ --coverage-min 100  fail unless every step and every branch is covered
   lockstep test runbooks/ --junit report.xml  also for a build server
+  lockstep test runbooks/ --crash-everywhere  kill the engine at every durable write of every case
 
 No command is run and no request is sent: steps do what the case says under `mock`, and time jumps to
 whatever is next. Exits with 0 if every case holds, with 1 if one does not, with 2 if a file is wrong.";
 
 /// Options of `lockstep test`.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Options {
+    /// What else can be done with tests.
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Files of cases, runbooks that have one, or folders.
     #[arg(value_name = "PATH", default_value = ".")]
     paths: Vec<PathBuf>,
@@ -52,13 +58,26 @@ pub struct Options {
     /// Also write a report in `JUnit`'s form.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Play every case again with the engine killed at each of its durable writes, and again with the host lost.
+    #[arg(long)]
+    crash_everywhere: bool,
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
 }
 
+/// What else can be done with tests.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Turn a run that took place into a case.
+    Record(record::Options),
+}
+
 /// Plays them.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    if let Some(Verb::Record(options)) = &options.verb {
+        return record::execute(options, context);
+    }
     let suites = load(options, context)?;
     let outcomes = play_all(&suites, options);
     let played: usize = outcomes.iter().map(|outcome| outcome.cases.len()).sum();
@@ -127,7 +146,7 @@ fn play_all(suites: &[Suite], options: &Options) -> Vec<SuiteOutcome> {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some((place, number)) = next else { return };
-                    let played = play(&suites[place], number, &evaluator);
+                    let played = play(&suites[place], number, &evaluator, options.crash_everywhere);
                     done.lock().unwrap_or_else(PoisonError::into_inner).push(((place, number), played));
                 }
             };
@@ -162,21 +181,31 @@ fn empty(suite: &Suite) -> SuiteOutcome {
     }
 }
 
-fn play(suite: &Suite, number: usize, evaluator: &Evaluator) -> (Outcome, Reached) {
+fn play(suite: &Suite, number: usize, evaluator: &Evaluator, everywhere: bool) -> (Outcome, Reached) {
     let case = &suite.file.cases[number];
     let began = Instant::now();
-    let story = match prepare(suite, case) {
+    let prepared = prepare(&suite.graph, case);
+    let story = match &prepared {
         Ok(prepared) => prepared.play(evaluator, None),
-        Err(why) => refused(&why),
+        Err(why) => refused(why),
     };
+    let mut differences = judge(case, &story);
+    let mut crashes = Crashes::default();
+    if let Ok(prepared) = &prepared
+        && everywhere
+        && differences.is_empty()
+    {
+        crashes = crash::everywhere(prepared, evaluator, &story);
+        differences.append(&mut crashes.wrong);
+    }
     let outcome = Outcome {
         name: case.name.value.clone(),
         line: suite.source.location(case.name.span.start).line,
-        differences: judge(case, &story),
+        differences,
         steps: story.path().len(),
         elapsed: story.elapsed,
         took: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-        crashes: 0,
+        crashes: (crashes.tried, crashes.possible),
     };
     (outcome, story.reached)
 }
@@ -201,6 +230,7 @@ fn tell(outcomes: &[SuiteOutcome], options: &Options, context: &Context) -> Resu
                 "steps": case.steps,
                 "elapsed_ms": case.elapsed,
                 "took_ms": case.took,
+                "crashes": case.crashes.0,
             }))?;
         }
         if let Some(Coverage { steps, branches, missed }) = &outcome.coverage {

@@ -1,7 +1,9 @@
 //! Rehearses one case.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use lockstep_dsl::graph::Graph;
 use lockstep_dsl::param;
 use lockstep_dsl::test_file::{Act, Case, What};
 use lockstep_dsl::value::{Map, Timestamp};
@@ -10,7 +12,6 @@ use lockstep_engine::eval::Evaluator;
 use lockstep_engine::rehearsal::{self, End, Setting, Story, Trouble, rehearse};
 
 use super::script::Mocked;
-use super::suite::Suite;
 
 /// When a run begins whose case does not say: noon on the first of March 2026.
 const BEGINS: Timestamp = Timestamp(1_772_366_400_000);
@@ -25,16 +26,16 @@ pub struct Prepared<'a> {
 }
 
 /// Brings a case and its runbook together; where the parameters are wrong, what is wrong with them.
-pub fn prepare<'a>(suite: &Suite, case: &'a Case) -> Result<Prepared<'a>, Vec<String>> {
+pub fn prepare<'a>(graph: &Graph, case: &'a Case) -> Result<Prepared<'a>, Vec<String>> {
     let given: BTreeMap<_, _> = case.params.iter().map(|(name, given)| (name.value.clone(), given.clone())).collect();
     let names: Vec<String> = given.keys().cloned().collect();
-    let resolved = param::resolve(&suite.graph.params, given)
+    let resolved = param::resolve(&graph.params, given)
         .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let params: Map = resolved.values.into_iter().filter(|(name, _)| names.contains(name)).collect();
     let by = case.by.clone().unwrap_or_else(|| BY.to_owned());
     let acts = case.acts.iter().map(|one| act(one, &by)).collect();
     let begin = case.begins.unwrap_or(BEGINS);
-    Ok(Prepared { case, setting: Setting { graph: suite.graph.clone(), params, begin, by, acts, trouble: None } })
+    Ok(Prepared { case, setting: Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, trouble: None } })
 }
 
 impl Prepared<'_> {
@@ -65,6 +66,7 @@ fn act(act: &Act, by: &str) -> rehearsal::Act {
     let what = match &act.what {
         What::Cancel => rehearsal::What::Cancel,
         What::Retry => rehearsal::What::Retry,
+        What::Signal { name, payload } => rehearsal::What::Signal { name: name.clone(), payload: payload.clone() },
         What::Done { step, outputs } => resolve(&step.value, Resolution::Done { outputs: outputs.clone() }),
         What::Failed(step) => resolve(&step.value, Resolution::Failed),
         What::Rerun(step) => resolve(&step.value, Resolution::Rerun),

@@ -24,8 +24,8 @@ pub struct Outcome {
     pub elapsed: u64,
     /// Milliseconds that it took.
     pub took: u64,
-    /// Recoveries that were tried.
-    pub crashes: usize,
+    /// Crashes that were tried, and how many there could have been.
+    pub crashes: (usize, usize),
 }
 
 /// What came of all cases of a file.
@@ -54,7 +54,11 @@ pub fn suite(outcome: &SuiteOutcome, style: Style) -> String {
     for case in &outcome.cases {
         let name = harmless_line(&case.name);
         if case.differences.is_empty() {
-            let crashes = if case.crashes > 0 { format!(", {}", count(case.crashes, "crash")) } else { String::new() };
+            let crashes = match case.crashes {
+                (0, _) => String::new(),
+                (tried, possible) if tried == possible => format!(", {tried} crashes"),
+                (tried, possible) => format!(", {tried} of {possible} crashes"),
+            };
             let detail = format!("{}, {}{crashes}", count(case.steps, "step"), Millis(case.elapsed));
             let _ =
                 writeln!(text, "  {} {name}  {}", style.paint(Tone::Good, "ok  "), style.paint(Tone::Faint, &detail));

@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "run",
     "check",
     "test",
+    "what-if",
     "graph",
     "runs",
     "show",

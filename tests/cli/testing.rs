@@ -184,6 +184,54 @@ fn cases_are_picked_by_name_and_nothing_picked_is_a_mistake() {
 }
 
 #[test]
+fn the_engine_is_killed_everywhere_and_nothing_comes_of_it() {
+    let case = case(HOLDS);
+    let outcome = case.lockstep(["test", "--crash-everywhere"]);
+    outcome.exits(0).prints("2 cases in 1 file, all hold");
+    let crashes =
+        outcome.stdout.lines().find_map(|line| line.strip_suffix(" crashes")?.rsplit(' ').next()?.parse().ok());
+    assert!(crashes.is_some_and(|crashes: usize| crashes > 40), "{}", outcome.stdout);
+}
+
+#[cfg(feature = "proof")]
+#[test]
+fn an_engine_that_repeats_what_must_run_once_is_found_by_a_crash() {
+    let case = case(HOLDS).env("LOCKSTEP_PLANTED", "once-repeated");
+    let outcome = case.lockstep(["test", "--crash-everywhere"]);
+    outcome.exits(1).prints("must not run twice, and began again while its first outcome was unknown");
+}
+
+#[test]
+fn a_run_becomes_a_case_that_holds_and_what_an_edit_changes_is_said() {
+    let text = "
+runbook: storage/real
+params: { word: string, token: { type: secret, optional: true } }
+steps:
+  - { id: a, exec: [echo, '${{ params.word }}'] }
+  - { id: b, shell: 'test $LOCKSTEP_ATTEMPT -gt 1', retry: { attempts: 2, delay: 1ms } }
+  - { id: c, shell: 'echo {} >$LOCKSTEP_OUTPUT; echo $TOKEN', env: { TOKEN: '${{ params.token }}' } }
+  - { id: d, exec: ['false'], on_error: continue }
+outputs: { said: steps.a.stdout, token: steps.c.stdout }
+"
+    .to_owned();
+    let case = Case::new()
+        .file("real.yaml", &text)
+        .file("edited.yaml", text.replace("steps.a.stdout", "steps.a.stdout + 1").replace("id: d,", "id: e,"))
+        .env("TOKEN", "hunter22");
+    case.lockstep(["run", "real.yaml", "-p", "word=it's: odd", "-p", "token=env:TOKEN"]).exits(0);
+    let outcome = case.lockstep(["test", "record", "last", "real.yaml", "--name", "as it was"]);
+    outcome.exits(0).prints("params: { token: env:TOKEN, word: \"it's: odd\" }").prints("path: [a, b, c, d]");
+    assert!(!outcome.stdout.contains("hunter22"), "{}", outcome.stdout);
+    std::fs::write(case.path("real.test.yaml"), &outcome.stdout).unwrap();
+    case.lockstep(["test", "real.yaml", "--crash-everywhere"]).exits(0).prints("  ok   as it was");
+    case.lockstep(["what-if", "last", "--with", "real.yaml"]).exits(0).prints("the same way to the same end");
+    let outcome = case.lockstep(["what-if", "last", "--with", "edited.yaml"]);
+    outcome.exits(1).prints("same   c").prints("was    d");
+    outcome.prints("`e` did nothing in that run, so nothing is known of what it would do");
+    case.lockstep(["test", "record", "nowhere", "real.yaml"]).exits(2);
+}
+
+#[test]
 fn too_little_coverage_fails() {
     let first = HOLDS.split("  - name: does nothing").next().unwrap();
     let case = case(first);

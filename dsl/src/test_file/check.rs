@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
                 && !step.input.is_empty()
                 && !node.kind.is_acting()
             {
-                let message = format!("a `{}` step has no command and no request", node.kind.name());
+                let message = format!("a step of kind `{}` has no command and no request", node.kind.name());
                 let found = self.at(Code::MOCK_NOT_NEEDED, path.span, message);
                 self.found.push(found.help("look at its `status`, its `outputs` or its `error`"));
             }
@@ -111,14 +111,14 @@ impl<'a> Checker<'a> {
                 Some("a `foreach` over a file is given the file's text, as `file`")
             }
             _ => {
-                let message = format!("a `{kind}` step does nothing outside, so there is nothing to mock");
+                let message = format!("a step of kind `{kind}` does nothing outside, so there is nothing to mock");
                 let found = self.at(Code::MOCK_NOT_NEEDED, mock.span, message);
                 self.found.push(found.help("mock the steps inside it, or leave this out"));
                 return;
             }
         };
         if let Some(wrong) = wrong {
-            let found = self.at(Code::MOCK_FORM, mock.span, format!("`{}` is a `{kind}` step: {wrong}", node.path));
+            let found = self.at(Code::MOCK_FORM, mock.span, format!("`{}` is of kind `{kind}`: {wrong}", node.path));
             self.found.push(found);
         }
     }

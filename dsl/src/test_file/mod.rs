@@ -18,7 +18,7 @@ pub use read::read;
 
 use crate::param::Given;
 use crate::source::{Span, Spanned};
-use crate::value::{Map, Millis, Timestamp};
+use crate::value::{Map, Millis, Timestamp, Value};
 
 /// One file of cases.
 #[derive(Clone, Debug)]
@@ -68,6 +68,13 @@ pub enum What {
     Cancel,
     /// Has it go on.
     Retry,
+    /// Sends the run a signal.
+    Signal {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        payload: Value,
+    },
     /// Says of a step in doubt that it was done, with these outputs.
     Done {
         /// The step's path.

@@ -42,7 +42,7 @@ const CASE: Keys = Keys {
 
 const ACT: Keys = Keys {
     of: "an act",
-    known: &["after", "by", "cancel", "retry", "done", "outputs", "failed", "rerun"],
+    known: &["after", "by", "cancel", "retry", "signal", "payload", "done", "outputs", "failed", "rerun"],
     later: &[],
     hints: &[
         ("resolve", "write `done: PATH`, `failed: PATH` or `rerun: PATH`"),
@@ -51,7 +51,7 @@ const ACT: Keys = Keys {
 };
 
 /// The one thing that an act is.
-const ACTS: &[&str] = &["cancel", "retry", "done", "failed", "rerun"];
+const ACTS: &[&str] = &["cancel", "retry", "signal", "done", "failed", "rerun"];
 
 /// Reads a file of cases. The sandbox knows which words expressions cannot use as names.
 ///
@@ -185,6 +185,10 @@ impl TestReader<'_> {
                 self.inner.choice(value, &format!("`{}`", key.text), &[("true", ())])?;
                 if key.text == "cancel" { What::Cancel } else { What::Retry }
             }
+            "signal" => What::Signal {
+                name: self.text(value, "`signal`")?,
+                payload: mapping.get("payload").map_or(Value::Null, data),
+            },
             other => {
                 let step = self.inner.constant(value, &format!("`{other}`"))?;
                 match other {

@@ -1,6 +1,6 @@
 //! What people do while a run is rehearsed.
 
-use lockstep_dsl::value::Millis;
+use lockstep_dsl::value::{Millis, Value};
 
 use crate::api::Request;
 use crate::core::run::Resolution;
@@ -22,6 +22,13 @@ pub struct Act {
 pub enum What {
     /// Asks for a cancel; a second time cuts `finally` short.
     Cancel,
+    /// Sends the run a signal.
+    Signal {
+        /// Its name.
+        name: String,
+        /// What it carries.
+        payload: Value,
+    },
     /// Says how a step in doubt goes on.
     Resolve {
         /// The step's path.
@@ -40,6 +47,7 @@ impl Act {
         match &self.what {
             What::Cancel => Request::Cancel { run, by, undo: false },
             What::Resolve { step, how } => Request::Resolve { run, step: step.clone(), how: how.clone(), by },
+            What::Signal { name, payload } => Request::Signal { run, name: name.clone(), payload: payload.clone(), by },
             What::Retry => Request::Retry { run, by },
         }
     }

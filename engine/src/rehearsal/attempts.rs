@@ -126,7 +126,8 @@ impl Attempts {
     fn lose(&mut self, lost: impl Fn(&Entry) -> bool) {
         let keys: Vec<Key> = self.entries.iter().filter(|(_, entry)| lost(entry)).map(|(key, _)| *key).collect();
         for key in keys {
-            if let Some(entry) = self.entries.remove(&key) {
+            // The engine took the report of one that has ended with a durable write.
+            if let Some(entry) = self.entries.remove(&key).filter(|entry| !entry.ended) {
                 self.lost.insert(entry.attempt.step.clone(), entry.ending);
             }
         }

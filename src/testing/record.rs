@@ -1,0 +1,220 @@
+//! A run that took place, as a case.
+//!
+//! What its attempts did becomes mocks, what people did becomes acts, and what came of it becomes what is expected.
+//! Secrets are not in a journal, so they are not in the case either: they stand there as the references they are, and
+//! what commands printed is masked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use lockstep_engine::api::{HistoryRow, RunView};
+use serde_json::{Value as Json, json};
+
+use super::flow::{flow, plain};
+
+/// Longer than any timeout: an attempt that was stopped would have gone on.
+const GOES_ON: &str = "520w";
+
+/// Bytes of a file that a `foreach` ran over which a case may hold.
+const FILE_BYTES: u64 = 256 * 1024;
+
+/// What a run did.
+pub struct Recorded {
+    view: RunView,
+    /// By path, attempt by attempt.
+    mocks: BTreeMap<String, Vec<Json>>,
+    /// Paths in the order in which they were seen.
+    order: Vec<String>,
+    acts: Vec<Json>,
+}
+
+/// An attempt that was granted and not reported yet.
+struct Open {
+    path: String,
+    began: i64,
+    stopped: bool,
+}
+
+impl Recorded {
+    /// Reads what a run did from its journal.
+    pub fn of(view: RunView, rows: &[HistoryRow]) -> Self {
+        let mut recorded = Self { view, mocks: BTreeMap::new(), order: Vec::new(), acts: Vec::new() };
+        let begins = rows.first().map_or(0, |row| millis(&row.at));
+        let mut open: BTreeMap<u64, Open> = BTreeMap::new();
+        for row in rows {
+            let after = format!("{}ms", millis(&row.at).saturating_sub(begins).max(0));
+            let path = row.step.clone().unwrap_or_default();
+            let detail = &row.detail;
+            match row.what.as_str() {
+                "starting" => {
+                    let token = detail["token"].as_u64().unwrap_or_default();
+                    open.insert(token, Open { path, began: millis(&row.at), stopped: false });
+                }
+                "stopping" => {
+                    let meant = open.values_mut().filter(|open| open.path == path);
+                    meant.for_each(|open| open.stopped = true);
+                }
+                "reported" => {
+                    let Some(open) = open.remove(&detail["token"].as_u64().unwrap_or_default()) else { continue };
+                    let took = millis(&row.at).saturating_sub(open.began).max(0);
+                    recorded.add(&open.path, attempt(detail, took, open.stopped));
+                }
+                "loop" => recorded.file(&path, detail),
+                "cancel_requested" => {
+                    recorded.acts.push(json!({ "after": after, "by": detail["by"], "cancel": true }));
+                }
+                "retried" => recorded.acts.push(json!({ "after": after, "by": detail["by"], "retry": true })),
+                "signalled" => {
+                    let mut act = json!({ "after": after, "by": detail["by"], "signal": detail["signal"] });
+                    if !detail["payload"].is_null() {
+                        act["payload"] = detail["payload"].clone();
+                    }
+                    recorded.acts.push(act);
+                }
+                "resolved" => {
+                    let mut act = json!({ "after": after, "by": detail["by"] });
+                    if let Some(how) = detail["how"].as_str() {
+                        act[how] = path.into();
+                    }
+                    if detail["how"] == "done" && detail["outputs"].as_object().is_some_and(|map| !map.is_empty()) {
+                        act["outputs"] = detail["outputs"].clone();
+                    }
+                    recorded.acts.push(act);
+                }
+                _ => {}
+            }
+        }
+        recorded
+    }
+
+    fn add(&mut self, path: &str, mock: Json) {
+        if !self.mocks.contains_key(path) {
+            self.order.push(path.to_owned());
+        }
+        self.mocks.entry(path.to_owned()).or_default().push(mock);
+    }
+
+    /// The file that a `foreach` ran over, if it is there still.
+    fn file(&mut self, path: &str, detail: &Json) {
+        let Some(file) = detail["file"].as_str().map(Path::new) else { return };
+        let small = file.metadata().is_ok_and(|data| data.is_file() && data.len() <= FILE_BYTES);
+        let text = std::fs::read_to_string(file).ok().filter(|_| small);
+        let gone =
+            || json!({ "error": { "kind": "invalid", "message": "the file was not there when this was recorded" } });
+        self.add(path, text.map_or_else(gone, |text| json!({ "file": text })));
+    }
+
+    /// The text of a file of tests with the run as its only case. `path`: the steps that began, in order, where that is
+    /// to be expected.
+    pub fn text(&self, name: &str, path: Option<&[String]>) -> String {
+        let view = &self.view;
+        let mut text = format!("test: {}\ncases:\n  - name: {}\n", plain(&view.runbook), plain(name));
+        let _ = writeln!(text, "    begins: {}\n    by: {}", plain(&view.created), plain(&view.by));
+        let params: serde_json::Map<String, Json> =
+            view.params.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        if !params.is_empty() {
+            let _ = writeln!(text, "    params: {}", flow(&Json::Object(params)));
+        }
+        if !self.mocks.is_empty() {
+            text.push_str("    mock:\n");
+        }
+        for path in &self.order {
+            let attempts = &self.mocks[path];
+            if let [only] = attempts.as_slice() {
+                let _ = writeln!(text, "      {}: {}", plain(path), flow(only));
+                continue;
+            }
+            let _ = writeln!(text, "      {}:", plain(path));
+            for one in attempts {
+                let _ = writeln!(text, "        - {}", flow(one));
+            }
+        }
+        if !self.acts.is_empty() {
+            text.push_str("    acts:\n");
+        }
+        for act in &self.acts {
+            let _ = writeln!(text, "      - {}", flow(act));
+        }
+        let _ = writeln!(text, "    expect:\n      status: {}", view.status);
+        if let Some(path) = path {
+            let _ = writeln!(text, "      path: {}", flow(&json!(path)));
+        }
+        let id = view.id.to_string();
+        // What holds the run's own id is another in every run.
+        let outputs: serde_json::Map<String, Json> = view
+            .outputs
+            .iter()
+            .filter(|(_, value)| !value.to_string().contains(&id))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !outputs.is_empty() {
+            let _ = writeln!(text, "      outputs: {}", flow(&Json::Object(outputs)));
+        }
+        if let Some(error) = &view.error {
+            let mut expected = json!({ "kind": error.kind });
+            if !error.step.is_empty() {
+                expected["step"] = error.step.as_str().into();
+            }
+            let _ = writeln!(text, "      error: {}", flow(&expected));
+        }
+        text
+    }
+}
+
+/// What one attempt did.
+fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
+    let mut mock = json!({});
+    if stopped {
+        mock["after"] = GOES_ON.into();
+        return mock;
+    }
+    if took > 0 {
+        mock["after"] = format!("{took}ms").into();
+    }
+    let outputs = &detail["outputs"];
+    let error = &detail["error"];
+    if detail["outcome"] == "unknown" {
+        mock["error"] = json!({ "kind": "lost", "message": detail["why"] });
+    } else if let Some(code) = outputs["exit_code"].as_i64() {
+        if code != 0 {
+            mock["exit_code"] = code.into();
+        }
+        for name in ["stdout", "stderr"] {
+            if let Some(said) = outputs[name].as_str().filter(|said| !said.is_empty()) {
+                // The newline at the end is not in outputs, and one is taken away again.
+                mock[name] = format!("{said}\n").into();
+            }
+        }
+        let own = ["exit_code", "stdout", "stderr", "lines", "json", "truncated"];
+        let written: serde_json::Map<String, Json> = outputs
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(name, _)| !own.contains(&name.as_str()))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if !written.is_empty() {
+            mock["outputs"] = written.into();
+        }
+    } else if let Some(code) = outputs["code"].as_u64() {
+        mock["code"] = code.into();
+        if let Some(headers) = outputs["headers"].as_object().filter(|headers| !headers.is_empty()) {
+            mock["headers"] = headers.clone().into();
+        }
+        if let Some(body) = outputs["body"].as_str().filter(|body| !body.is_empty()) {
+            mock["body"] = body.into();
+        }
+    } else {
+        mock["error"] = json!({ "kind": error["kind"], "message": error["message"] });
+        if !error["data"].is_null() {
+            mock["error"]["data"] = error["data"].clone();
+        }
+    }
+    mock
+}
+
+fn millis(at: &str) -> i64 {
+    at.parse::<Timestamp>().map_or(0, Timestamp::as_millisecond)
+}
