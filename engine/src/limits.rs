@@ -81,6 +81,13 @@ pub const FULL_RETRY_MS: u64 = 1_000;
 /// Milliseconds from a change to the checkpoint that holds it: so much is read again after a crash.
 pub const CHECKPOINT_MS: u64 = 5_000;
 
+/// Bytes of a run in a checkpoint from which it is heavy: it is written whole whenever it changed.
+pub const HEAVY_BYTES: usize = 64 * 1024;
+/// So many times the bytes of the heavy runs that changed are journaled before they are written again: what checkpoints
+/// cost stays a part of what steps cost, however long a run is.
+pub const HEAVY_FACTOR: usize = 8;
+/// Milliseconds after which they are written all the same.
+pub const HEAVY_CHECKPOINT_MS: u64 = 60_000;
 /// Appended bytes after which a checkpoint is made at once.
 pub const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
 

@@ -7,6 +7,7 @@
 mod engine;
 mod figures;
 mod floor;
+mod items;
 mod long;
 mod meter;
 mod reopen;
@@ -66,6 +67,8 @@ enum Measure {
     Runs,
     /// The last steps of a long run beside its first ones.
     Long,
+    /// The last items of a long `foreach` beside its first ones, and the memory that it takes.
+    Items,
     /// Opening a folder with 100,000 open runs, with and without its checkpoint.
     Reopen,
     /// Starting the program, and a run of one command.
@@ -117,6 +120,7 @@ impl Bench {
             Measure::Steps => steps::measure(self),
             Measure::Runs => runs::measure(self),
             Measure::Long => long::measure(self),
+            Measure::Items => items::measure(self),
             Measure::Reopen => reopen::measure(self),
             Measure::Start => start::measure(self),
         }

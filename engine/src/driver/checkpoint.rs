@@ -16,7 +16,9 @@ use crate::core::run::Record;
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
-use crate::limits::{CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS, WANTED_BASE_MS};
+use crate::limits::{
+    CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS, HEAVY_BYTES, HEAVY_CHECKPOINT_MS, HEAVY_FACTOR, WANTED_BASE_MS,
+};
 use crate::store::{self, Checkpoint, Frames, Image, ImageError};
 
 /// What changed since the last checkpoint.
@@ -27,6 +29,27 @@ pub(super) struct Dirty {
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
+}
+
+/// What long runs took in the last checkpoint that held them. Such a run is written whole whenever it changed, so what is
+/// journaled meanwhile must be worth it: else the cost of a step would grow with the steps before it.
+#[derive(Debug, Default)]
+pub(super) struct Heavy(BTreeMap<RunId, usize>);
+
+impl Heavy {
+    /// Takes in what an entry took.
+    fn note(&mut self, id: RunId, entry: Option<&Vec<u8>>) {
+        match entry.map(Vec::len).filter(|bytes| *bytes >= HEAVY_BYTES) {
+            Some(bytes) => drop(self.0.insert(id, bytes)),
+            None => drop(self.0.remove(&id)),
+        }
+    }
+
+    /// Whether so many journaled bytes are too few to write these runs again.
+    fn outweighs(&self, runs: &BTreeSet<RunId>, journaled: usize) -> bool {
+        let bytes: usize = self.0.iter().filter(|(id, _)| runs.contains(id)).map(|(_, bytes)| bytes).sum();
+        journaled < bytes.saturating_mul(HEAVY_FACTOR)
+    }
 }
 
 /// Begins the keys of open runs, and of those that ended whose records are not all kept.
@@ -85,10 +108,14 @@ impl<B: Backing> Driver<B> {
     pub(super) fn checkpoint_due(&self) -> Option<u64> {
         let since = self.dirty.since?;
         let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.runs.len() >= CHECKPOINT_RUNS;
-        Some(match (is_large, self.base.is_wanted()) {
-            (true, _) => since,
-            (false, true) => since + WANTED_BASE_MS,
-            (false, false) => since + CHECKPOINT_MS,
+        Some(if is_large {
+            since
+        } else if self.base.is_wanted() {
+            since + WANTED_BASE_MS
+        } else if self.heavy.outweighs(&self.dirty.runs, self.dirty.bytes) {
+            since + HEAVY_CHECKPOINT_MS
+        } else {
+            since + CHECKPOINT_MS
         })
     }
 
@@ -193,6 +220,7 @@ impl<B: Backing> Driver<B> {
             let keep = !ended || span.first < oldest;
             let definition = keep.then(|| kept.definition().to_owned());
             let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
+            self.heavy.note(*id, entry.as_ref());
             entries.insert(run_key(*id), entry);
             entries.insert(summary_key(&id.to_string()), summary);
         }

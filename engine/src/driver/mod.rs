@@ -45,7 +45,7 @@ pub use self::effect::{Caller, Effect, Turn};
 
 use self::base::LastBase;
 use self::batch::Batch;
-use self::checkpoint::Dirty;
+use self::checkpoint::{Dirty, Heavy};
 use self::commit::Held;
 use self::definitions::Definitions;
 use self::past::Positions;
@@ -147,6 +147,7 @@ pub struct Driver<B: Backing> {
     evaluating: BTreeSet<(RunId, Option<StepNo>, Question)>,
     held: Option<Held>,
     dirty: Dirty,
+    heavy: Heavy,
     halted: Option<String>,
 }
 

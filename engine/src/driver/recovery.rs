@@ -13,7 +13,7 @@ use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
 use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key, summary_key,
+    DEFINITION_PREFIX, Dirty, Heavy, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key, summary_key,
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
@@ -70,6 +70,7 @@ impl<B: Backing> Driver<B> {
             evaluating: BTreeSet::new(),
             held: None,
             dirty: Dirty::default(),
+            heavy: Heavy::default(),
             halted: None,
         };
         driver.recover()?;

@@ -3,7 +3,7 @@
 use lockstep_engine::api::{Reply, Request, RunRow};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::driver::{Caller, Effect, Input};
-use lockstep_engine::limits::CHECKPOINT_MS;
+use lockstep_engine::limits::{CHECKPOINT_MS, HEAVY_CHECKPOINT_MS};
 use lockstep_engine::store::{Image, ShardLog};
 
 use crate::case::{Case, Does};
@@ -149,4 +149,30 @@ fn a_request_that_is_refused_because_its_run_has_just_ended_does_not_lose_that_e
     case.crash();
     case.open();
     assert_eq!(case.status(), "succeeded");
+}
+
+/// A run that takes much is written again once much was journaled, or a minute has passed; one that takes little is
+/// written after five seconds.
+#[test]
+fn what_is_long_is_not_written_again_for_every_little_change() {
+    let digits: Vec<_> = (0..20_000_u64).map(|n| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+    let digits = digits.concat();
+    let written = |text: &str, pauses: [u64; 2]| {
+        let runbook = format!(
+            "runbook: heavy\nsteps:\n  - set: {{ text: '{text}' }}\n  - {{ id: a, exec: [a] }}\n  - wait: 8s\n  \
+             - {{ id: b, exec: [b] }}\n  - wait: 1h\n"
+        );
+        let mut case = Case::of(&runbook);
+        case.start();
+        case.end_one();
+        case.turn([]);
+        case.pass(CHECKPOINT_MS + 1_000);
+        let first = case.disk.image().load().expect("a checkpoint").lsn;
+        pauses.map(|pause| {
+            case.pass(pause);
+            case.disk.image().load().expect("a checkpoint").lsn > first
+        })
+    };
+    assert_eq!(written("short", [10_000, HEAVY_CHECKPOINT_MS]), [true, true]);
+    assert_eq!(written(&digits[..200_000], [10_000, HEAVY_CHECKPOINT_MS]), [false, true]);
 }

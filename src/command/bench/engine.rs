@@ -2,8 +2,9 @@
 
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lockstep_dsl::compile::{NoFiles, compile};
 use lockstep_dsl::expr::Sandbox;
@@ -15,13 +16,49 @@ use lockstep_engine::host::{self, EngineHandle, Options, Storage};
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::journal::JournalStats;
 use lockstep_engine::worker::{Action, Attempt, OnProgress, Outcome, StopSignal};
-use tokio::sync::Notify;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+use super::meter::{memory, processor};
 use crate::ending::Failure;
 
-/// A lane holds one run at a time; the action tells it when the run's last step is done.
-type Lanes = Arc<Vec<Notify>>;
+/// A lane holds one run at a time; the action counts in it how often a last step is done.
+type Lanes = Arc<Vec<Lane>>;
+
+struct Lane {
+    done: Semaphore,
+    count: AtomicU32,
+    marks: Mutex<Vec<Mark>>,
+}
+
+/// So many last steps are done from one mark to the next.
+pub const MARK: u32 = 100;
+
+/// What the process had used when a last step was done: noted by the step itself, however late anybody looks.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// Processor time so far.
+    pub processor: Duration,
+    /// Bytes of memory.
+    pub memory: u64,
+}
+
+impl Lane {
+    fn new() -> Self {
+        Self { done: Semaphore::new(0), count: AtomicU32::new(0), marks: Mutex::default() }
+    }
+
+    fn note(&self) {
+        if self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(MARK) {
+            self.marks().push(Mark { processor: processor(), memory: memory() });
+        }
+        self.done.add_permits(1);
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Vec<Mark>> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// An engine whose `exec` does nothing. Cloning shares it.
 #[derive(Clone)]
@@ -44,7 +81,7 @@ impl Action for Nothing {
             && what == "last"
             && let Some(lane) = usize::try_from(*lane).ok().and_then(|lane| self.0.get(lane))
         {
-            lane.notify_one();
+            lane.note();
         }
         Some(Outcome::Succeeded { outputs: Map::new() })
     }
@@ -62,7 +99,7 @@ impl Action for Nothing {
 impl Engine {
     /// Opens a folder with room for so many runs at a time that are followed to their ends.
     pub async fn open(data: &Path, lanes: usize) -> Result<Self, Failure> {
-        let lanes: Lanes = Arc::new((0..lanes).map(|_| Notify::new()).collect());
+        let lanes: Lanes = Arc::new((0..lanes).map(|_| Lane::new()).collect());
         let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing(Arc::clone(&lanes)))];
         let sandbox = Arc::new(Sandbox::new(&[]));
         let options = Options { data: data.to_owned(), actions, sandbox, resume: false, storage: Storage::default() };
@@ -93,7 +130,7 @@ impl Engine {
     pub async fn run(&self, graph: &Arc<Graph>, lane: usize, count: usize) -> Result<(), Failure> {
         for _ in 0..count {
             self.start(graph, lane).await?;
-            self.lanes[lane].notified().await;
+            self.steps_done(lane, 1).await;
         }
         Ok(())
     }
@@ -117,10 +154,14 @@ impl Engine {
     }
 
     /// Ends when so many last steps of a lane's run have come.
-    pub async fn steps_done(&self, lane: usize, count: usize) {
-        for _ in 0..count {
-            self.lanes[lane].notified().await;
-        }
+    pub async fn steps_done(&self, lane: usize, count: u32) {
+        self.lanes[lane].done.acquire_many(count).await.expect("a lane is never closed").forget();
+    }
+
+    /// What the process had used at each hundredth last step of a lane since this was asked before, from the first one.
+    pub fn take_marks(&self, lane: usize) -> Vec<Mark> {
+        self.lanes[lane].count.store(0, Ordering::Relaxed);
+        std::mem::take(&mut *self.lanes[lane].marks())
     }
 
     /// Ends when nothing goes on by itself any more.

@@ -34,7 +34,7 @@ impl Meter {
 }
 
 /// Processor time of all threads of this process so far.
-fn processor() -> Duration {
+pub fn processor() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))

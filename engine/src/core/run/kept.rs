@@ -1,8 +1,8 @@
 //! A run as the state keeps it: open while something happens to it, packed while it only waits.
 //!
 //! Of a million runs that wait for tomorrow almost nothing is needed until then. A packed run is its own encoding without
-//! its definition's hash, a tenth of its size in memory; it is opened when it is looked at or changed. Packing
-//! changes nothing that anybody can see. The bytes never leave this process.
+//! its definition's hash, squeezed to some hundred bytes; it is opened when it is looked at or changed. Packing changes
+//! nothing that anybody can see. The bytes are those that a checkpoint holds.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 
 use super::links::Links;
+use super::squeeze::{squeeze, unsqueeze};
 use super::state::Run;
 
 /// A definition, as all its runs share it.
@@ -100,7 +101,7 @@ impl Kept {
     pub fn pack(&mut self, definition: &Arc<Definition>) {
         if let Self::Open(run) = self {
             debug_assert_eq!(run.definition, definition.hash, "a run is packed with its own definition");
-            let bytes = encode(run).into_boxed_slice();
+            let bytes = encode(run);
             *self = Self::Packed(Packed { definition: Arc::clone(definition), bytes });
         }
     }
@@ -113,7 +114,7 @@ impl Kept {
     /// The run's state without the hash of its definition, as a checkpoint holds it.
     pub fn encoded(&mut self) -> Cow<'_, [u8]> {
         match self {
-            Self::Open(run) => Cow::Owned(encode(run)),
+            Self::Open(run) => Cow::Owned(encode(run).into_vec()),
             Self::Packed(packed) => Cow::Borrowed(&packed.bytes),
         }
     }
@@ -135,17 +136,18 @@ impl Kept {
     }
 }
 
-/// A run without its definition's hash.
-fn encode(run: &mut Run) -> Vec<u8> {
+/// A run without its definition's hash, squeezed.
+fn encode(run: &mut Run) -> Box<[u8]> {
     let definition = std::mem::take(&mut run.definition);
     let bytes = rmp_serde::to_vec_named(run).expect("a run has a MessagePack form");
     run.definition = definition;
-    bytes
+    squeeze(&bytes)
 }
 
 impl Packed {
     fn unpack(&self) -> Box<Run> {
-        let mut run: Box<Run> = rmp_serde::from_slice(&self.bytes).expect("what was packed can be unpacked");
+        let bytes = unsqueeze(&self.bytes).expect("what was packed can be unpacked");
+        let mut run: Box<Run> = rmp_serde::from_slice(&bytes).expect("what was packed can be unpacked");
         run.definition.clone_from(&self.definition.hash);
         run.attach(Arc::clone(&self.definition.graph), Arc::clone(&self.definition.links));
         run

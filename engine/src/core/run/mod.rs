@@ -23,6 +23,7 @@ mod reopen;
 mod repeat;
 mod signal;
 mod slab;
+mod squeeze;
 mod state;
 mod step;
 mod stop;
