@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, reject, resolve, restore,
-    resume, retry, run, runs, schedule, show, signal, test, what_if,
+    resume, retry, run, runs, schedule, show, signal, test, what_if, why,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -92,6 +92,8 @@ pub enum Command {
     Runs(runs::Options),
     /// Show one run: steps, outputs, errors.
     Show(show::Options),
+    /// Say what a run waits for, and what lets it go on.
+    Why(why::Options),
     /// Print what the commands of a run printed.
     Logs(logs::Options),
     /// Print everything that was journaled of a run.
@@ -137,6 +139,7 @@ impl Command {
             Self::Graph(options) => graph::execute(options, context),
             Self::Runs(options) => runs::execute(options, context),
             Self::Show(options) => show::execute(options, context),
+            Self::Why(options) => why::execute(options, context),
             Self::Logs(options) => logs::execute(options, context),
             Self::History(options) => history::execute(options, context),
             Self::Resume(options) => resume::execute(options, context),

@@ -305,6 +305,12 @@ pub struct StepView {
     pub ended: Option<String>,
     /// When its wait is over, where it waits for time; where it waits for somebody, when that is too late.
     pub until: Option<String>,
+    /// Since when it waits for somebody, or is in doubt, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// Of a step that is pending, the paths of the steps that it still needs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// What somebody outside the run must say for it to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<Box<AwaitView>>,
@@ -315,8 +321,6 @@ pub struct StepView {
 /// What a step waits for that somebody outside the run must say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AwaitView {
-    /// Since when, RFC 3339.
-    pub since: String,
     /// What it is.
     #[serde(flatten)]
     pub what: Awaited,

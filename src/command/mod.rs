@@ -25,6 +25,7 @@ pub mod show;
 pub mod signal;
 pub mod test;
 pub mod what_if;
+pub mod why;
 mod word;
 
 use crate::context::Context;

@@ -16,6 +16,7 @@ mod summary;
 pub mod text;
 pub mod ticks;
 mod tree;
+pub mod why;
 pub mod words;
 
 use std::io::{self, IsTerminal, Write};

@@ -215,6 +215,8 @@ mod tests {
             started: Some(AT.to_owned()),
             ended: status.is_end().then(|| "2026-03-01T09:00:01Z".to_owned()),
             until: None,
+            since: None,
+            needs: Vec::new(),
             awaits: None,
             logs: Vec::new(),
         }

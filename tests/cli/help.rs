@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "run",
     "check",
     "test",
@@ -12,6 +12,7 @@ const VERBS: [&str; 23] = [
     "graph",
     "runs",
     "show",
+    "why",
     "logs",
     "history",
     "resume",

@@ -14,3 +14,4 @@ mod schedule;
 mod storage;
 mod terminal;
 mod testing;
+mod why;

@@ -4,7 +4,7 @@ use lockstep_dsl::graph::{Kind, Param};
 use lockstep_dsl::value::{Millis, Timestamp, Value};
 
 use crate::api::{AwaitView, Awaited, FieldView};
-use crate::core::run::{Phase, Run};
+use crate::core::run::{Phase, Run, Step};
 use crate::id::StepNo;
 
 /// What the step waits for; `None` where it does not.
@@ -31,7 +31,15 @@ pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
         }
         _ => Awaited::Signal { name: run.awaited_signal(no)?.to_owned() },
     };
-    Some(AwaitView { since: since.to_string(), what })
+    Some(AwaitView { what })
+}
+
+/// Since when the step waits for somebody, or is in doubt.
+pub(super) fn since(step: &Step) -> Option<String> {
+    match &step.phase {
+        Phase::Awaiting { since } | Phase::InDoubt { since, .. } => Some(since.to_string()),
+        _ => None,
+    }
 }
 
 /// When it is too late.

@@ -98,9 +98,22 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
         started: step.started.as_ref().map(Timestamp::to_string),
         ended: step.ended.as_ref().map(Timestamp::to_string),
         until,
+        since: awaits::since(step),
+        needs: needs(run, no),
         awaits,
         logs: (1..=step.grants.len()).map(|grant| log_path(logs, run.id, no, grant).display().to_string()).collect(),
     }
+}
+
+/// The paths of the steps that a pending step still needs.
+fn needs(run: &Run, no: StepNo) -> Vec<String> {
+    let step = run.step(no);
+    if !matches!(step.phase, Phase::Pending) || step.missing == 0 {
+        return Vec::new();
+    }
+    let first = run.activations[step.activation].first.0;
+    let needed = run.node_of(no).needs.iter().map(|need| StepNo(first + run.links.place(*need)));
+    needed.filter(|need| !run.step(*need).status().is_end()).map(|need| run.path(need)).collect()
 }
 
 /// The log of a step's attempt, counted from 1 over all that were granted.
