@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::Location;
 use crate::value::{Millis, Value};
 
-pub use control::{Amount, Case, Foreach, ItemsFrom, OnFail, PageForm, Parallel, Repeat, Switch};
+pub use control::{Amount, Case, Foreach, ItemsFrom, Next, OnFail, PageForm, Parallel, Repeat, Switch};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};
@@ -189,6 +189,12 @@ pub struct Node {
     pub timeout: Timeout,
     /// What a failure that nothing caught does.
     pub on_error: OnError,
+    /// Where it goes on behind a failure that nothing caught; `on_error` is then [`OnError::Continue`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_error_next: Option<Next>,
+    /// Where it goes on when the step has ended well; the step behind it where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
     /// Handlers in order; the first that matches handles the failure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catch: Vec<Catch>,
@@ -495,6 +501,9 @@ pub struct Catch {
     pub when: Option<ExprId>,
     /// What handles it; may be empty.
     pub block: BlockId,
+    /// Where it goes on when it was handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
 }
 
 /// `probe`.

@@ -52,6 +52,8 @@ pub struct Runbook {
     pub steps: Vec<Step>,
     /// Every list of steps.
     pub blocks: Vec<Block>,
+    /// Every `next`.
+    pub jumps: Vec<Jump>,
     /// Every expression.
     pub exprs: Vec<Expression>,
     /// The first step of every id of every block.
@@ -158,6 +160,30 @@ pub struct Handler {
     pub when: Option<ExprId>,
     /// What handles it.
     pub block: BlockId,
+}
+
+/// A `next`, as written.
+#[derive(Debug)]
+pub struct Jump {
+    /// The step behind which it goes on elsewhere.
+    pub step: NodeId,
+    /// When it does.
+    pub origin: JumpOrigin,
+    /// Where to.
+    pub to: Spanned<String>,
+}
+
+/// When a `next` is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum JumpOrigin {
+    /// When the step has ended well.
+    Step,
+    /// When it failed and nothing caught that.
+    OnError,
+    /// When this entry of `catch` handled its failure.
+    Catch(usize),
+    /// When this case of a `switch` ran.
+    Case(usize),
 }
 
 /// An expression, with the place that decides which names it sees.

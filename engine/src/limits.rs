@@ -193,3 +193,6 @@ impl Threshold {
 /// Turns of one rehearsal: some for each step of the longest run that is worth a test, so that one that goes round in
 /// circles is told within seconds.
 pub const MAX_REHEARSED_TURNS: u64 = 1_000_000;
+
+/// How often a run may go back to a step by `next`: beyond it, it goes round in a circle.
+pub const MAX_REVISITS: u32 = 10_000;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use lockstep_dsl::graph::{Block, BlockId, Graph, PageForm, Role};
+use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
     Change, Delay, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
@@ -47,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 44] = [
+const VARIANTS: [&str; 46] = [
     "Voted",
     "Escalated",
     "FilledIn",
@@ -80,6 +80,8 @@ const VARIANTS: [&str; 44] = [
     "LoopHalted",
     "LoopOver",
     "Ended",
+    "Led",
+    "Revisited",
     "Undoing",
     "Undone",
     "UndoHalted",
@@ -133,6 +135,8 @@ fn variant(record: &Record) -> &'static str {
         Change::LoopHalted { .. } => "LoopHalted",
         Change::LoopOver { .. } => "LoopOver",
         Change::Ended { .. } => "Ended",
+        Change::Led { .. } => "Led",
+        Change::Revisited { .. } => "Revisited",
         Change::Undoing { .. } => "Undoing",
         Change::Undone { .. } => "Undone",
         Change::UndoHalted => "UndoHalted",
@@ -174,6 +178,12 @@ fn samples() -> Vec<(String, Record)> {
         ("resolved-failed".into(), resolved(Resolution::Failed)),
         ("resolved-rerun".into(), resolved(Resolution::Rerun)),
         ("reported-untouched".into(), reported(Outcome::Failed { error: failure().untouched(), outputs: Map::new() })),
+        ("led-step".into(), Change::Led { step, to: Some(Next::Step(NodeId(4))) }),
+        ("led-end".into(), Change::Led { step, to: Some(Next::End) }),
+        ("led-continue".into(), Change::Led { step, to: Some(Next::Continue) }),
+        ("led-break".into(), Change::Led { step, to: Some(Next::Break) }),
+        ("led-not".into(), Change::Led { step, to: None }),
+        ("revisited".into(), Change::Revisited { step }),
         ("undoing".into(), Change::Undoing { step, entry: 1 }),
         ("undo-halted".into(), Change::UndoHalted),
         ("cancel-requested".into(), Change::CancelRequested { by: by.clone(), undo: false }),
@@ -234,7 +244,7 @@ fn samples() -> Vec<(String, Record)> {
         Question::Catch(2),
     ];
     changes.extend(named("asked", questions, |question| Change::Asked { step: Some(step), question }));
-    let skips = [Skip::When, Skip::Disabled, Skip::Unreached];
+    let skips = [Skip::When, Skip::Disabled, Skip::Unreached, Skip::Passed];
     changes.extend(named("skipped", skips, |why| Change::Skipped { step, why }));
     changes.extend(named("stopping", STOPS, |cause| Change::Stopping { step, cause }));
     changes.extend(named("halted", STOPS, |cause| Change::Halted { activation: 4, cancel: true, cause }));

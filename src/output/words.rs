@@ -120,6 +120,7 @@ fn reason(step: &StepView) -> String {
         Some("when") => "its `when` does not hold".to_owned(),
         Some("disabled") => "disabled".to_owned(),
         Some("unreached") => "not reached".to_owned(),
+        Some("passed") => "passed over".to_owned(),
         Some(other) => harmless_line(other),
         None => String::new(),
     }

@@ -29,19 +29,35 @@ fn place(case: &Case, id: NodeId, step: &Step, report: &mut Report) {
         let block = case.book.block(case.book.step(around).block);
         let diagnostic = match &block.role {
             Role::Branch(branch) => report
-                .at(Code::FINISH_IN_BRANCH, step.span, format!("branch `{branch}` cannot finish the run: others are running"))
-                .help("to end the branch leave its last steps out with `when`; `next: end` will do it, and is not supported yet"),
+                .at(
+                    Code::FINISH_IN_BRANCH,
+                    step.span,
+                    format!("branch `{branch}` cannot finish the run: others are running"),
+                )
+                .help("to end the branch put `next: end` on a step of it"),
             Role::Round | Role::Item => report
-                .at(Code::FINISH_IN_BRANCH, step.span, "the body of a loop cannot finish the run: the loop has not ended")
-                .help("end the loop, and `finish` behind it"),
+                .at(
+                    Code::FINISH_IN_BRANCH,
+                    step.span,
+                    "the body of a loop cannot finish the run: the loop has not ended",
+                )
+                .help("end the loop with `next: break`, and `finish` behind it"),
             Role::OnFailure => report
-                .at(Code::FINISH_TOO_LATE, step.span, "the run has failed when `on_failure` begins, and cannot be finished well")
+                .at(
+                    Code::FINISH_TOO_LATE,
+                    step.span,
+                    "the run has failed when `on_failure` begins, and cannot be finished well",
+                )
                 .help("handle the failure where it happens, in a `catch`, and `finish` there"),
             Role::Finally | Role::StepFinally => report
                 .at(Code::FINISH_TOO_LATE, step.span, "`finally` runs however things ended, and cannot change that")
                 .help("finish the run among its `steps`"),
             Role::Undo => report
-                .at(Code::FINISH_TOO_LATE, step.span, "the run does not end well when something is undone, and `finish` cannot change that")
+                .at(
+                    Code::FINISH_TOO_LATE,
+                    step.span,
+                    "the run does not end well when something is undone, and `finish` cannot change that",
+                )
                 .help("finish the run among its `steps`"),
             Role::Main | Role::Do | Role::Case(_) | Role::Catch(_) | Role::Probe => continue,
         };

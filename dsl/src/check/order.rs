@@ -176,6 +176,9 @@ fn absence(case: &Case, read: NodeId, within: Option<BlockId>) -> Option<(Span, 
         {
             return Some((book.expr(when).span(), "it runs only when this holds".to_owned()));
         }
+        if Some(step.block) != within && case.order.is_passed_over(book, id) {
+            return Some((step.span, "a `next` before it may pass it over".to_owned()));
+        }
         if matches!(book.block(step.block).role, Role::Catch(_)) {
             return Some((step.span, "it runs only after a failure".to_owned()));
         }

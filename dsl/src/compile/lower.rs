@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{
-    Block, Catch, Effect, Expr, FORMAT, Field, Graph, Kind, Node, NodeId, OnError, Retry, Role, Timeout, Until,
+    Block, Catch, Effect, Expr, FORMAT, Field, Graph, Kind, Next, Node, NodeId, OnError, Retry, Role, Timeout, Until,
 };
-use crate::runbook::{Runbook, Step, Timeouts};
+use crate::runbook::{JumpOrigin, Runbook, Step, Timeouts};
 use crate::source::{Source, Spanned};
 use crate::value::Millis;
 
@@ -38,12 +38,15 @@ pub fn lower(mut book: Runbook, resolved: Resolved, source: &Source) -> Graph {
         .collect();
     let exprs = book.exprs.iter().zip(resolved.reads).map(|(expr, reads)| lower_expr(expr, reads, source)).collect();
     let steps = std::mem::take(&mut book.steps);
-    let nodes = steps
+    let mut nodes: Vec<Node> = steps
         .into_iter()
         .zip(resolved.needs)
         .zip(effects.into_iter().zip(paths).zip(envs))
         .map(|((step, needs), ((effect, path), env))| lower_step(step, needs, effect, path, env, &book, source))
         .collect();
+    for (jump, to) in book.jumps.iter().zip(&resolved.jumps) {
+        lower_jump(&mut nodes[jump.step.0 as usize], jump.origin, to.map(|(to, _)| to));
+    }
     Graph {
         format: FORMAT,
         runbook: book.name.map(|name| name.value).unwrap_or_default(),
@@ -97,7 +100,13 @@ fn lower_step(
         retry,
         timeout,
         on_error: step.on_error.map_or(OnError::Fail, |on_error| on_error.value),
-        catch: step.catch.into_iter().map(|handler| Catch { when: handler.when, block: handler.block }).collect(),
+        on_error_next: None,
+        next: None,
+        catch: step
+            .catch
+            .into_iter()
+            .map(|handler| Catch { when: handler.when, block: handler.block, next: None })
+            .collect(),
         finally: step.finally.map(|block| block.value),
         undo: step.undo.map(|block| block.value),
         probe: step.probe.map(|probe| probe.value),
@@ -106,6 +115,25 @@ fn lower_step(
         until: step.until.map(|until| Until { until: until.value, every }),
         at: source.location(step.span.start),
         kind: step.kind.expect("a step without a kind has been refused"),
+    }
+}
+
+fn lower_jump(node: &mut Node, origin: JumpOrigin, to: Option<Next>) {
+    match origin {
+        JumpOrigin::Step => node.next = to,
+        JumpOrigin::OnError => node.on_error_next = to,
+        JumpOrigin::Catch(entry) => {
+            if let Some(entry) = node.catch.get_mut(entry) {
+                entry.next = to;
+            }
+        }
+        JumpOrigin::Case(case) => {
+            if let Kind::Switch(switch) = &mut node.kind
+                && let Some(case) = switch.cases.get_mut(case)
+            {
+                case.next = to;
+            }
+        }
     }
 }
 

@@ -188,6 +188,10 @@ codes! {
     QUORUM = 281, "more approvals than people who may approve";
     APPROVAL_PASSED_OVER = 282, "an approval that does not matter";
     APPROVAL_CAUGHT = 283, "a handler that stands in for an approval";
+    NEXT_UNKNOWN = 284, "a `next` to a step that does not exist";
+    NEXT_WITH_NEEDS = 285, "a `next` where `needs` orders the steps";
+    NEXT_OUT_OF_REACH = 286, "a `next` to a step that cannot be reached from here";
+    NEXT_WITHOUT_LOOP = 287, "a `next` that ends a loop, where there is none";
 
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BlockId, ExprId, Field};
+use super::{BlockId, ExprId, Field, NodeId};
 use crate::value::Millis;
 
 /// `parallel`.
@@ -39,6 +39,26 @@ pub struct Case {
     pub when: Option<ExprId>,
     /// What it does.
     pub block: BlockId,
+    /// Where it goes on behind the `switch`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Next>,
+}
+
+/// Where it goes on behind a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Next {
+    /// At the end of the step's block.
+    #[serde(rename = "end")]
+    End,
+    /// With the next item or round of the innermost loop.
+    #[serde(rename = "continue")]
+    Continue,
+    /// Behind the innermost loop.
+    #[serde(rename = "break")]
+    Break,
+    /// With this step, of the step's block or of one around it.
+    #[serde(rename = "step")]
+    Step(NodeId),
 }
 
 impl Switch {

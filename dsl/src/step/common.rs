@@ -4,7 +4,7 @@ use crate::compile::keys::Keys;
 use crate::compile::reader::Reader;
 use crate::diagnostic::Code;
 use crate::graph::{Effect, NodeId, OnError, Role};
-use crate::runbook::{Handler, Place, Step};
+use crate::runbook::{Handler, Jump, JumpOrigin, Place, Step};
 use crate::source::Spanned;
 use crate::yaml::{Mapping, Node};
 
@@ -16,8 +16,8 @@ const ON_ERRORS: &[(&str, OnError)] =
 
 const CATCH: Keys = Keys {
     of: "an entry of `catch`",
-    known: &["when", "steps"],
-    later: &[("next", "handle the failure with `steps`")],
+    known: &["when", "steps", "next"],
+    later: &[],
     hints: &[("if", "a condition is called `when`"), ("do", "its steps stand under `steps`")],
 };
 
@@ -36,7 +36,8 @@ impl Reader<'_> {
                     step.retry = super::read_retry(self, value).map(|retry| Spanned::new(retry, key.span));
                 }
                 "timeout" => step.timeout = super::read_timeouts(self, value),
-                "on_error" => step.on_error = self.on_error(value),
+                "next" => self.jump(value, id, JumpOrigin::Step),
+                "on_error" => step.on_error = self.on_error(value, id),
                 "catch" => step.catch = self.catch(value, id),
                 "finally" => {
                     let block = self.block(value, "`finally`", Some(id), Role::StepFinally);
@@ -88,12 +89,19 @@ impl Reader<'_> {
         Some(reason)
     }
 
-    fn on_error(&mut self, node: &Node) -> Option<Spanned<OnError>> {
-        if let Node::Mapping(mapping) = node
-            && let Some((key, _)) = mapping.entries.iter().find(|(key, _)| key.text == "next")
-        {
-            self.not_supported(key.span, "`on_error: { next }`", "handle the failure in a `catch`");
-            return None;
+    /// Notes a `next`.
+    pub(super) fn jump(&mut self, node: &Node, step: NodeId, origin: JumpOrigin) {
+        if let Some(to) = self.constant(node, "`next`") {
+            self.book.jumps.push(Jump { step, origin, to });
+        }
+    }
+
+    fn on_error(&mut self, node: &Node, id: NodeId) -> Option<Spanned<OnError>> {
+        if let Node::Mapping(_) = node {
+            let mapping = self.mapping(node, &Keys::only("`on_error`", &["next"]))?;
+            let next = self.required(mapping, "`on_error`", "next", "next: cleanup")?;
+            self.jump(next, id, JumpOrigin::OnError);
+            return Some(Spanned::new(OnError::Continue, mapping.span));
         }
         self.choice(node, "`on_error`", ON_ERRORS)
     }
@@ -116,6 +124,9 @@ impl Reader<'_> {
                 None => self.block_of(&[], Some(id), Role::Catch(index)),
             };
             let has_when = mapping.get("when").is_some();
+            if let Some(next) = mapping.get("next") {
+                self.jump(next, id, JumpOrigin::Catch(handlers.len()));
+            }
             handlers.push(Handler { span: mapping.span, has_when, when, block });
         }
         handlers

@@ -74,7 +74,7 @@ const COMMON: Keys = Keys {
     of: "a step",
     known: &[
         "id", "title", "when", "needs", "disabled", "effect", "retry", "timeout", "on_error", "catch", "finally",
-        "outputs", "env", "until", "every", "undo", "probe",
+        "outputs", "env", "until", "every", "undo", "probe", "next",
     ],
     later: &[
         ("lock", "take the lock in the command itself, for instance with `flock`"),
@@ -82,10 +82,10 @@ const COMMON: Keys = Keys {
         ("targets", "every step runs on this machine"),
         ("queue", "every step runs on this machine"),
         ("rollout", "every step runs on this machine"),
-        ("next", "leave steps out with `when`, or order them with `needs`"),
         ("secret_outputs", "do not print the secret: write it to a file that only its reader may open"),
     ],
     hints: &[
+        ("goto", "where it goes on is called `next`"),
         ("name", "a step has an `id` to refer to it and a `title` for people"),
         ("if", "a condition is called `when`"),
         ("depends_on", "what must have ended before is called `needs`"),
@@ -256,6 +256,7 @@ pub const COMMON_INSIDE: &[(&str, &str)] = &[
     ("outputs", "`outputs` stands beside the kind, not inside it"),
     ("on_error", "`on_error` stands beside the kind, not inside it"),
     ("until", "`until` stands beside the kind, not inside it"),
+    ("next", "`next` stands beside the kind, not inside it"),
     ("probe", "`probe` stands beside the kind, not inside it"),
     ("undo", "`undo` stands beside the kind, not inside it"),
     ("every", "`every` stands beside the kind, not inside it"),

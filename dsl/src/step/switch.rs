@@ -4,7 +4,7 @@ use crate::compile::keys::Keys;
 use crate::compile::reader::Reader;
 use crate::diagnostic::Code;
 use crate::graph::{Case, ExprId, Kind, NodeId, Role, Switch};
-use crate::runbook::Place;
+use crate::runbook::{JumpOrigin, Place};
 use crate::yaml::{Mapping, Node};
 
 use super::COMMON_INSIDE;
@@ -14,7 +14,7 @@ pub const KEYS: Keys = Keys { of: "`switch`", known: &["value", "cases", "else"]
 
 const CASE: Keys = Keys {
     of: "a case",
-    known: &["when", "steps"],
+    known: &["when", "steps", "next"],
     later: &[],
     hints: &[("if", "a condition is called `when`"), ("do", "its steps stand under `steps`")],
 };
@@ -33,7 +33,7 @@ pub fn read(reader: &mut Reader, node: &Node, id: NodeId) -> Option<Kind> {
     let otherwise = match mapping.get(ELSE) {
         Some(node) => {
             let block = steps(reader, node, "`else`", id, ELSE);
-            Some(Case { name: ELSE.to_owned(), when: None, block: block? })
+            Some(Case { name: ELSE.to_owned(), when: None, block: block?, next: None })
         }
         None => None,
     };
@@ -60,7 +60,7 @@ fn by_value(reader: &mut Reader, mapping: &Mapping, id: NodeId) -> Option<(Optio
         .iter()
         .filter_map(|(key, node)| {
             let block = steps(reader, node, &format!("case `{}`", key.text), id, &key.text)?;
-            Some(Case { name: key.text.clone(), when: None, block })
+            Some(Case { name: key.text.clone(), when: None, block, next: None })
         })
         .collect();
     (cases.len() == entries.len()).then_some((Some(value?), cases))
@@ -83,8 +83,11 @@ fn by_condition(reader: &mut Reader, mapping: &Mapping, id: NodeId) -> Option<(O
         let when = when.and_then(|node| reader.expression(node, "`when`", Place::CaseWhen));
         let block = reader.required(case, "a case", "steps", "steps: [...]");
         let block = block.and_then(|node| steps(reader, node, "`steps`", id, &name));
+        if let Some(next) = case.get("next") {
+            reader.jump(next, id, JumpOrigin::Case(cases.len()));
+        }
         if let (Some(when), Some(block)) = (when, block) {
-            cases.push(Case { name, when: Some(when), block });
+            cases.push(Case { name, when: Some(when), block, next: None });
         }
     }
     (cases.len() == entries.items.len() && mapping.get("value").is_none()).then_some((None, cases))

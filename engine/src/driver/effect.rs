@@ -139,6 +139,8 @@ impl<B: Backing> Driver<B> {
                 | Change::LoopOver { .. }
                 | Change::Halted { .. }
                 | Change::Ended { .. }
+                | Change::Led { .. }
+                | Change::Revisited { .. }
                 | Change::Undoing { .. }
                 | Change::Undone { .. }
                 | Change::UndoHalted
@@ -234,6 +236,8 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::FilledIn { step, .. }
         | Change::Looped { step, .. }
         | Change::LoopOver { step }
+        | Change::Led { step, .. }
+        | Change::Revisited { step }
         | Change::Undoing { step, .. }
         | Change::Undone { step, .. }
         | Change::Ended { step, .. } => Some(*step),

@@ -1,5 +1,6 @@
 //! Journaled records as rows for people and programs.
 
+use lockstep_dsl::graph::Next;
 use lockstep_dsl::value::{Map, Value};
 use serde_json::{Value as Json, json};
 
@@ -112,6 +113,8 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
                 "status": status.name(), "handled": handled, "error": error(why.as_deref()), "outputs": map(outputs)
             }),
         ),
+        Change::Led { step, to } => ("led", Some(*step), json!({ "to": to.map(|to| next(run, to)) })),
+        Change::Revisited { step } => ("revisited", Some(*step), json!({})),
         Change::Undoing { step, .. } => ("undoing", Some(*step), json!({})),
         Change::Undone { step, end } => ("undone", Some(*step), json!({ "end": plain(end) })),
         Change::UndoHalted => ("undo_halted", None, json!({})),
@@ -130,6 +133,16 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
         Change::Retried { by } => ("retried", None, json!({ "by": by })),
         Change::Restored { token } => ("restored", None, json!({ "token": token.0 })),
         Change::Quarantined { why } => ("quarantined", None, json!({ "why": why })),
+    }
+}
+
+/// Where it goes on, as a runbook says it.
+fn next(run: &Run, to: Next) -> String {
+    match to {
+        Next::End => "end".to_owned(),
+        Next::Continue => "continue".to_owned(),
+        Next::Break => "break".to_owned(),
+        Next::Step(node) => run.graph.node(node).name.clone(),
     }
 }
 

@@ -126,6 +126,7 @@ fn reason(step: &Step, awaits: Option<&AwaitView>) -> Option<String> {
         Phase::Ended { skip: Some(Skip::When), .. } => "when",
         Phase::Ended { skip: Some(Skip::Disabled), .. } => "disabled",
         Phase::Ended { skip: Some(Skip::Unreached), .. } => "unreached",
+        Phase::Ended { skip: Some(Skip::Passed), .. } => "passed",
         Phase::InDoubt { why, .. } => why,
         Phase::Awaiting { .. } => match &awaits?.what {
             Awaited::Signal { .. } => "signal",

@@ -11,6 +11,7 @@ mod cancel;
 mod doubt;
 mod failure;
 mod loops;
+mod next;
 mod probe;
 mod random;
 mod retry_run;

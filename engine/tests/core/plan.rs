@@ -2,7 +2,7 @@
 
 use lockstep_dsl::graph::{
     Amount, Approve, Ask, Block, BlockId, Catch, Command, Effect, Escalate, Exec, Expr, ExprId, Field, Foreach, Graph,
-    ItemsFrom, Kind, Node, NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
+    ItemsFrom, Kind, Next, Node, NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
 };
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Millis, Value};
@@ -24,11 +24,17 @@ pub struct Step {
     pub finally: Option<Vec<Step>>,
     pub undo: Option<Vec<Step>>,
     pub outputs: bool,
+    pub next: Option<To>,
+    pub on_error_next: Option<To>,
+    pub catch_next: Option<To>,
     /// One step, or none.
     pub probe: Vec<Step>,
     pub rules: Vec<u32>,
     pub until: Option<u64>,
 }
+
+/// Where it goes on: the step of the whole plan with this name, or what the word says.
+pub type To = &'static str;
 
 /// What it does.
 #[derive(Clone, Debug)]
@@ -69,6 +75,9 @@ pub fn step(name: &str, what: What) -> Step {
         finally: None,
         undo: None,
         outputs: false,
+        next: None,
+        on_error_next: None,
+        catch_next: None,
         probe: Vec::new(),
         rules: Vec::new(),
         until: None,
@@ -149,6 +158,20 @@ impl Step {
         self.undo = Some(steps);
         self
     }
+    pub fn next(mut self, to: To) -> Self {
+        self.next = Some(to);
+        self
+    }
+    pub fn on_error_next(mut self, to: To) -> Self {
+        self.on_error = OnError::Continue;
+        self.on_error_next = Some(to);
+        self
+    }
+    /// For all entries of `catch`.
+    pub fn catch_next(mut self, to: To) -> Self {
+        self.catch_next = Some(to);
+        self
+    }
     /// A probe, a command.
     pub fn probe(mut self) -> Self {
         self.probe = vec![exec("look").pure()];
@@ -216,7 +239,29 @@ impl Plan {
             let output = expr(&mut graph, "1");
             graph.outputs.push(("answer".to_owned(), output));
         }
+        lead(&mut graph);
         graph
+    }
+}
+
+/// Puts in where steps go on: while a graph is made, its labels hold what each says, by the step's number.
+fn lead(graph: &mut Graph) {
+    let said = std::mem::take(&mut graph.labels);
+    let find = |name: &str| match name {
+        "end" => Next::End,
+        "continue" => Next::Continue,
+        "break" => Next::Break,
+        _ => Next::Step(NodeId(graph.nodes.iter().zip(0..).find(|(node, _)| node.name == name).expect("a step").1)),
+    };
+    let found: Vec<_> = said.iter().map(|(place, name)| (place.clone(), find(name))).collect();
+    for (place, next) in found {
+        let (step, what) = place.split_once(' ').expect("a number and a key");
+        let node = &mut graph.nodes[step.parse::<usize>().expect("a number")];
+        match what {
+            "next" => node.next = Some(next),
+            "on_error" => node.on_error_next = Some(next),
+            _ => node.catch.iter_mut().for_each(|entry| entry.next = Some(next)),
+        }
     }
 }
 
@@ -269,6 +314,8 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         on_error: step.on_error,
         catch: Vec::new(),
         finally: None,
+        on_error_next: None,
+        next: None,
         undo: None,
         probe: None,
         outputs: Vec::new(),
@@ -326,6 +373,11 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
             Kind::Parallel(Parallel { branches, on_fail: *on_fail, wins: *wins })
         }
     };
+    for (what, to) in [("next", step.next), ("on_error", step.on_error_next), ("catch", step.catch_next)] {
+        if let Some(to) = to {
+            graph.labels.insert(format!("{} {what}", id.0), to.to_owned());
+        }
+    }
     let when = step.when.then(|| expr(graph, "true"));
     let rules = step.rules.iter().map(|attempts| (*attempts, true));
     let retry: Vec<Retry> = step
@@ -348,6 +400,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         .map(|((when, steps), index)| Catch {
             when: when.then(|| expr(graph, "true")),
             block: lower(graph, Some(id), Role::Catch(index), steps),
+            next: None,
         })
         .collect();
     let finally = step.finally.as_ref().map(|steps| lower(graph, Some(id), Role::StepFinally, steps));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{BlockId, NodeId, Role};
+use crate::graph::{BlockId, Next, NodeId, Role};
 use crate::runbook::Runbook;
 
 /// How a step that is read stands to the step that reads it.
@@ -31,6 +31,9 @@ pub struct Order {
     index: Vec<usize>,
     /// For blocks where some step has `needs`: per step, the set of steps before it.
     graphs: BTreeMap<BlockId, Closure>,
+    /// Where `next` leads within a block: from the step at one place to the step at another; `None` for its end, or for
+    /// somewhere outside of it.
+    jumps: BTreeMap<BlockId, Vec<(usize, Option<usize>)>>,
 }
 
 /// The transitive closure of `needs` in one block.
@@ -44,7 +47,7 @@ struct Closure {
 
 impl Order {
     /// Works the order out.
-    pub fn new(book: &Runbook, needs: &[Vec<NodeId>]) -> Self {
+    pub fn new(book: &Runbook, needs: &[Vec<NodeId>], jumps: &[Option<(Next, BlockId)>]) -> Self {
         let mut index = vec![0; book.steps.len()];
         for block in &book.blocks {
             for (at, id) in block.steps.iter().enumerate() {
@@ -57,7 +60,29 @@ impl Order {
                 graphs.insert(id, Closure::new(&block.steps, needs, &index));
             }
         }
-        Self { index, graphs }
+        let mut led: BTreeMap<BlockId, Vec<(usize, Option<usize>)>> = BTreeMap::new();
+        for (jump, to) in book.jumps.iter().zip(jumps) {
+            let Some((next, place)) = to else { continue };
+            for id in book.around(jump.step) {
+                let block = book.step(id).block;
+                let target = match next {
+                    Next::Step(target) if block == *place => Some(index[target.0 as usize]),
+                    Next::Step(_) | Next::End | Next::Continue | Next::Break => None,
+                };
+                led.entry(block).or_default().push((index[id.0 as usize], target));
+                if block == *place {
+                    break;
+                }
+            }
+        }
+        Self { index, graphs, jumps: led }
+    }
+
+    /// Whether a `next` of its block may pass over a step.
+    pub fn is_passed_over(&self, book: &Runbook, id: NodeId) -> bool {
+        let place = self.index[id.0 as usize];
+        let jumps = self.jumps.get(&book.step(id).block);
+        jumps.into_iter().flatten().any(|(from, to)| *from < place && to.is_none_or(|to| to > place))
     }
 
     /// Whether the needs of a block's steps run in a circle.
@@ -102,7 +127,16 @@ impl Order {
     fn siblings(&self, block: BlockId, reader: NodeId, read: NodeId) -> Relation {
         let (reader, read) = (self.index[reader.0 as usize], self.index[read.0 as usize]);
         let Some(closure) = self.graphs.get(&block) else {
-            return if read < reader { Relation::Before } else { Relation::After };
+            let mut jumps = self.jumps.get(&block).into_iter().flatten();
+            let passes =
+                |(from, to): &(usize, Option<usize>)| *from < read && to.is_some_and(|to| to > read && to <= reader);
+            let leads_back = |(from, to): &(usize, Option<usize>)| *from >= read && to.is_some_and(|to| to <= reader);
+            return match read < reader {
+                true if jumps.any(passes) => Relation::Perhaps,
+                true => Relation::Before,
+                false if jumps.any(leads_back) => Relation::Perhaps,
+                false => Relation::After,
+            };
         };
         let Some(before) = &closure.before else { return Relation::Unknown };
         let is_before =

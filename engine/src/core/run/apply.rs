@@ -8,8 +8,9 @@ use std::sync::Arc;
 use lockstep_dsl::graph::{BlockId, Graph, Kind, OnError, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 
+use super::error::RunError;
 use super::links::Links;
-use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, StepStatus, StopCause};
+use super::record::{Change, Delay, Question, Resolution, Settlement, StepStatus, StopCause};
 use super::slab::Slab;
 use super::state::{
     Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Timer, Undoing, no_graph,
@@ -43,6 +44,7 @@ impl Run {
             latest: BTreeMap::new(),
             token: Token(0),
             failures: 0,
+            revisits: 0,
             questions: BTreeSet::new(),
             signals: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -146,6 +148,8 @@ impl Run {
                 self.count_failure(no);
                 self.close(no, at);
             }
+            Change::Led { step, to } => self.step_mut(*step).led = *to,
+            Change::Revisited { step } => self.revisit(*step),
             Change::Undoing { step, entry } => {
                 self.set_phase(*step, Phase::Inside);
                 self.step_mut(*step).undoing = Some(Undoing { entry: *entry, step: None });

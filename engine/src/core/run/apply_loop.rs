@@ -6,8 +6,9 @@ use std::sync::Arc;
 use lockstep_dsl::graph::{BlockId, Foreach, Graph, Kind};
 use lockstep_dsl::value::{Map, Value};
 
+use super::error::RunError;
 use super::looping::{ItemEnd, Items, Loop, Page, failed, succeeded};
-use super::record::{Question, RunError, StepStatus, StopCause};
+use super::record::{Question, StepStatus, StopCause};
 use super::state::{ActivationNo, Halt, Item, Phase, Run, Step, Timer};
 use crate::clock::Stamp;
 use crate::id::StepNo;
@@ -193,6 +194,7 @@ impl Step {
     pub(super) fn begin_anew(&mut self) {
         self.result = None;
         self.undoing = None;
+        self.led = None;
         if let Some(items) = &mut self.looping {
             **items = Loop::begun(Some(&*items));
         }

@@ -3,7 +3,8 @@
 use lockstep_dsl::graph::{BlockId, Kind, OnFail, Role};
 use lockstep_dsl::value::{Map, Value};
 
-use super::record::{Change, RunError, Settlement, Skip, StopCause};
+use super::error::RunError;
+use super::record::{Change, Settlement, Skip, StopCause};
 use super::state::{ActivationNo, Phase};
 use super::turn::{Turn, Work};
 use crate::fault::{self, Bug};

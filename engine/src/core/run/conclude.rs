@@ -4,7 +4,8 @@ use lockstep_dsl::value::{Map, Value};
 
 use super::block::block_error;
 use super::decide::{Answer, Refused};
-use super::record::{Change, Question, RunError, RunOutcome, StopCause};
+use super::error::RunError;
+use super::record::{Change, Question, RunOutcome, StopCause};
 use super::state::{ActivationNo, Finishing, RunStatus};
 use super::turn::Turn;
 use crate::fault::{self, Bug};

@@ -6,7 +6,8 @@ use lockstep_dsl::graph::{Kind, Switch};
 use lockstep_dsl::value::{Map, Value};
 
 use super::approval::Person;
-use super::record::{Change, Delay, Question, Resolution, RunError, Settlement, Skip, StopCause};
+use super::error::RunError;
+use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StopCause};
 use super::state::{Phase, Run, RunStatus, Timer};
 use super::turn::Turn;
 use crate::clock::Stamp;
@@ -322,10 +323,14 @@ impl Turn<'_> {
 
     /// A `switch` knows which of its cases is to run, counted over all of them.
     fn choose(&mut self, step: StepNo, switch: &Switch, case: i64) {
-        let block = usize::try_from(case).ok().and_then(|case| switch.all().nth(case)).map(|case| case.block);
+        let block =
+            usize::try_from(case).ok().and_then(|case| switch.all().nth(case)).map(|case| (case.block, case.next));
         match block {
             Some(_) if self.is_halted(step) => self.stopped(step, StopCause::Failure),
-            Some(block) => self.activate(block, Some(step)),
+            Some((block, next)) => {
+                self.lead(step, next);
+                self.activate(block, Some(step));
+            }
             None => self.refuse_answer(step, Question::Input, None),
         }
     }

@@ -9,7 +9,8 @@ use lockstep_dsl::graph::{Amount, Foreach, PageForm};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
-use super::record::{RunError, StopCause};
+use super::error::RunError;
+use super::record::StopCause;
 use super::state::{ActivationNo, Halt};
 use crate::limits::{KEPT_ITEMS, MAX_ITEMS_AT_ONCE, MAX_LOOP_ERRORS};
 use crate::worker::limits::OUTPUT_BYTES;

@@ -16,6 +16,7 @@ mod kept;
 mod links;
 mod looping;
 mod need;
+mod next;
 mod path;
 mod probe;
 mod record;
@@ -34,11 +35,12 @@ mod undo;
 
 pub use approval::{Approval, Person, Vote};
 pub use decide::{Answer, Input, Refused, decide};
+pub use error::RunError;
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
 pub use record::{
-    Change, Delay, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
+    Change, Delay, Question, Record, Resolution, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 pub use signal::Signal;
 pub use slab::Slab;

@@ -3,7 +3,7 @@
 //! Records are `MessagePack` with named fields. Add fields as optional; never rename or reuse one: old journals are read
 //! for ever.
 
-use lockstep_dsl::graph::{BlockId, Graph};
+use lockstep_dsl::graph::{BlockId, Graph, Next};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
@@ -323,6 +323,20 @@ pub enum Change {
         /// What is added to its outputs: those that it declares.
         outputs: Map,
     },
+    /// Where it goes on when this step has ended well is known: something in it, a case or a handler says so.
+    #[serde(rename = "next")]
+    Led {
+        /// The step.
+        step: StepNo,
+        /// Where it goes on; `None` where the step itself says it.
+        to: Option<Next>,
+    },
+    /// A run goes on with a step that it has come to before: it, and those behind it, are visited again.
+    #[serde(rename = "back")]
+    Revisited {
+        /// The last visit of the step.
+        step: StepNo,
+    },
     /// A block whose failure is to be retried undoes first what was done in it. After a crash it goes on with what is
     /// left.
     #[serde(rename = "undoing")]
@@ -454,6 +468,9 @@ pub enum Skip {
     /// Its block ended before it could start.
     #[serde(rename = "unreached")]
     Unreached,
+    /// A `next` passed it over.
+    #[serde(rename = "passed")]
+    Passed,
 }
 
 /// Why something is stopped.

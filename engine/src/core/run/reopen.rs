@@ -94,7 +94,9 @@ impl Run {
                 if node.kind.blocks().is_empty() { Fate::Again } else { Fate::Inside }
             }
             Phase::Ended { status: StepStatus::Succeeded, .. }
-            | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled) } => Fate::Kept,
+            | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled | Skip::Passed) } => {
+                Fate::Kept
+            }
             Phase::Ended { status: StepStatus::Failed, .. } if step.handled => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed | StepStatus::Cancelled, .. }
                 if self.has_items(no)
@@ -160,6 +162,7 @@ impl Step {
         self.finalised = false;
         self.handler = None;
         self.undoing = None;
+        self.led = None;
         self.ended = None;
     }
 }

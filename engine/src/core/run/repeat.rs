@@ -3,6 +3,7 @@
 use lockstep_dsl::graph::{Kind, Repeat};
 use lockstep_dsl::value::Map;
 
+use super::looping::is_wanted;
 use super::record::{Change, Delay, Question, StopCause};
 use super::state::{ActivationNo, Phase};
 use super::turn::Turn;
@@ -38,9 +39,13 @@ impl Turn<'_> {
         }
         let round = &self.run.activations[no];
         let (halt, has_failed) = (round.halt, !round.errors.is_empty());
+        let is_broken_off = self.run.step(owner).looping.as_ref().and_then(|rounds| rounds.halt);
+        let is_broken_off = is_broken_off.is_some_and(|halt| is_wanted(halt.cause));
         if has_failed {
             self.emit(Change::LoopOver { step: owner });
             self.block_result(owner, &[no], None);
+        } else if is_broken_off && halt.is_none() {
+            self.rounds_over(owner);
         } else if let Some(halt) = halt {
             self.emit(Change::LoopOver { step: owner });
             match halt.cause {

@@ -7,14 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use lockstep_dsl::graph::{BlockId, Graph, Kind, NodeId, Role};
+use lockstep_dsl::graph::{BlockId, Graph, Kind, Next, NodeId, Role};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
+use super::error::RunError;
 use super::links::Links;
 use super::looping::Loop;
-use super::record::{Delay, Question, RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause};
+use super::record::{Delay, Question, RunOutcome, Settlement, Skip, StepStatus, StopCause};
 use super::signal::Signal;
 use super::slab::Slab;
 use super::tally::Tally;
@@ -73,6 +74,9 @@ pub struct Run {
     /// Unhandled failures of steps so far.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
+    /// How often it went back to a step.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revisits: u32,
     /// What the evaluator owes.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub questions: BTreeSet<(Option<StepNo>, Question)>,
@@ -251,6 +255,9 @@ pub struct Step {
     /// The activations of its blocks, in the order in which they came to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<ActivationNo>,
+    /// Where it goes on when it has ended well, where not it itself says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub led: Option<Next>,
     /// What is undone before it is tried again, while that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoing: Option<Undoing>,
@@ -580,6 +587,7 @@ impl Step {
             handler: None,
             finalised: false,
             inner: Vec::new(),
+            led: None,
             undoing: None,
             noted: false,
             saw: None,

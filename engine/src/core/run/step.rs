@@ -315,7 +315,9 @@ impl Turn<'_> {
 
     /// This catch entry handles the failure.
     pub fn handle(&mut self, step: StepNo, entry: u32) {
-        if let Some(block) = self.run.node_of(step).catch.get(entry as usize).map(|entry| entry.block) {
+        let entry = self.run.node_of(step).catch.get(entry as usize).map(|entry| (entry.block, entry.next));
+        if let Some((block, next)) = entry {
+            self.lead(step, next);
             self.activate(block, Some(step));
         }
     }
@@ -336,7 +338,7 @@ impl Turn<'_> {
             let handler = &self.run.activations[handler];
             handler.open == 0 && handler.errors.is_empty() && handler.halt.is_none()
         });
-        let (status, handled, error) = match &state.result {
+        let (mut status, mut handled, mut error) = match &state.result {
             Some(Settlement::Done { .. }) | None => (StepStatus::Succeeded, false, None),
             Some(Settlement::Failed { error }) => {
                 let handled = handler_ended_well || self.run.node_of(step).on_error == OnError::Continue;
@@ -346,9 +348,18 @@ impl Turn<'_> {
                 (StepStatus::Cancelled, false, Some(Box::new(self.stop_error(step, *cause))))
             }
         };
+        let is_well = status == StepStatus::Succeeded || handled;
+        let mut next = if is_well { self.goes_on(step, handled && !handler_ended_well) } else { None };
+        if let Some(too_often) = next.and_then(|next| self.beyond_limit(step, next)) {
+            self.settle_error(step, too_often.clone());
+            (status, handled, error, next) = (StepStatus::Failed, false, Some(Box::new(too_often)), None);
+        }
         let is_failure = status == StepStatus::Failed && !handled;
         self.emit(Change::Ended { step, status, handled, error, outputs: Map::new() });
-        self.ended(step);
+        match next {
+            Some(next) => self.follow(step, next),
+            None => self.ended(step),
+        }
         if is_failure && self.run.node_of(step).on_error != OnError::Late && !fault::planted(Bug::HaltIgnored) {
             self.stop_steps(self.run.step(step).activation, false, StopCause::Failure);
         }

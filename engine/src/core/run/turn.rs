@@ -1,6 +1,7 @@
 //! One decision in the making.
 
-use super::record::{Change, Question, RunError, Settlement, StopCause};
+use super::error::RunError;
+use super::record::{Change, Question, Settlement, StopCause};
 use super::state::{ActivationNo, Phase, Run};
 use crate::clock::Stamp;
 use crate::id::StepNo;
