@@ -2,6 +2,7 @@
 
 use crate::compile::report::Report;
 use crate::diagnostic::Code;
+use crate::graph::{NodeId, Role};
 use crate::runbook::{Step, Timeouts};
 use crate::source::Spanned;
 use crate::value::Millis;
@@ -13,8 +14,8 @@ pub fn check(case: &Case, report: &mut Report) {
     order(&case.book.defaults.timeout, report);
     for (id, step) in case.book.steps() {
         order(&step.timeout, report);
-        let around = case.book.around(id).skip(1).filter_map(|id| own(case.book.step(id)));
-        let limits = around.chain(case.book.timeout.as_ref().filter(|_| is_in_main(case, id)));
+        let limits = holding(case, id).into_iter().filter_map(|id| own(case.book.step(id)));
+        let limits = limits.chain(case.book.timeout.as_ref().filter(|_| is_in_main(case, id)));
         if let Some(own) = own(step)
             && let Some(limit) = limits.min_by_key(|limit| limit.value)
             && limit.value < own.value
@@ -45,8 +46,24 @@ fn own(step: &Step) -> Option<&Spanned<Millis>> {
     step.timeout.total.as_ref().or(step.timeout.attempt.as_ref())
 }
 
+/// The steps around a step whose limits hold for it: not that of the step which it handles, tidies up after or asks about,
+/// and none at all where it undoes, since that comes at the end of the run.
+fn holding(case: &Case, id: NodeId) -> Vec<NodeId> {
+    let mut holding = Vec::new();
+    for inner in case.book.around(id) {
+        let block = case.book.block(case.book.step(inner).block);
+        match &block.role {
+            Role::Undo => break,
+            Role::Catch(_) | Role::StepFinally | Role::Probe | Role::Main | Role::OnFailure | Role::Finally => {}
+            Role::Do | Role::Branch(_) | Role::Round | Role::Item | Role::Case(_) => holding.extend(block.owner),
+        }
+    }
+    holding
+}
+
 /// Whether the run's own timeout holds for a step; what comes at the run's end has time of its own.
-fn is_in_main(case: &Case, id: crate::graph::NodeId) -> bool {
+fn is_in_main(case: &Case, id: NodeId) -> bool {
+    let undoes = case.book.around(id).any(|id| case.book.block(case.book.step(id).block).role == Role::Undo);
     let outermost = case.book.around(id).last().unwrap_or(id);
-    Some(case.book.step(outermost).block) == case.book.main
+    !undoes && Some(case.book.step(outermost).block) == case.book.main
 }

@@ -136,10 +136,10 @@ fn croner_agrees(line: &str) -> bool {
     !line.contains("L-") && line != "@midnight" && !line.split(' ').skip(2).any(|field| field.starts_with("*/"))
 }
 
-/// Whether a day on the wall is as long as any other.
+/// Whether no clock is set on a day on the wall, nor at its beginning or end.
 fn is_even(zone: &TimeZone, day: Date) -> bool {
-    let begin = |day: Date| day.to_zoned(zone.clone()).ok().map(|begin| begin.offset());
-    begin(day) == begin(day.tomorrow().expect("a date")) && begin(day).is_some()
+    let noon = |day: Date| day.at(12, 0, 0, 0).to_zoned(zone.clone()).expect("a date").offset();
+    noon(day.yesterday().expect("a date")) == noon(day) && noon(day) == noon(day.tomorrow().expect("a date"))
 }
 
 /// What is due at fixed times of the day is left out on days on which clocks are set: `croner` knows one rule for these,
