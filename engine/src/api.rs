@@ -276,6 +276,20 @@ pub struct RunView {
     pub ended: Option<String>,
     /// Who asked for it to be cancelled.
     pub cancelled_by: Option<String>,
+    /// Why what it did cannot be told any more; then there are no parameters, outputs or steps here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gone: Option<Gone>,
+}
+
+/// Why what was journaled of a run is not there any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Gone {
+    /// It was removed to keep the folder within its storage budget.
+    Retention {
+        /// When, RFC 3339; `None` where that is not known.
+        at: Option<String>,
+    },
 }
 
 /// One visit of a step.

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::host::look;
 use crate::output::text::{harmless_bytes, harmless_line};
-use crate::output::{self, Tone};
+use crate::output::{self, Tone, words};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +50,14 @@ pub struct Options {
 /// Prints them.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
     let mut view = view(options, context)?;
+    if let Some(gone) = &view.gone {
+        // Which step a log is of was in the history; in most cases the logs went before it.
+        let logs = retired(&context.data.join("logs").join(view.id.to_string()));
+        let logs = logs.map(|at| format!("; its logs were removed on {at}")).unwrap_or_default();
+        let text = format!("[lockstep: {}{}]\n", words::gone(gone), harmless_line(&logs));
+        let _ = output::print_bytes(text.as_bytes())?;
+        return Ok(Ending::Succeeded);
+    }
     let mut printer = Printer::new(context, several(&view, options)?);
     loop {
         // Looked at before reading, so that nothing is printed after the last look.

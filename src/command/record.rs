@@ -13,7 +13,7 @@ use lockstep_engine::rehearsal::Story;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::host::look;
-use crate::output;
+use crate::output::{self, words};
 use crate::runbook_file;
 use crate::testing::judge::judge;
 use crate::testing::play::{prepare, refused};
@@ -73,6 +73,9 @@ pub fn read(run: &str, context: &Context) -> Result<(RunView, Vec<HistoryRow>), 
         Some(other) => panic!("a request for a run is answered by one, not by {other:?}"),
         None => return Err(super::no_runs(context)),
     };
+    if let Some(gone) = &view.gone {
+        return Err(Failure::usage(format!("run {} cannot be played again: {}", view.id, words::gone(gone))));
+    }
     match look(context, &Request::History { run: view.id.to_string() })? {
         Some(Reply::History(rows)) => Ok((view, rows)),
         other => panic!("a request for a history is answered by one, not by {other:?}"),

@@ -99,6 +99,9 @@ pub fn run(view: &RunView, context: &Context) -> String {
         "  definition {}",
         style.paint(Tone::Faint, view.definition.get(..12).unwrap_or(&view.definition))
     );
+    if let Some(gone) = &view.gone {
+        let _ = writeln!(out, "  {}", words::gone(gone));
+    }
     let first_log = view.steps.iter().flat_map(|step| &step.logs).next();
     if let Some(at) = first_log.and_then(|log| retired(Path::new(log).parent()?)) {
         let _ = writeln!(out, "  logs removed by retention on {}", harmless_line(&at));

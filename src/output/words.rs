@@ -1,7 +1,7 @@
 //! What is said of a step in its state: the same words in the live tree, in plain lines and in `show`.
 
 use jiff::Timestamp;
-use lockstep_engine::api::{AwaitView, Awaited, ErrorView, StepView};
+use lockstep_engine::api::{AwaitView, Awaited, ErrorView, Gone, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::id::RunId;
 
@@ -107,6 +107,21 @@ pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
         Awaited::Answer { fields, .. } => {
             let fields: Vec<_> = fields.iter().map(|field| format!(" -p {}=<{}>", field.name, field.kind)).collect();
             vec![(format!("answer {run} {path}{}", fields.concat()), "answer it")]
+        }
+    }
+}
+
+/// Why what a run did cannot be told any more.
+pub fn gone(gone: &Gone) -> String {
+    match gone {
+        Gone::Retention { at: Some(at) } => {
+            format!(
+                "the history of this run was removed by retention on {}; how it ended is all that is kept",
+                harmless_line(at)
+            )
+        }
+        Gone::Retention { at: None } => {
+            "the history of this run was removed by retention; how it ended is all that is kept".to_owned()
         }
     }
 }

@@ -82,3 +82,29 @@ fn a_run_that_is_open_keeps_its_logs() {
     case.lockstep(["resume", &id, "--json"]).exits(0);
     assert!(!log(&case, &id).exists(), "it has ended");
 }
+
+#[test]
+fn of_a_run_whose_history_was_removed_it_is_told_how_it_ended() {
+    // Two such runs fill the journal's first segment.
+    let prints = "  - { exec: [sh, -c, \"seq 1 12000 | tr -d '\\n'\"] }\n";
+    let case = Case::new().runbook(&format!("steps:\n{}", prints.repeat(4)));
+    fs::DirBuilder::new().mode(0o700).create(case.data()).unwrap();
+    fs::write(case.data().join("config.yaml"), "storage: { max: 1MB }\n").unwrap();
+    let first = case.run().succeeds().id();
+    let removed = (0..12).any(|_| {
+        case.run().succeeds();
+        case.show(&first)["gone"] != serde_json::Value::Null
+    });
+    assert!(removed, "the folder is over its budget by far");
+    let view = case.show(&first);
+    assert_eq!((&view["status"], &view["gone"]["why"]), (&"succeeded".into(), &"retention".into()));
+    let at = view["gone"]["at"].as_str().expect("a time").to_owned();
+    let told = format!("the history of this run was removed by retention on {at}");
+    case.lockstep(["show", &first]).exits(0).prints("succeeded").prints(&told);
+    case.lockstep(["logs", &first]).exits(0).prints(&told).prints("; its logs were removed on 20");
+    case.lockstep(["logs", &first, "a"]).exits(0).prints(&told);
+    case.lockstep(["history", &first]).exits(0).prints("removed").prints("why=retention").prints(&at);
+    case.lockstep(["retry", &first]).exits(5).says("is not kept any more");
+    assert_eq!(case.runs().last().expect("a run")["id"], first);
+    case.lockstep(["doctor"]).exits(0);
+}

@@ -175,7 +175,7 @@ impl<B: Backing> Driver<B> {
                 return Ok(turn);
             }
         }
-        self.positions.needs = below;
+        self.positions.forget(below, self.now.wall);
         self.dirty.since.get_or_insert(self.now.time);
         Ok(turn)
     }

@@ -60,6 +60,8 @@ pub(crate) const SUMMARY_PREFIX: &[u8] = b"sum/";
 pub(crate) const DEFINITION_PREFIX: &[u8] = b"def/";
 /// The key of the oldest position that is still needed.
 pub(crate) const NEEDS_KEY: &[u8] = b"needs";
+/// The key of when history was let go of.
+pub(crate) const FORGOTTEN_KEY: &[u8] = b"forgot";
 /// Begins the keys of the positions of all definitions.
 pub(crate) const PLACE_PREFIX: &[u8] = b"place/";
 
@@ -225,6 +227,9 @@ impl<B: Backing> Driver<B> {
             entries.insert(summary_key(&id.to_string()), summary);
         }
         entries.insert(NEEDS_KEY.to_vec(), Some(encode(&self.positions.needs)));
+        if !self.positions.forgotten.is_empty() {
+            entries.insert(FORGOTTEN_KEY.to_vec(), Some(encode(&self.positions.forgotten)));
+        }
         store::Dirty { entries }
     }
 

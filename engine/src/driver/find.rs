@@ -71,6 +71,11 @@ impl<B: Backing> Driver<B> {
         }
     }
 
+    /// Whether a run that was let go of is kept as it was, since its records are not.
+    pub(super) fn is_kept(&mut self, id: RunId) -> Result<bool, ImageError> {
+        Ok(self.image.get(&run_key(id))?.is_some())
+    }
+
     /// What is kept of a run that was let go of.
     pub(super) fn stored_summary(&mut self, id: RunId) -> Result<Summary, PastError> {
         let bytes = self.image.get(&summary_key(&id.to_string()))?;

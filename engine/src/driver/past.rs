@@ -8,11 +8,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
+use lockstep_dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::quarantine::panic_message;
 use super::recovery::decode_record;
-use crate::api::RunRow;
+use crate::api::{Gone, RunRow};
 use crate::clock::Stamp;
 use crate::core::State;
 use crate::core::run::{Change, Record, Run, Subject};
@@ -58,6 +59,8 @@ pub(crate) struct Positions {
     pub uses: BTreeMap<String, usize>,
     /// The oldest record that anything which is kept may come to need; 0 while all are.
     pub needs: Lsn,
+    /// When history was let go of: each time the position before which it was, and when. Oldest first.
+    pub forgotten: Vec<(Lsn, Timestamp)>,
     /// The run with the highest id.
     pub newest: Option<RunId>,
     /// Definitions whose place or use changed since the last checkpoint.
@@ -109,7 +112,7 @@ impl Positions {
 
     /// Takes in what is known of the journal before that of which these positions are.
     pub fn join(&mut self, before: Self) {
-        let Self { runs, definitions, uses, needs, newest, touched } = before;
+        let Self { runs, definitions, uses, needs, forgotten, newest, touched } = before;
         let since = std::mem::replace(&mut self.runs, runs);
         self.runs.extend(since);
         let since = std::mem::replace(&mut self.definitions, definitions);
@@ -118,8 +121,29 @@ impl Positions {
             *self.uses.entry(hash).or_default() += count;
         }
         self.needs = self.needs.max(needs);
+        self.forgotten.splice(0..0, forgotten);
         self.newest = self.newest.max(newest);
         self.touched.extend(touched);
+    }
+
+    /// Notes that what lies before `below` was let go of.
+    pub fn forget(&mut self, below: Lsn, now: Timestamp) {
+        self.needs = below;
+        if self.forgotten.len() == MAX_FORGOTTEN {
+            // Of the oldest it is known then that it was not later.
+            self.forgotten.remove(0);
+        }
+        self.forgotten.push((below, now));
+    }
+
+    /// Why the record at this position, of a run that is listed, is not kept any more.
+    pub fn gone(&self, at: Lsn) -> Gone {
+        Gone::Retention { at: self.forgotten_at(at).map(|when| when.to_string()) }
+    }
+
+    /// When the record at this position was let go of, where that is known.
+    pub fn forgotten_at(&self, at: Lsn) -> Option<Timestamp> {
+        self.forgotten.iter().find(|(below, _)| at < *below).map(|(_, when)| *when)
     }
 
     fn begin_use(&mut self, definition: &str) {
@@ -137,6 +161,9 @@ impl Positions {
         self.touched.insert(definition.to_owned());
     }
 }
+
+/// So many times of letting go of history are remembered.
+const MAX_FORGOTTEN: usize = 1_000;
 
 /// Why a run cannot be made again from its records.
 #[derive(Debug, thiserror::Error)]

@@ -10,14 +10,14 @@ use super::backing::Backing;
 use super::checkpoint::SUMMARY_PREFIX;
 use super::commit::refused;
 use super::find::unreadable;
-use super::past::{PastError, Span, Summary, each_record, retell};
-use crate::api::{HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow};
+use super::past::{PastError, Positions, Span, Summary, each_record, retell};
+use crate::api::{HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow, RunView};
 use crate::core::run::{Run, RunOutcome};
 use crate::encode::decode;
-use crate::id::RunId;
+use crate::id::{Lsn, RunId};
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::{Frames, Image, OpenError, Order};
-use crate::view::{history_row, run_row, run_view};
+use crate::view::{gone_row, history_row, row_view, run_row, run_view};
 
 impl<B: Backing> Driver<B> {
     /// Answers a request that only looks.
@@ -84,6 +84,10 @@ impl<B: Backing> Driver<B> {
         }
         match self.stored_run(id) {
             Ok(run) => Reply::Run(Box::new(run_view(&run, false, &self.places.logs))),
+            Err(PastError::Dropped { .. }) => match self.stored_summary(id) {
+                Ok(summary) => Reply::Run(Box::new(bare_view(&self.positions, &summary))),
+                Err(error) => refused(RefusalKind::Store, error.to_string()),
+            },
             Err(error) => refused(RefusalKind::Store, error.to_string()),
         }
     }
@@ -100,10 +104,9 @@ impl<B: Backing> Driver<B> {
         let (span, hash, graph) = if let Some((run, span)) = in_memory {
             (*span, run.definition.clone(), Arc::clone(&run.graph))
         } else {
-            let Summary { span, definition, .. } = self.stored_summary(id)?;
-            let oldest = self.log.oldest();
-            if span.last < oldest {
-                return Err(PastError::Dropped { run: id, oldest: oldest.0 });
+            let Summary { span, definition, row } = self.stored_summary(id)?;
+            if span.first < self.log.oldest() && !self.is_kept(id)? {
+                return Ok(removed_rows(&self.log, &self.positions, span, &row));
             }
             let graph = self.definition(id, &definition)?;
             (span, definition, graph)
@@ -116,13 +119,34 @@ impl<B: Backing> Driver<B> {
             Some(run) => run.clone(),
             None => self.stored_run(id)?,
         };
-        Ok(later_rows(&self.log, span, &whole)?)
+        Ok(later_rows(&self.log, &self.positions, span, &whole)?)
     }
 }
 
+/// A run of which only its row is left.
+pub(crate) fn bare_view(positions: &Positions, summary: &Summary) -> RunView {
+    row_view(&summary.row, &summary.definition, positions.gone(summary.span.first))
+}
+
+/// What stands for the records of a run that are not kept any more; nothing where all are.
+pub(crate) fn removed_rows(frames: &dyn Frames, positions: &Positions, span: Span, row: &RunRow) -> Vec<HistoryRow> {
+    if span.first >= frames.oldest() {
+        return Vec::new();
+    }
+    let last = span.last.min(Lsn(frames.oldest().0 - 1));
+    // Where it is not known when they were removed, they are as old as the run.
+    let at = positions.forgotten_at(span.first).unwrap_or(row.created);
+    vec![gone_row(last, at, &positions.gone(span.first))]
+}
+
 /// What is kept of the records of a run, told by what came of it.
-pub(crate) fn later_rows(frames: &dyn Frames, span: Span, run: &Run) -> Result<Vec<HistoryRow>, OpenError> {
-    let mut rows = Vec::new();
+pub(crate) fn later_rows(
+    frames: &dyn Frames,
+    positions: &Positions,
+    span: Span,
+    run: &Run,
+) -> Result<Vec<HistoryRow>, OpenError> {
+    let mut rows = removed_rows(frames, positions, span, &run_row(run, false));
     each_record(frames, run.id, span, &mut |lsn, at, record| {
         rows.extend(history_row(lsn, at, record, run));
         true

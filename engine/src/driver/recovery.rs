@@ -13,7 +13,8 @@ use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
 use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, Heavy, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key, summary_key,
+    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key,
+    summary_key,
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
@@ -123,6 +124,7 @@ impl<B: Backing> Driver<B> {
             scanned.map_err(|error| error.to_string()).and_then(|()| opening.wrong.take().map_or(Ok(()), Err))
         };
         let loaded = read(&mut self.image, NEEDS_KEY, Order::Up)
+            .and_then(|()| read(&mut self.image, FORGOTTEN_KEY, Order::Up))
             .and_then(|()| read(&mut self.image, DEFINITION_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, PLACE_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, RUN_PREFIX, Order::Up))
@@ -366,6 +368,8 @@ impl Opening {
         let undecodable = |error: DecodeError| format!("the entry `{}`: {error}", key.escape_ascii());
         if key == NEEDS_KEY {
             self.positions.needs = decode(value).map_err(undecodable)?;
+        } else if key == FORGOTTEN_KEY {
+            self.positions.forgotten = decode(value).map_err(undecodable)?;
         } else if let Some(hash) = name(key, DEFINITION_PREFIX) {
             let graph: Graph = decode(value).map_err(undecodable)?;
             self.state.define(hash.to_owned(), Arc::new(graph));

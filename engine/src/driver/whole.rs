@@ -108,6 +108,11 @@ impl Whole {
         Some(entry.into_kept(&definition).into_run())
     }
 
+    /// Whether a run that has ended is kept as it was, since its records are not.
+    pub fn is_kept(&self, id: RunId) -> bool {
+        self.kept.contains_key(&id)
+    }
+
     /// The entries of runs that have ended, as an image holds them.
     pub fn past_entries(self) -> Vec<Entry> {
         let rows = self.past.iter().map(|(id, summary)| (summary_key(&id.to_string()), encode(summary)));

@@ -9,7 +9,7 @@ use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::core::run::Run;
 use crate::driver::find::choose;
 use crate::driver::past::{PastError, Span, Summary, definition, retell};
-use crate::driver::read::{Newest, history_rows, later_rows};
+use crate::driver::read::{Newest, bare_view, history_rows, later_rows, removed_rows};
 use crate::driver::whole::Whole;
 use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
@@ -76,6 +76,9 @@ impl ReadOnly {
         if let Some(run) = self.whole.state.run(id) {
             return Ok(view(&run));
         }
+        if let Some(summary) = self.removed(id) {
+            return Ok(Reply::Run(Box::new(bare_view(&self.whole.positions, summary))));
+        }
         let (span, hash, graph) = self.whereabouts(id)?;
         if let Some(run) = self.whole.kept(id, &graph) {
             return Ok(view(&run));
@@ -84,16 +87,26 @@ impl ReadOnly {
     }
 
     fn history(&self, id: RunId) -> Result<Reply, PastError> {
+        let journal = &self.folder.journal;
+        if let Some(Summary { span, row, .. }) = self.removed(id) {
+            return Ok(Reply::History(removed_rows(journal, &self.whole.positions, *span, row)));
+        }
         let (span, hash, graph) = self.whereabouts(id)?;
-        if span.first < self.folder.journal.oldest() {
+        if span.first < journal.oldest() {
             // Its beginning is not kept any more.
             let kept = self.whole.kept(id, &graph);
             let open = self.whole.state.run(id);
             if let Some(run) = open.as_deref().or(kept.as_ref()) {
-                return Ok(Reply::History(later_rows(&self.folder.journal, span, run)?));
+                return Ok(Reply::History(later_rows(journal, &self.whole.positions, span, run)?));
             }
         }
-        history_rows(&self.folder.journal, id, span, (&hash, graph)).map(Reply::History)
+        history_rows(journal, id, span, (&hash, graph)).map(Reply::History)
+    }
+
+    /// A run that has ended and of which no record that tells of it is kept.
+    fn removed(&self, id: RunId) -> Option<&Summary> {
+        let oldest = self.folder.journal.oldest();
+        self.whole.past.get(&id).filter(|summary| summary.span.first < oldest && !self.whole.is_kept(id))
     }
 
     /// Where a run's records are, and its definition.

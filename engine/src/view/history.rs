@@ -1,10 +1,10 @@
 //! Journaled records as rows for people and programs.
 
 use lockstep_dsl::graph::Next;
-use lockstep_dsl::value::{Map, Value};
+use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde_json::{Value as Json, json};
 
-use crate::api::{ErrorView, HistoryRow};
+use crate::api::{ErrorView, Gone, HistoryRow};
 use crate::clock::Stamp;
 use crate::core::run::{Change, Items, Record, Resolution, Run, RunError, Settlement};
 use crate::id::{Lsn, StepNo};
@@ -25,6 +25,14 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
     };
     let step = step.filter(|no| run.has(*no)).map(|no| run.path(no));
     Some(HistoryRow { lsn: lsn.0, at: at.wall.to_string(), what: what.to_owned(), step, detail })
+}
+
+/// The row that stands for records of a run which are not there any more: `last` is the last of them.
+pub fn gone_row(last: Lsn, at: Timestamp, gone: &Gone) -> HistoryRow {
+    let (what, detail) = match gone {
+        Gone::Retention { .. } => ("removed", json!({ "why": "retention" })),
+    };
+    HistoryRow { lsn: last.0, at: at.to_string(), what: what.to_owned(), step: None, detail }
 }
 
 fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) {

@@ -13,10 +13,10 @@ use lockstep_dsl::graph::{BlockId, Field};
 use lockstep_dsl::value::{Map, SecretPart, Timestamp, Value};
 use serde_json::Value as Json;
 
-pub use self::history::history_row;
+pub use self::history::{gone_row, history_row};
 pub use self::plan::plan;
 
-use crate::api::{AwaitView, Awaited, ErrorView, RunRow, RunView, StepView};
+use crate::api::{AwaitView, Awaited, ErrorView, Gone, RunRow, RunView, StepView};
 use crate::core::run::{Delay, Phase, Run, Skip, Step};
 use crate::id::{RunId, StepNo};
 
@@ -57,6 +57,28 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
         started: run.started.as_ref().map(Timestamp::to_string),
         ended: run.ended.as_ref().map(Timestamp::to_string),
         cancelled_by: run.cancel.as_ref().map(|(by, _)| by.clone()),
+        gone: None,
+    }
+}
+
+/// A run of which only the row in the lists is left, and why.
+pub fn row_view(row: &RunRow, definition: &str, gone: Gone) -> RunView {
+    RunView {
+        id: row.id,
+        runbook: row.runbook.clone(),
+        status: row.status.clone(),
+        interrupted: row.interrupted,
+        params: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        error: None,
+        steps: Vec::new(),
+        by: row.by.clone(),
+        definition: definition.to_owned(),
+        created: row.created.to_string(),
+        started: None,
+        ended: row.ended.as_ref().map(Timestamp::to_string),
+        cancelled_by: None,
+        gone: Some(gone),
     }
 }
 

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose own preparations fail should stop right there")]
 
 use lockstep_dsl::value::Map;
-use lockstep_engine::api::{RefusalKind, Reply, Request, RunRow};
+use lockstep_engine::api::{Gone, RefusalKind, Reply, Request, RunRow};
 use lockstep_engine::core::run::{Record, Resolution};
 use lockstep_engine::encode::decode;
 use lockstep_engine::id::Lsn;
@@ -208,10 +208,18 @@ fn history_goes_and_no_state_goes_with_it() {
 
     // Of what had ended, the row is left.
     assert_eq!(rows(&mut case).len(), 2);
-    let refused = case.ask(Request::Show { run: old.clone() });
-    let Reply::Refused(refusal) = refused else { panic!("it is shown: {refused:?}") };
+    let shown = case.ask(Request::Show { run: old.clone() });
+    let Reply::Run(view) = shown else { panic!("it is not shown: {shown:?}") };
+    let Some(Gone::Retention { at: Some(at) }) = &view.gone else {
+        panic!("it is not said what became of it: {view:?}")
+    };
+    assert_eq!((view.status.as_str(), view.runbook.as_str(), view.steps.len()), ("succeeded", "other", 0));
+    let Reply::History(told) = history(&mut case, &old) else { panic!("no history") };
+    let [row] = told.as_slice() else { panic!("one row: {told:?}") };
+    assert_eq!((row.lsn <= everything.0, &row.at, row.what.as_str()), (true, at, "removed"));
+    let refused = case.ask(Request::Retry { run: old, by: "user:ana".to_owned() });
+    let Reply::Refused(refusal) = refused else { panic!("it is begun anew: {refused:?}") };
     assert!(refusal.kind == RefusalKind::Store && refusal.message.contains("not kept any more"), "{refusal}");
-    assert!(matches!(history(&mut case, &old), Reply::Refused(_)));
 
     // What was open goes on, and tells what it has done since; also once it has ended.
     case.resume();
@@ -226,6 +234,8 @@ fn history_goes_and_no_state_goes_with_it() {
         }
         assert_eq!(case.view().outputs["told"], "");
         let Reply::History(told) = history(&mut case, &open) else { panic!("no history") };
+        let (removed, told) = told.split_first().unwrap();
+        assert_eq!((removed.what.as_str(), removed.lsn <= everything.0), ("removed", true));
         assert!(told.iter().all(|row| row.lsn > everything.0) && told.last().unwrap().what == "finished");
         assert!(told.iter().any(|row| row.step.as_deref() == Some("b")));
         case.pass(10_000);
