@@ -51,6 +51,8 @@ pub struct Follower<'a> {
     unprinted: Option<Failure>,
     /// Counts places at the folder, so that what is heard from a host that has gone is told apart.
     generation: u32,
+    /// The move of the session after which the runs were last asked to go on.
+    resumed: u32,
     ears: mpsc::Sender<Heard>,
     heard: mpsc::Receiver<Heard>,
 }
@@ -108,6 +110,7 @@ impl<'a> Follower<'a> {
             cancel: Cancel::NotAsked,
             unprinted: None,
             generation: 0,
+            resumed: 0,
             ears,
             heard,
         })
@@ -155,9 +158,6 @@ impl<'a> Follower<'a> {
     /// Follows these runs to their end, stays for guests where there are any, and gives the folder up.
     pub async fn follow(mut self, runs: &[RunId]) -> Result<Ending, Failure> {
         self.runs = runs.iter().map(|run| (*run, Followed::default())).collect();
-        if self.session.moved {
-            self.resume_all().await?;
-        }
         self.watch_all().await?;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -172,10 +172,24 @@ impl<'a> Follower<'a> {
                 }
             };
             if matches!(then, Then::Leave) {
+                // What is said of a cancel should be true, but nobody is kept here for it.
+                let _ = timeout(A_WHILE, self.hear_answers()).await;
+                self.say_goodbye();
                 return Ok(Ending::StillOpen);
             }
         }
         self.end().await
+    }
+
+    /// Ends when every cancel that was asked for is answered.
+    async fn hear_answers(&mut self) {
+        while matches!(self.cancel, Cancel::Asked { unanswered: 1.. }) {
+            match self.heard.recv().await {
+                Some(Heard::Cancelled { result }) => self.answered(result),
+                Some(Heard::Event { .. } | Heard::Silence { .. }) => {}
+                None => return,
+            }
+        }
     }
 
     async fn hear(&mut self, heard: Heard) -> Result<Then, Failure> {
@@ -187,16 +201,18 @@ impl<'a> Follower<'a> {
                 }
             }
             Heard::Event { .. } | Heard::Silence { .. } => {}
-            Heard::Cancelled { result } => {
-                if let Cancel::Asked { unanswered } = &mut self.cancel {
-                    *unanswered = unanswered.saturating_sub(1);
-                }
-                if let Err(message) = result {
-                    self.output.note(&format!("lockstep: the cancel was not taken: {message}"));
-                }
-            }
+            Heard::Cancelled { result } => self.answered(result),
         }
         Ok(Then::GoOn)
+    }
+
+    fn answered(&mut self, cancel: Result<(), String>) {
+        if let Cancel::Asked { unanswered } = &mut self.cancel {
+            *unanswered = unanswered.saturating_sub(1);
+        }
+        if let Err(message) = cancel {
+            self.output.note(&format!("lockstep: the cancel was not taken: {message}"));
+        }
     }
 
     fn event(&mut self, event: &Event) {
@@ -220,10 +236,7 @@ impl<'a> Follower<'a> {
                 self.output.note(&format!("lockstep: cancelling {which}; once more leaves it to be resumed"));
                 Then::GoOn
             }
-            (Wish::Cancel, Cancel::Asked { .. }) | (Wish::Leave, _) => {
-                self.say_goodbye();
-                Then::Leave
-            }
+            (Wish::Cancel, Cancel::Asked { .. }) | (Wish::Leave, _) => Then::Leave,
         }
     }
 
@@ -276,16 +289,20 @@ impl<'a> Follower<'a> {
         if self.session.is_host() {
             self.output.note("lockstep: the process that held the data folder has gone; this one goes on in its place");
         }
-        self.resume_all().await?;
         if self.cancel != Cancel::NotAsked {
             self.cancel_where_it_was_lost().await?;
         }
         self.watch_all().await
     }
 
+    /// Sees to it that the runs go on where they are, however often the host changes meanwhile.
     async fn resume_all(&mut self) -> Result<(), Failure> {
-        for run in self.open_ids() {
-            self.session.call(Request::Resume { run: run.to_string(), by: self.context.by.clone() }).await?;
+        while self.resumed != self.session.moves() {
+            let place = self.session.moves();
+            for run in self.open_ids() {
+                self.session.call(Request::Resume { run: run.to_string(), by: self.context.by.clone() }).await?;
+            }
+            self.resumed = place;
         }
         Ok(())
     }
@@ -303,10 +320,22 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
+    /// Watches the open runs. A host may go away between any two requests: what is watched with the next one before its
+    /// runs were resumed there would be said to be cut off.
     async fn watch_all(&mut self) -> Result<(), Failure> {
+        let updates = 'place: loop {
+            self.resume_all().await?;
+            let mut updates = Vec::new();
+            for run in self.open_ids() {
+                updates.push((run, self.session.watch(&run.to_string(), self.patient).await?));
+                if self.resumed != self.session.moves() {
+                    continue 'place;
+                }
+            }
+            break updates;
+        };
         self.generation += 1;
-        for run in self.open_ids() {
-            let update = self.session.watch(&run.to_string(), self.patient).await?;
+        for (run, update) in updates {
             tokio::spawn(pass_on(update, run, self.generation, self.ears.clone()));
         }
         Ok(())
@@ -318,11 +347,15 @@ impl<'a> Follower<'a> {
         if self.unprinted.is_none() {
             self.unprinted = self.output.close().err();
         }
-        if matches!(self.stay_for_guests().await, Then::Leave) {
-            return Ok(ending);
+        loop {
+            if matches!(self.stay_for_guests().await, Then::Leave) {
+                return Ok(ending);
+            }
+            match self.session.close().await? {
+                Some(session) => self.session = session,
+                None => return self.unprinted.map_or(Ok(ending), Err),
+            }
         }
-        self.session.close().await?;
-        self.unprinted.map_or(Ok(ending), Err)
     }
 
     async fn stay_for_guests(&mut self) -> Then {

@@ -109,6 +109,26 @@ steps:
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_to_close_when_idle_goes_on_with_what_was_asked_since() {
+    let data = tempfile::tempdir().unwrap();
+    let gate = tempfile::tempdir().unwrap();
+    let go = gate.path().join("go");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &go, rustix::fs::Mode::RWXU).unwrap();
+    let engine = open(data.path()).await;
+    engine.idle().await;
+    // Whoever asked to close did so before this was asked, or just now.
+    let run =
+        start(&engine, 3, &format!("runbook: late\nsteps:\n  - id: late\n    shell: cat {}\n", go.display())).await;
+    assert!(!engine.close_idle().await.expect("it goes on"), "a run goes on");
+    let opened = tokio::task::spawn_blocking(move || std::fs::write(go, "went on"));
+    assert!(matches!(watch(&engine, run).await.last(), Some(Event::Run { status, .. }) if status == "succeeded"));
+    opened.await.unwrap().unwrap();
+    engine.idle().await;
+    assert!(engine.close_idle().await.expect("it closes"), "nothing goes on");
+    assert!(matches!(engine.call(Request::Show { run: "last".to_owned() }).await, Reply::Refused(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_command_of_which_nobody_knows_the_end_is_in_doubt_until_a_person_says() {
     let data = tempfile::tempdir().unwrap();
     let engine = open(data.path()).await;

@@ -27,11 +27,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens in the folder, whose lock this process holds.
-    pub fn listen(folder: &Path, engine: EngineHandle) -> io::Result<Self> {
+    /// Listens in the folder, whose lock this process holds. Guests that are still being answered go on.
+    pub fn listen(folder: &Path, engine: EngineHandle, guests: Guests) -> io::Result<Self> {
         let listener = socket::listen(folder)?;
         let (close, closing) = watch::channel(false);
-        let listening = tokio::spawn(accept(listener, engine, closing));
+        let listening = tokio::spawn(accept(listener, engine, guests.0, closing));
         Ok(Self { folder: folder.to_owned(), close, listening })
     }
 
@@ -44,7 +44,7 @@ impl Server {
 }
 
 /// The guests that are still being answered.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Guests(JoinSet<()>);
 
 impl Guests {
@@ -56,8 +56,12 @@ impl Guests {
     }
 }
 
-async fn accept(listener: UnixListener, engine: EngineHandle, closing: watch::Receiver<bool>) -> JoinSet<()> {
-    let mut guests = JoinSet::new();
+async fn accept(
+    listener: UnixListener,
+    engine: EngineHandle,
+    mut guests: JoinSet<()>,
+    closing: watch::Receiver<bool>,
+) -> JoinSet<()> {
     let mut until = closing.clone();
     loop {
         tokio::select! {

@@ -14,7 +14,7 @@ use lockstep_engine::worker::launch::Launcher;
 use tokio::time::Instant;
 
 use super::guest::{Guest, Silence, Watching};
-use super::server::Server;
+use super::server::{Guests, Server};
 use crate::config;
 use crate::context::Context;
 use crate::ending::Failure;
@@ -31,8 +31,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Session {
     folder: PathBuf,
     place: Place,
-    /// Whether the host has changed since this session began.
-    pub moved: bool,
+    moves: u32,
 }
 
 #[derive(Debug)]
@@ -63,14 +62,20 @@ impl Session {
     /// Takes a place at the folder of this command.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
         let place = take_place(&context.data).await?;
-        Ok(Self { folder: context.data.clone(), place, moved: false })
+        Ok(Self { folder: context.data.clone(), place, moves: 0 })
     }
 
     /// Takes a new place after the host has gone.
     pub async fn reopen(&mut self) -> Result<(), Failure> {
         self.place = take_place(&self.folder).await?;
-        self.moved = true;
+        self.moves += 1;
         Ok(())
+    }
+
+    /// How often the host has changed since this session began. An engine that has just taken the folder leaves runs
+    /// alone until it is asked to go on with them.
+    pub const fn moves(&self) -> u32 {
+        self.moves
     }
 
     /// Whether the engine runs in this process.
@@ -134,14 +139,19 @@ impl Session {
         }
     }
 
-    /// Gives up the place: a host lets its guests read what is theirs, stops the engine and frees the folder.
-    pub async fn close(self) -> Result<(), Failure> {
-        let Place::Host { engine, server } = self.place else { return Ok(()) };
+    /// Gives up the place, or gives the session back where a guest has asked for something to be done at the last moment:
+    /// nobody else could watch it yet. A host lets its guests read what is theirs, stops the engine and frees the folder.
+    pub async fn close(self) -> Result<Option<Self>, Failure> {
+        let Place::Host { engine, server } = self.place else { return Ok(None) };
         let guests = server.deafen().await;
-        let closed = engine.close().await;
+        let closed = engine.close_idle().await;
+        if matches!(closed, Ok(false)) {
+            let server = listen(&self.folder, &engine, guests)?;
+            return Ok(Some(Self { place: Place::Host { engine, server }, ..self }));
+        }
         guests.dismiss().await;
         match closed {
-            Ok(()) | Err(Stopped::Closed) => Ok(()),
+            Ok(_) | Err(Stopped::Closed) => Ok(None),
             Err(Stopped::Store(message)) => Err(store_failure(message)),
         }
     }
@@ -184,8 +194,7 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
         }
         match host::open(options(folder)?).await {
             Ok(engine) => {
-                let server = Server::listen(folder, engine.clone())
-                    .map_err(Failure::system(format!("cannot listen in `{}`", folder.display())))?;
+                let server = listen(folder, &engine, Guests::default())?;
                 return Ok(Place::Host { engine, server });
             }
             Err(OpenError::Locked { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
@@ -193,6 +202,11 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+fn listen(folder: &Path, engine: &EngineHandle, guests: Guests) -> Result<Server, Failure> {
+    Server::listen(folder, engine.clone(), guests)
+        .map_err(Failure::system(format!("cannot listen in `{}`", folder.display())))
 }
 
 fn unanswered(folder: &Path, silence: &Silence) -> Failure {

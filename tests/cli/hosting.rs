@@ -1,7 +1,9 @@
 //! One folder, several commands, no server: hosts, guests, and what becomes of them.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use rustix::process::Signal;
 
@@ -125,6 +127,52 @@ fn a_guest_takes_over_when_the_host_is_killed() {
     // The killed host's own run is left alone until somebody asks for it.
     let left = case.show(&host_run);
     assert_eq!((&left["status"], &left["interrupted"]), (&"running".into(), &true.into()), "{left:#}");
+}
+
+#[test]
+fn a_run_goes_on_whose_host_went_between_taking_it_and_being_watched() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&gated(&gate.script(), "once")).file(
+        "guest.yaml",
+        "runbook: guest\nsteps: [{ id: a, shell: 'echo x >> begun; echo done' }]\noutputs: { a: steps.a.stdout }\n",
+    );
+    let host = start(&case, "host");
+    gate.arrival();
+    let (listens, is_asked) = (case.data().join("its-socket"), case.data().join("socket"));
+    fs::rename(&is_asked, &listens).unwrap();
+    let listener = UnixListener::bind(&is_asked).unwrap();
+    let guest = Process::start(case.command(["run", "guest.yaml", "--json"]));
+    // Whatever the guest asks is asked for it, until its run is started and the host gone; only then is it told.
+    let (mut to_guest, answer) = listener
+        .incoming()
+        .find_map(|stream| {
+            let mut guest = BufReader::new(stream.unwrap());
+            let mut host = BufReader::new(UnixStream::connect(&listens).unwrap());
+            guest.get_mut().write_all(line(&mut host).as_bytes()).unwrap();
+            let request = line(&mut guest);
+            host.get_mut().write_all(request.as_bytes()).unwrap();
+            let answer = if request.is_empty() { String::new() } else { line(&mut host) };
+            if request.starts_with("{\"start\"") {
+                return Some((guest.into_inner(), answer));
+            }
+            // It may only have knocked.
+            let _ = guest.get_mut().write_all(answer.as_bytes());
+            None
+        })
+        .unwrap();
+    host.kill();
+    drop(listener);
+    to_guest.write_all(answer.as_bytes()).unwrap();
+    guest.outcome(&case).succeeds().output("a", "done");
+    assert_eq!(case.read("begun"), "x\n");
+}
+
+/// One line with its end; nothing if there is none.
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).unwrap();
+    line
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub(super) enum Call {
     Stats(oneshot::Sender<JournalStats>),
     /// To come to an end.
     Close(oneshot::Sender<()>),
+    /// The same if no run goes on by itself, else nothing. Says which.
+    CloseIdle(oneshot::Sender<bool>),
 }
 
 /// What a watched run does. Dropping it ends the watching.
@@ -128,6 +130,22 @@ impl EngineHandle {
         }
         match self.stopped().await {
             Stopped::Closed => Ok(()),
+            store @ Stopped::Store(_) => Err(store),
+        }
+    }
+
+    /// Stops the engine as [`EngineHandle::close`] does if no run goes on by itself, also none that was asked for since
+    /// [`EngineHandle::idle`] ended. Whether it has stopped.
+    ///
+    /// # Errors
+    /// The store had failed before.
+    pub async fn close_idle(&self) -> Result<bool, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        if self.calls.send(Call::CloseIdle(answer)).await.is_ok() && answered.await.is_ok_and(|is_idle| !is_idle) {
+            return Ok(false);
+        }
+        match self.stopped().await {
+            Stopped::Closed => Ok(true),
             store @ Stopped::Store(_) => Err(store),
         }
     }

@@ -42,6 +42,8 @@ pub(super) struct Service {
     callers: BTreeMap<Caller, oneshot::Sender<Reply>>,
     next_caller: u64,
     idle: Vec<oneshot::Sender<()>>,
+    /// Another turn is due at once.
+    again: bool,
     closing: Option<oneshot::Sender<()>>,
     /// Watchers have been told that nothing can be stored.
     said_full: bool,
@@ -95,6 +97,7 @@ impl Service {
             callers: BTreeMap::new(),
             next_caller: 0,
             idle: Vec::new(),
+            again: true,
             closing: None,
             said_full: false,
         }
@@ -104,24 +107,23 @@ impl Service {
     pub async fn run(mut self) {
         sweep_spool(&self.driver);
         let mut resumed = if self.resume { self.resume_all() } else { Vec::new() };
-        let mut again = true;
         loop {
-            let mut inputs = self.gather(again).await;
+            let mut inputs = self.gather().await;
             inputs.append(&mut resumed);
             if self.closing.is_some() {
                 self.end(inputs);
                 return;
             }
             let turn = self.driver.turn(inputs);
-            again = self.follow(turn);
+            self.again = self.follow(turn);
             let turn = self.driver.tend();
-            again |= self.follow(turn);
+            self.again |= self.follow(turn);
             self.retention.tend(&mut self.driver);
             self.tell_when_full();
             if self.driver.halted().is_some() {
                 break;
             }
-            if !again && self.driver.is_idle() {
+            if self.is_idle() {
                 for idle in self.idle.drain(..) {
                     // Whoever asked may have gone.
                     let _ = idle.send(());
@@ -131,10 +133,15 @@ impl Service {
         self.end(Vec::new());
     }
 
-    /// Waits until there is something to take a turn for, and takes what else is there. `again`: there is already.
-    async fn gather(&mut self, again: bool) -> Vec<Input> {
+    /// Whether nothing goes on, before what has been asked since the last turn.
+    fn is_idle(&self) -> bool {
+        !self.again && self.driver.is_idle()
+    }
+
+    /// Waits until there is something to take a turn for, and takes what else is there.
+    async fn gather(&mut self) -> Vec<Input> {
         let mut inputs = Vec::new();
-        if !again {
+        if !self.again {
             let sleep = self.sleep();
             let woken = tokio::select! {
                 biased;
@@ -192,6 +199,14 @@ impl Service {
                 let _ = answer.send(self.driver.journal());
             }
             Woken::Call(Some(Call::Close(answer))) => self.closing = Some(answer),
+            Woken::Call(Some(Call::CloseIdle(answer))) => {
+                let closes = inputs.is_empty() && self.is_idle();
+                if closes {
+                    self.closing = Some(oneshot::channel().0);
+                }
+                // Whoever asked may have gone.
+                let _ = answer.send(closes);
+            }
             // Every handle has been dropped.
             Woken::Call(None) => self.closing = Some(oneshot::channel().0),
         }
