@@ -155,6 +155,22 @@ pub enum Role {
     Probe,
 }
 
+impl Role {
+    /// Whether its steps are what their owner is there to do, within its time; the others come after that.
+    pub const fn is_work(&self) -> bool {
+        match self {
+            Self::Do | Self::Branch(_) | Self::Round | Self::Item | Self::Case(_) => true,
+            Self::Main
+            | Self::OnFailure
+            | Self::Finally
+            | Self::Catch(_)
+            | Self::StepFinally
+            | Self::Undo
+            | Self::Probe => false,
+        }
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {

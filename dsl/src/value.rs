@@ -153,6 +153,28 @@ impl Value {
         }
     }
 
+    /// The value as JSON for who may see where its secrets are read, never what they are: `env:TOKEN`.
+    pub fn to_json_with_references(&self) -> serde_json::Value {
+        match self {
+            Self::Secret(text) => {
+                let parts = text.0.iter().map(|part| match part {
+                    SecretPart::Plain(text) => text.clone(),
+                    SecretPart::Reference(reference) => reference.to_string(),
+                });
+                parts.collect::<String>().into()
+            }
+            Self::List(values) => values.iter().map(Self::to_json_with_references).collect(),
+            Self::Map(map) => map.iter().map(|(key, value)| (key.clone(), value.to_json_with_references())).collect(),
+            Self::Null
+            | Self::Bool(_)
+            | Self::Int(_)
+            | Self::Float(_)
+            | Self::String(_)
+            | Self::Duration(_)
+            | Self::Time(_) => self.to_json(),
+        }
+    }
+
     /// The value a JSON document stands for. Whole numbers beyond 64 bits with sign become text, so that no digit of a
     /// large id is lost.
     pub fn from_json(json: serde_json::Value) -> Self {

@@ -1,10 +1,8 @@
 //! `lockstep approve`: says yes to what a step asks.
 
 use clap::Args;
-use lockstep_engine::api::Request;
 
-use super::one_run::OneRun;
-use super::word;
+use super::word::Vote;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 
@@ -24,29 +22,12 @@ is then the run's. One that another process carries goes on there.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// Which run, and for whom.
+    /// What is said.
     #[command(flatten)]
-    one: OneRun,
-    /// The path of the step, as `show` prints it.
-    step: String,
-    /// What you say to it.
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
+    vote: Vote,
 }
 
 /// Approves it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    vote(&options.one, &options.step, options.comment.clone(), true, context)
-}
-
-/// Says yes or no.
-pub fn vote(
-    one: &OneRun,
-    step: &str,
-    comment: Option<String>,
-    yes: bool,
-    context: &Context,
-) -> Result<Ending, Failure> {
-    let person = context.person()?;
-    word::say(one, context, |run| Request::Vote { run, step: step.to_owned(), yes, person, comment })
+    options.vote.say(true, context)
 }

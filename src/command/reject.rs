@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use super::approve::vote;
-use super::one_run::OneRun;
+use super::word::Vote;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 
@@ -18,17 +17,12 @@ One no ends the question, however many have approved. Who may say so stands in t
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// Which run, and for whom.
+    /// What is said.
     #[command(flatten)]
-    one: OneRun,
-    /// The path of the step, as `show` prints it.
-    step: String,
-    /// What you say to it.
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
+    vote: Vote,
 }
 
 /// Rejects it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    vote(&options.one, &options.step, options.comment.clone(), false, context)
+    options.vote.say(false, context)
 }

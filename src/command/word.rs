@@ -1,5 +1,6 @@
 //! What the verbs have in common by which a person or program tells a run what it waits for.
 
+use clap::Args;
 use lockstep_dsl::value::Value;
 use lockstep_engine::api::Request;
 
@@ -27,6 +28,28 @@ pub fn say(one: &OneRun, context: &Context, request: impl FnOnce(String) -> Requ
         ));
         Ok(Ending::Succeeded)
     })
+}
+
+/// Options of a verb that says yes or no.
+#[derive(Debug, Args)]
+pub struct Vote {
+    /// Which run, and for whom.
+    #[command(flatten)]
+    one: OneRun,
+    /// The path of the step, as `show` prints it.
+    step: String,
+    /// What you say to it.
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+}
+
+impl Vote {
+    /// Says it.
+    pub fn say(&self, yes: bool, context: &Context) -> Result<Ending, Failure> {
+        let person = context.person()?;
+        let (step, comment) = (self.step.clone(), self.comment.clone());
+        say(&self.one, context, |run| Request::Vote { run, step, yes, person, comment })
+    }
 }
 
 /// `name=value`, the value as JSON where it is, else as text. `option` is how it was given.

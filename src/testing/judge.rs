@@ -1,10 +1,10 @@
 //! Holds what came of a case against what is expected, and says every difference.
 
 use lockstep_dsl::test_file::{Case, ErrorExpect, Expect, Lasts, PathPattern, RunStatus, StepExpect};
-use lockstep_dsl::value::{Map, Millis, SecretPart, Value};
+use lockstep_dsl::value::{Map, Millis};
 use lockstep_engine::api::{ErrorView, RunView, StepView};
 use lockstep_engine::rehearsal::{Attempted, End, Missing, Story};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// What differs, one line or several each; nothing when the case holds.
 pub fn judge(case: &Case, story: &Story) -> Vec<String> {
@@ -272,7 +272,7 @@ fn took(step: &StepView) -> Option<u64> {
 fn input(attempt: &Attempted) -> Json {
     let mut found = serde_json::Map::new();
     for (name, value) in &attempt.input {
-        match (name.as_str(), shown(value)) {
+        match (name.as_str(), value.to_json_with_references()) {
             ("headers" | "query", Json::Array(pairs)) => {
                 let pair = |pair: Json| {
                     let key = pair[0].as_str().unwrap_or_default().to_owned();
@@ -293,25 +293,4 @@ fn input(attempt: &Attempted) -> Json {
         }
     }
     Json::Object(found)
-}
-
-fn shown(value: &Value) -> Json {
-    match value {
-        Value::Secret(text) => {
-            let parts = text.0.iter().map(|part| match part {
-                SecretPart::Plain(text) => text.clone(),
-                SecretPart::Reference(reference) => reference.to_string(),
-            });
-            json!(parts.collect::<String>())
-        }
-        Value::List(values) => values.iter().map(shown).collect(),
-        Value::Map(map) => map.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::String(_)
-        | Value::Duration(_)
-        | Value::Time(_) => value.to_json(),
-    }
 }

@@ -52,10 +52,11 @@ fn holding(case: &Case, id: NodeId) -> Vec<NodeId> {
     let mut holding = Vec::new();
     for inner in case.book.around(id) {
         let block = case.book.block(case.book.step(inner).block);
-        match &block.role {
-            Role::Undo => break,
-            Role::Catch(_) | Role::StepFinally | Role::Probe | Role::Main | Role::OnFailure | Role::Finally => {}
-            Role::Do | Role::Branch(_) | Role::Round | Role::Item | Role::Case(_) => holding.extend(block.owner),
+        if block.role == Role::Undo {
+            break;
+        }
+        if block.role.is_work() {
+            holding.extend(block.owner);
         }
     }
     holding

@@ -73,18 +73,7 @@ impl Reader<'_> {
 
     /// A parameter, or a field of an `ask`, as far as it could be read; without a type it takes anything, so that nothing else is said.
     pub fn param(&mut self, name: &str, node: &Node) -> Param {
-        let mut param = Param {
-            name: name.to_owned(),
-            kind: ParamType::Any,
-            description: None,
-            default: None,
-            optional: false,
-            choices: None,
-            pattern: None,
-            min: None,
-            max: None,
-            check: None,
-        };
+        let mut param = Param::any(name);
         if let Node::Scalar(_) = node {
             param.kind = self.param_type(node).unwrap_or(ParamType::Any);
             return param;

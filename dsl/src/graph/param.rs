@@ -38,6 +38,24 @@ pub struct Param {
     pub check: Option<ExprId>,
 }
 
+impl Param {
+    /// One of any type, without a condition.
+    pub fn any(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: ParamType::Any,
+            description: None,
+            default: None,
+            optional: false,
+            choices: None,
+            pattern: None,
+            min: None,
+            max: None,
+            check: None,
+        }
+    }
+}
+
 /// The type of a parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -10,7 +10,7 @@ use crate::compile::keys::{Keys, quoted, shorten};
 use crate::compile::reader::Reader;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::expr::Sandbox;
-use crate::graph::{Param, ParamType};
+use crate::graph::Param;
 use crate::param::{Given, from_node};
 use crate::scalar;
 use crate::source::{Source, Span, Spanned};
@@ -234,17 +234,5 @@ impl TestReader<'_> {
 
 /// A node as data: plain text is what it looks like.
 pub(super) fn data(node: &Node) -> Value {
-    let any = Param {
-        name: String::new(),
-        kind: ParamType::Any,
-        description: None,
-        default: None,
-        optional: false,
-        choices: None,
-        pattern: None,
-        min: None,
-        max: None,
-        check: None,
-    };
-    from_node(&any, node).unwrap_or(Value::Null)
+    from_node(&Param::any(""), node).unwrap_or(Value::Null)
 }

@@ -18,7 +18,8 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
         Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => return None,
         Record::Created { definition, params, by, .. } => {
             let params: Map = params.clone();
-            let params: Json = params.iter().map(|(name, value)| (name.clone(), super::shown(value))).collect();
+            let params: Json =
+                params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect();
             ("created", None, json!({ "definition": definition, "params": params, "by": by }))
         }
         Record::Changed { change, .. } => describe(change, run),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lockstep_dsl::graph::{BlockId, Field};
-use lockstep_dsl::value::{Map, SecretPart, Timestamp, Value};
+use lockstep_dsl::value::{Map, Timestamp};
 use serde_json::Value as Json;
 
 pub use self::history::{gone_row, history_row};
@@ -47,7 +47,7 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
         runbook: run.graph.runbook.clone(),
         status: status(run).to_owned(),
         interrupted: interrupted && !run.is_ended(),
-        params: run.params.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        params: run.params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect(),
         outputs: if run.is_ended() { json_map(&run.outputs) } else { BTreeMap::new() },
         error: run_error(run),
         steps: in_order(run).into_iter().map(|no| step_view(run, no, logs)).collect(),
@@ -180,30 +180,6 @@ fn plain_text(field: &Field) -> Option<String> {
 
 fn json_map(map: &Map) -> BTreeMap<String, Json> {
     map.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()
-}
-
-/// A value as JSON, secrets as the references they are.
-fn shown(value: &Value) -> Json {
-    match value {
-        Value::Secret(text) => text
-            .0
-            .iter()
-            .map(|part| match part {
-                SecretPart::Plain(text) => text.clone(),
-                SecretPart::Reference(reference) => reference.to_string(),
-            })
-            .collect::<String>()
-            .into(),
-        Value::List(values) => values.iter().map(shown).collect(),
-        Value::Map(map) => map.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
-        Value::Null
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Float(_)
-        | Value::String(_)
-        | Value::Duration(_)
-        | Value::Time(_) => value.to_json(),
-    }
 }
 
 /// Every step that has come to be, in order of the file, visits of one block one after another.

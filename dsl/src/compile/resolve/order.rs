@@ -189,11 +189,8 @@ fn undo_around(book: &Runbook, step: NodeId) -> Option<BlockId> {
 /// Both stand inside one step, in different blocks of it, or the read one directly around.
 fn within(book: &Runbook, around: NodeId, reader: NodeId, read: NodeId) -> Relation {
     match (child_block(book, reader, around), child_block(book, read, around)) {
-        (Some(Role::Catch(_)), Some(Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item))
-        | (
-            Some(Role::StepFinally),
-            Some(Role::Do | Role::Branch(_) | Role::Case(_) | Role::Round | Role::Item | Role::Catch(_)),
-        ) => Relation::Perhaps,
+        (Some(Role::Catch(_)), Some(role)) if role.is_work() => Relation::Perhaps,
+        (Some(Role::StepFinally), Some(role)) if role.is_work() || matches!(role, Role::Catch(_)) => Relation::Perhaps,
         (None, Some(_)) => Relation::Before,
         _ => Relation::Beside,
     }
