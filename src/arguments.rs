@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, reject, resolve, restore,
-    resume, retry, run, runs, schedule, show, signal, test, what_if, why,
+    answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, pause, reject, resolve,
+    restore, resume, retry, run, runs, schedule, show, signal, skip, test, what_if, why,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -98,12 +98,16 @@ pub enum Command {
     Logs(logs::Options),
     /// Print everything that was journaled of a run.
     History(history::Options),
-    /// Go on with runs that were cut off.
+    /// Begin nothing new in a run until it is resumed.
+    Pause(pause::Options),
+    /// Go on with a run that was paused, or with runs that were cut off.
     Resume(resume::Options),
     /// Cancel a run.
     Cancel(cancel::Options),
     /// Go on with a failed or cancelled run, keeping what succeeded.
     Retry(retry::Options),
+    /// Have a step of a run not run.
+    Skip(skip::Options),
     /// Say how a step in doubt goes on.
     Resolve(resolve::Options),
     /// Say yes to what a step asks.
@@ -142,9 +146,11 @@ impl Command {
             Self::Why(options) => why::execute(options, context),
             Self::Logs(options) => logs::execute(options, context),
             Self::History(options) => history::execute(options, context),
+            Self::Pause(options) => pause::execute(options, context),
             Self::Resume(options) => resume::execute(options, context),
             Self::Cancel(options) => cancel::execute(options, context),
             Self::Retry(options) => retry::execute(options, context),
+            Self::Skip(options) => skip::execute(options, context),
             Self::Resolve(options) => resolve::execute(options, context),
             Self::Approve(options) => approve::execute(options, context),
             Self::Reject(options) => reject::execute(options, context),

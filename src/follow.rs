@@ -116,6 +116,13 @@ impl<'a> Follower<'a> {
         })
     }
 
+    /// Does not stay while a run waits for somebody, whoever looks on.
+    #[must_use]
+    pub fn impatient(mut self) -> Self {
+        self.patient = false;
+        self
+    }
+
     /// Asks for something before following. A signal ends the waiting for the answer.
     pub async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
         let takes_up = matches!(
@@ -125,6 +132,9 @@ impl<'a> Follower<'a> {
                 | Request::Retry { .. }
                 | Request::Resolve { .. }
                 | Request::Signal { .. }
+                | Request::Pause { .. }
+                | Request::Unpause { .. }
+                | Request::Skip { .. }
                 | Request::Vote { .. }
                 | Request::Answer { .. }
         );
@@ -428,9 +438,18 @@ impl Followed {
     }
 }
 
-/// What a person can type for a step that has begun to wait for somebody.
+/// What a person can type for a step that has begun to wait for somebody, or a run that was paused.
 fn what_to_type(event: &Event, context: &Context) -> Option<String> {
-    let Event::Step { id, step, .. } = event else { return None };
+    let (id, step) = match event {
+        Event::Step { id, step, .. } => (id, step),
+        Event::Status { id, status, .. } if status == "paused" => {
+            let resume = context.command(&format!("resume {id}"));
+            return Some(format!(
+                "lockstep: run {id} is paused: what runs ends, nothing new begins\n  {resume}   go on"
+            ));
+        }
+        Event::Started { .. } | Event::Output { .. } | Event::Status { .. } | Event::Run { .. } => return None,
+    };
     let awaits = step.awaits.as_deref()?;
     let mut text = format!("lockstep: step `{}` waits for {}", harmless_line(&step.path), words::awaited(awaits));
     for (command, what) in words::commands(*id, step) {

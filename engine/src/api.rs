@@ -11,7 +11,7 @@ use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::run::{Person, Resolution, RunError, StepStatus};
+use crate::core::run::{Person, Refused, Resolution, RunError, StepStatus};
 use crate::id::RunId;
 use crate::worker::Stream;
 
@@ -70,6 +70,34 @@ pub enum Request {
         /// Whether what was done is undone.
         #[serde(default)]
         undo: bool,
+    },
+    /// Begin nothing new in the run; what runs ends.
+    Pause {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Let a run go on that is paused.
+    Unpause {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
+    /// Have a step not run: it counts as skipped.
+    Skip {
+        /// The run.
+        run: String,
+        /// The step's path.
+        step: String,
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
     },
     /// Go on with a failed or cancelled run, keeping what succeeded.
     Retry {
@@ -211,6 +239,16 @@ pub struct Refusal {
     pub help: Vec<String>,
 }
 
+impl From<&Refused> for Refusal {
+    fn from(refused: &Refused) -> Self {
+        let help = match refused {
+            Refused::Instead { instead, .. } => vec![instead.clone()],
+            Refused::NoSuchRun | Refused::Superseded | Refused::NotNow(_) => Vec::new(),
+        };
+        Self { kind: RefusalKind::Invalid, message: refused.to_string(), help }
+    }
+}
+
 /// Whose fault a refusal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -228,13 +266,13 @@ pub struct RunRow {
     pub id: RunId,
     /// The runbook.
     pub runbook: String,
-    /// `queued`, `running`, `waiting`, `succeeded`, `failed`, `cancelled`.
+    /// `queued`, `running`, `waiting`, `paused`, `succeeded`, `failed`, `cancelled`.
     pub status: String,
     /// Open while no engine holds its folder.
     pub interrupted: bool,
     /// A step of it is in doubt.
     pub in_doubt: bool,
-    /// It goes on when somebody says what a step awaits, and not before.
+    /// It goes on when somebody says what a step awaits, or lets it go on after a pause, and not before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub awaits: bool,
     /// When it came to be.
@@ -279,6 +317,32 @@ pub struct RunView {
     /// Why what it did cannot be told any more; then there are no parameters, outputs or steps here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gone: Option<Gone>,
+    /// That it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseView>,
+}
+
+/// That a run is paused: what runs ends, and nothing new begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseView {
+    /// Who asked for it.
+    pub by: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// That a person said of a step that it is not to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipView {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When, RFC 3339.
+    pub at: String,
 }
 
 /// Why what was journaled of a run is not there any more.
@@ -303,7 +367,8 @@ pub struct StepView {
     pub title: Option<String>,
     /// `pending`, `ready`, `running`, `waiting`, `in_doubt`, `succeeded`, `failed`, `skipped`, `cancelled`.
     pub status: StepStatus,
-    /// Why it was skipped: `when`, `disabled`, `unreached`; why it is in doubt; what it waits for.
+    /// Why it was skipped: `when`, `disabled`, `unreached`, `passed`, `person`; why it is in doubt; what it waits for;
+    /// `held` where nothing but a pause of the run keeps it from going on.
     pub reason: Option<String>,
     /// Definite attempts.
     pub attempts: u32,
@@ -328,6 +393,9 @@ pub struct StepView {
     /// What somebody outside the run must say for it to go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaits: Option<Box<AwaitView>>,
+    /// That a person said that it is not to run; it is skipped, or will be when its turn comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<Box<SkipView>>,
     /// The log files of its attempts in order, as paths.
     pub logs: Vec<String>,
 }

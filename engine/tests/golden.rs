@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Change, Delay, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
+    Change, Delay, Hold, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
     StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
@@ -47,7 +47,11 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 46] = [
+const VARIANTS: [&str; 50] = [
+    "Paused",
+    "Unpaused",
+    "Held",
+    "Waived",
     "Voted",
     "Escalated",
     "FilledIn",
@@ -125,6 +129,10 @@ fn variant(record: &Record) -> &'static str {
         Change::Awaited { .. } => "Awaited",
         Change::Signalled { .. } => "Signalled",
         Change::Received { .. } => "Received",
+        Change::Paused { .. } => "Paused",
+        Change::Unpaused { .. } => "Unpaused",
+        Change::Held { .. } => "Held",
+        Change::Waived { .. } => "Waived",
         Change::Voted { .. } => "Voted",
         Change::Escalated { .. } => "Escalated",
         Change::FilledIn { .. } => "FilledIn",
@@ -205,6 +213,18 @@ fn samples() -> Vec<(String, Record)> {
                 comment: Some("not on Friday".to_owned()),
             },
         ),
+        ("paused".into(), Change::Paused { by: by.clone(), reason: None }),
+        ("paused-because".into(), Change::Paused { by: by.clone(), reason: Some("lunch".to_owned()) }),
+        ("unpaused".into(), Change::Unpaused { by: by.clone() }),
+        ("held-attempt".into(), Change::Held { step, what: Hold::Attempt, input: Some(map()) }),
+        (
+            "waived".into(),
+            Change::Waived { step: Some(step), node: NodeId(4), by: by.clone(), reason: "done by hand".to_owned() },
+        ),
+        (
+            "waived-to-come".into(),
+            Change::Waived { step: None, node: NodeId(4), by: by.clone(), reason: "done by hand".to_owned() },
+        ),
         ("escalated".into(), Change::Escalated { step }),
         ("filled-in".into(), Change::FilledIn { step, by: by.clone(), right: None, answer: map() }),
         (
@@ -244,7 +264,9 @@ fn samples() -> Vec<(String, Record)> {
         Question::Catch(2),
     ];
     changes.extend(named("asked", questions, |question| Change::Asked { step: Some(step), question }));
-    let skips = [Skip::When, Skip::Disabled, Skip::Unreached, Skip::Passed];
+    let holds = [Hold::Begin, Hold::Attempt, Hold::Retry, Hold::Until, Hold::Round];
+    changes.extend(named("held-for", holds, |what| Change::Held { step, what, input: None }));
+    let skips = [Skip::When, Skip::Disabled, Skip::Unreached, Skip::Passed, Skip::Person];
     changes.extend(named("skipped", skips, |why| Change::Skipped { step, why }));
     changes.extend(named("stopping", STOPS, |cause| Change::Stopping { step, cause }));
     changes.extend(named("halted", STOPS, |cause| Change::Halted { activation: 4, cancel: true, cause }));

@@ -21,7 +21,7 @@ Examples:
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
     /// Only runs in this state.
-    #[arg(long, value_name = "STATUS", value_parser = ["queued", "running", "waiting", "succeeded", "failed", "cancelled", "interrupted"])]
+    #[arg(long, value_name = "STATUS", value_parser = ["queued", "running", "waiting", "paused", "succeeded", "failed", "cancelled", "interrupted"])]
     status: Option<String>,
     /// Only runs of this runbook.
     #[arg(long, value_name = "NAME")]

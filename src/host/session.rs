@@ -243,6 +243,9 @@ const fn is_repeatable(request: &Request) -> bool {
         | Request::Retry { .. }
         | Request::Resolve { .. }
         | Request::Signal { .. }
+        | Request::Pause { .. }
+        | Request::Unpause { .. }
+        | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. } => false,
     }

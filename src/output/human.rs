@@ -94,6 +94,11 @@ pub fn run(view: &RunView, context: &Context) -> String {
     if let Some(by) = &view.cancelled_by {
         let _ = writeln!(out, "  cancelled by {}", harmless_line(by));
     }
+    if let Some(pause) = &view.paused {
+        let why = pause.reason.as_deref().map_or_else(String::new, |why| format!(": {}", harmless_line(why)));
+        let since = super::plain::seconds(&pause.since);
+        let _ = writeln!(out, "  paused by {} since {since}{why}", harmless_line(&pause.by));
+    }
     let _ = writeln!(
         out,
         "  definition {}",

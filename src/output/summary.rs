@@ -163,6 +163,10 @@ pub fn next_steps(id: RunId, status: &str, stuck: &[&StepView], failed: Option<&
             out.push_str(&hints.line(&format!("retry {id}"), "go on with what failed, keeping what succeeded"));
         }
         "cancelled" => out.push_str(&hints.line(&format!("retry {id}"), "go on where it was cancelled")),
+        "paused" => {
+            out.push_str(&hints.line(&format!("resume {id}"), "go on"));
+            out.push_str(&hints.line(&format!("why {id}"), "what comes then"));
+        }
         _ => {}
     }
     out

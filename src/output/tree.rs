@@ -218,6 +218,7 @@ mod tests {
             since: None,
             needs: Vec::new(),
             awaits: None,
+            skip: None,
             logs: Vec::new(),
         }
     }

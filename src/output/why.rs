@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use lockstep_engine::api::{RunView, StepView};
+use lockstep_engine::api::{PauseView, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use serde::Serialize;
 
@@ -101,12 +101,43 @@ fn of_run(view: &RunView, context: &Context) -> Option<Wait> {
         let unblock = command("cancel", "give it up");
         return Some(wait("quarantined", harmless_line(&error.message), "nothing more is decided about it", unblock));
     }
+    if let Some(pause) = &view.paused {
+        return Some(paused(view, pause, context));
+    }
     let goes_on = !view.steps.iter().any(|step| step.awaits.is_some() || step.status == StepStatus::InDoubt);
     if view.interrupted && goes_on {
         let what = "no process carries it: it was cut off, or left";
         return Some(wait("interrupted", what.to_owned(), "it goes on where it was", command("resume", "carry it on")));
     }
     None
+}
+
+/// A person has it begin nothing new.
+fn paused(view: &RunView, pause: &PauseView, context: &Context) -> Wait {
+    let id = view.id;
+    let reason = pause.reason.as_deref().map(|reason| format!(": {}", harmless_line(reason))).unwrap_or_default();
+    let held: Vec<_> = view.steps.iter().filter(|step| step.reason.as_deref() == Some("held")).collect();
+    let named: Vec<_> = held.iter().take(NAMED).map(|step| format!("`{}`", harmless_line(&step.path))).collect();
+    let next = match held.len() {
+        0 => "what follows from what runs begins".to_owned(),
+        1 => format!("{} goes on", named[0]),
+        number if number <= NAMED => format!("{} go on", named.join(", ")),
+        number => format!("{} go on", count(number, "step")),
+    };
+    let commands = [("resume", "let it go on"), ("cancel", "end it")];
+    let command = |(verb, what): (&str, &str)| Unblock {
+        command: context.command(&format!("{verb} {id}")),
+        what: what.to_owned(),
+    };
+    Wait {
+        step: None,
+        reason: "paused".to_owned(),
+        what: format!("is paused by {}{reason}", harmless_line(&pause.by)),
+        since: Some(pause.since.clone()),
+        until: None,
+        next,
+        unblock: commands.into_iter().map(command).collect(),
+    }
 }
 
 /// What one step waits for; `None` for one that has ended or not begun.
@@ -116,6 +147,10 @@ fn of_step(view: &RunView, step: &StepView, pending: &[Pending], context: &Conte
     let unblock = |command: String, what: &str| Unblock { command: context.command(&command), what: what.to_owned() };
     let known = step.reason.clone();
     let is = |reason: &str| known.as_deref() == Some(reason);
+    if is("held") {
+        // The run says so.
+        return None;
+    }
     let last = step.error.as_ref().map(|error| format!(", after: {}", words::error(error))).unwrap_or_default();
     let then = behind(step, pending);
     let (reason, what, next, commands) = match step.status {

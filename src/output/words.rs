@@ -38,7 +38,9 @@ pub fn detail(step: &StepView, tries: u32, now: Timestamp) -> String {
     match step.status {
         StepStatus::Succeeded if step.attempts > 1 => format!("on attempt {}", step.attempts),
         StepStatus::Running if step.attempts > 0 => attempt(step.attempts + 1, tries),
-        StepStatus::Pending | StepStatus::Ready | StepStatus::Succeeded | StepStatus::Running => String::new(),
+        StepStatus::Pending if step.skip.is_some() => format!("will be {}", skipped(step)),
+        StepStatus::Pending | StepStatus::Ready | StepStatus::Skipped => reason(step),
+        StepStatus::Succeeded | StepStatus::Running => String::new(),
         StepStatus::Waiting => waiting(step, tries, now),
         StepStatus::InDoubt => step.reason.as_deref().map(harmless_line).unwrap_or_default(),
         StepStatus::Undone => "undone".to_owned(),
@@ -48,7 +50,6 @@ pub fn detail(step: &StepView, tries: u32, now: Timestamp) -> String {
             let handled = if step.handled { ", handled" } else { "" };
             format!("{why}{last}{handled}")
         }
-        StepStatus::Skipped => reason(step),
     }
 }
 
@@ -69,6 +70,10 @@ fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
     if let Some(awaits) = &step.awaits {
         let left = left.map_or_else(String::new, |left| format!(", {left} left"));
         return format!("for {}{left}", awaited(awaits));
+    }
+    if step.reason.as_deref() == Some("held") {
+        let last = step.error.as_ref().map(|last| format!(", after: {}", error(last))).unwrap_or_default();
+        return format!("{}{last}", reason(step));
     }
     match (&step.error, left) {
         (Some(last), Some(left)) => format!("{} in {left}, after: {}", attempt(step.attempts + 1, tries), error(last)),
@@ -130,12 +135,20 @@ fn attempt(number: u32, tries: u32) -> String {
     if tries > 1 { format!("attempt {number} of {tries}") } else { format!("attempt {number}") }
 }
 
+/// Who skipped it, and why.
+fn skipped(step: &StepView) -> String {
+    let said = step.skip.as_deref().map(|skip| format!(" by {}: {}", skip.by, skip.reason)).unwrap_or_default();
+    harmless_line(&format!("skipped{said}"))
+}
+
 fn reason(step: &StepView) -> String {
     match step.reason.as_deref() {
         Some("when") => "its `when` does not hold".to_owned(),
         Some("disabled") => "disabled".to_owned(),
         Some("unreached") => "not reached".to_owned(),
         Some("passed") => "passed over".to_owned(),
+        Some("person") => skipped(step),
+        Some("held") => "held back while the run is paused".to_owned(),
         Some(other) => harmless_line(other),
         None => String::new(),
     }

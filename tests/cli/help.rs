@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "run",
     "check",
     "test",
@@ -15,9 +15,11 @@ const VERBS: [&str; 24] = [
     "why",
     "logs",
     "history",
+    "pause",
     "resume",
     "cancel",
     "retry",
+    "skip",
     "resolve",
     "approve",
     "reject",

@@ -8,6 +8,7 @@ mod help;
 mod hosting;
 mod interrupts;
 mod looking;
+mod operating;
 mod resuming;
 mod run;
 mod schedule;

@@ -126,6 +126,16 @@ pub struct Act {
     /// The fields of the answer, as texts of the command line.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
+    /// The step with this path is skipped.
+    pub skip: Option<String>,
+    /// Nothing new begins.
+    #[serde(default)]
+    pub pause: bool,
+    /// It goes on after that.
+    #[serde(default)]
+    pub resume: bool,
+    /// Why it is skipped or paused.
+    pub reason: Option<String>,
     /// It is refused, with this text.
     pub refused: Option<String>,
 }
@@ -135,7 +145,16 @@ impl Act {
     pub fn command(&self) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let comment = self.comment.iter().flat_map(|comment| words(&["--comment", comment]));
+        let reason = self.reason.iter().flat_map(|reason| words(&["--reason", reason]));
         match (&self.signal, &self.approve, &self.reject, &self.answer) {
+            (None, None, None, None) => match (&self.skip, self.pause, self.resume) {
+                (Some(step), false, false) => {
+                    words(&["skip", "last", step, "--json"]).into_iter().chain(reason).collect()
+                }
+                (None, true, false) => words(&["pause", "last", "--json"]).into_iter().chain(reason).collect(),
+                (None, false, true) => words(&["resume", "last", "--json"]),
+                _ => panic!("an act says one thing"),
+            },
             (Some(name), None, None, None) => {
                 let payload = self.payload.as_ref().unwrap_or(&Json::Null).to_string();
                 words(&["signal", "last", name, "--payload", &payload, "--json"])

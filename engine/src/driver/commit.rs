@@ -260,6 +260,9 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Cancel { .. }
         | Request::Retry { .. }
         | Request::Resolve { .. }
+        | Request::Pause { .. }
+        | Request::Unpause { .. }
+        | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. }
         | Request::Signal { .. } => false,

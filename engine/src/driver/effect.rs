@@ -128,6 +128,10 @@ impl<B: Backing> Driver<B> {
                 | Change::Awaited { .. }
                 | Change::Signalled { .. }
                 | Change::Received { .. }
+                | Change::Paused { .. }
+                | Change::Unpaused { .. }
+                | Change::Held { .. }
+                | Change::Waived { .. }
                 | Change::Voted { .. }
                 | Change::Escalated { .. }
                 | Change::FilledIn { .. }
@@ -216,7 +220,7 @@ fn secrets_of(run: &Run) -> Vec<SecretRef> {
 /// The step that a change is about.
 const fn step_of(change: &Change) -> Option<StepNo> {
     match change {
-        Change::Asked { step, .. } => *step,
+        Change::Asked { step, .. } | Change::Waived { step, .. } => *step,
         Change::Activated { owner, .. } => *owner,
         Change::Skipped { step, .. }
         | Change::Begun { step }
@@ -231,6 +235,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Resolved { step, .. }
         | Change::Awaited { step, .. }
         | Change::Received { step }
+        | Change::Held { step, .. }
         | Change::Voted { step, .. }
         | Change::Escalated { step }
         | Change::FilledIn { step, .. }
@@ -242,6 +247,8 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Undone { step, .. }
         | Change::Ended { step, .. } => Some(*step),
         Change::Started
+        | Change::Paused { .. }
+        | Change::Unpaused { .. }
         | Change::Signalled { .. }
         | Change::Paged { .. }
         | Change::ItemStarted { .. }

@@ -40,6 +40,9 @@ impl<B: Backing> Driver<B> {
             | Request::Cancel { .. }
             | Request::Retry { .. }
             | Request::Resolve { .. }
+            | Request::Pause { .. }
+            | Request::Unpause { .. }
+            | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }
             | Request::Signal { .. } => refused(RefusalKind::Invalid, "this request is not answered by looking"),

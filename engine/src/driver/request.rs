@@ -52,8 +52,20 @@ impl<B: Backing> Driver<B> {
                 check_signal(&name, &payload)?;
                 self.word(&run, Input::Signal { name, payload, by }, batch)
             }
+            Request::Pause { run, by, reason } => {
+                check_length("reason", reason.as_deref())?;
+                self.word(&run, Input::Pause { by, reason }, batch)
+            }
+            Request::Unpause { run, by } => self.change_run(&run, Input::Unpause { by }, batch),
+            Request::Skip { run, step, by, reason } => {
+                if reason.trim().is_empty() {
+                    return Err(invalid("a step is skipped for a reason, and none is given".to_owned()));
+                }
+                check_length("reason", Some(&reason))?;
+                self.word(&run, Input::Skip { step, by, reason }, batch)
+            }
             Request::Vote { run, step, yes, person, comment } => {
-                check_comment(comment.as_deref())?;
+                check_length("comment", comment.as_deref())?;
                 self.word(&run, Input::Vote { step, yes, person, comment }, batch)
             }
             Request::Answer { run, step, fields, person } => self.answer(&run, step, fields, person, batch),
@@ -110,7 +122,7 @@ impl<B: Backing> Driver<B> {
             // elsewhere is older.
             self.put_back(id);
         }
-        decided.map(|()| Reply::Done).map_err(|refused| invalid(refused.to_string()))
+        decided.map(|()| Reply::Done).map_err(|refused| Refusal::from(&refused))
     }
 
     fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
@@ -149,11 +161,11 @@ impl<B: Backing> Driver<B> {
     }
 }
 
-/// What is said to an approval is read on a screen.
-fn check_comment(comment: Option<&str>) -> Result<(), Refusal> {
-    let bytes = comment.map_or(0, str::len);
+/// What a person says to what they do is read on a screen.
+fn check_length(what: &str, said: Option<&str>) -> Result<(), Refusal> {
+    let bytes = said.map_or(0, str::len);
     if bytes > MAX_MESSAGE_BYTES {
-        return Err(invalid(format!("the comment has {bytes} bytes, {MAX_MESSAGE_BYTES} are allowed")));
+        return Err(invalid(format!("the {what} has {bytes} bytes, {MAX_MESSAGE_BYTES} are allowed")));
     }
     Ok(())
 }

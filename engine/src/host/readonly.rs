@@ -53,6 +53,9 @@ impl ReadOnly {
             | Request::Cancel { .. }
             | Request::Retry { .. }
             | Request::Resolve { .. }
+            | Request::Pause { .. }
+            | Request::Unpause { .. }
+            | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }
             | Request::Signal { .. } => {

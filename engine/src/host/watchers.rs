@@ -49,7 +49,7 @@ impl Watchers {
         let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status, cancels, patient };
         let mut all = self.all();
         all.take_unheard(run.id).into_iter().for_each(|line| mailbox.put(line));
-        if watcher.cancels > 0 {
+        if watcher.cancels > 0 || run.is_paused() {
             watcher.mailbox.put(status_event(run, at));
         }
         watcher.send(run, &run.step_numbers().collect::<Vec<_>>(), interrupted, at, logs);
@@ -167,9 +167,14 @@ fn cancels(run: &Run) -> u32 {
 }
 
 fn status_event(run: &Run, at: &str) -> Event {
-    let reason = run.cancel.as_ref().map(|(by, times)| match times {
+    let cancel = run.cancel.as_ref().map(|(by, times)| match times {
         1 => format!("cancel requested by {by}"),
         _ => format!("cancel requested by {by}, `finally` is cut short"),
     });
+    let pause = run.paused.as_deref().map(|pause| match &pause.reason {
+        Some(reason) => format!("paused by {}: {reason}", pause.by),
+        None => format!("paused by {}", pause.by),
+    });
+    let reason = pause.or(cancel);
     Event::Status { id: run.id, at: at.to_owned(), status: view::status(run).to_owned(), reason }
 }

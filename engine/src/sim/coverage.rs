@@ -83,6 +83,10 @@ names!(
         Change::Awaited { .. } => "awaited",
         Change::Signalled { .. } => "signalled",
         Change::Received { .. } => "received",
+        Change::Paused { .. } => "paused",
+        Change::Unpaused { .. } => "unpaused",
+        Change::Held { .. } => "held",
+        Change::Waived { .. } => "waived",
         Change::Voted { .. } => "voted",
         Change::Escalated { .. } => "escalated",
         Change::FilledIn { .. } => "filled in",
@@ -121,6 +125,9 @@ const NO_UNDO: &str = "random runbooks undo nothing yet";
 /// Nor has it a step that waits for somebody.
 const NO_PEOPLE: &str = "random runbooks wait for nobody outside yet";
 
+/// Nor do clients pause runs or skip steps.
+const NO_PAUSE: &str = "clients pause no run and skip no step yet";
+
 /// What no seed has to reach, and why.
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
@@ -129,6 +136,10 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("received", NO_PEOPLE),
     ("probed", "random runbooks have no probes yet"),
     ("probe", "random runbooks have no probes yet"),
+    ("paused", NO_PAUSE),
+    ("unpaused", NO_PAUSE),
+    ("held", NO_PAUSE),
+    ("waived", NO_PAUSE),
     ("voted", NO_PEOPLE),
     ("escalated", NO_PEOPLE),
     ("filled in", NO_PEOPLE),

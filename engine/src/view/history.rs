@@ -80,6 +80,13 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             ("signalled", None, json!({ "signal": name, "payload": payload.to_json(), "by": by }))
         }
         Change::Received { step } => ("received", Some(*step), json!({})),
+        Change::Paused { by, reason } => ("paused", None, json!({ "by": by, "reason": reason })),
+        Change::Unpaused { by } => ("resumed", None, json!({ "by": by })),
+        Change::Held { step, what, .. } => ("held", Some(*step), json!({ "next": plain(what) })),
+        Change::Waived { step, node, by, reason } => {
+            let path = run.graph.node(*node).path.as_str();
+            ("skip_asked", *step, json!({ "path": path, "by": by, "reason": reason }))
+        }
         Change::Voted { step, yes, by, right, comment } => (
             if *yes { "approved" } else { "rejected" },
             Some(*step),

@@ -16,8 +16,8 @@ use serde_json::Value as Json;
 pub use self::history::{gone_row, history_row};
 pub use self::plan::plan;
 
-use crate::api::{AwaitView, Awaited, ErrorView, Gone, RunRow, RunView, StepView};
-use crate::core::run::{Delay, Phase, Run, Skip, Step};
+use crate::api::{AwaitView, Awaited, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
+use crate::core::run::{Delay, Phase, Run, Skip};
 use crate::id::{RunId, StepNo};
 
 /// One line about a run.
@@ -57,6 +57,11 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
         started: run.started.as_ref().map(Timestamp::to_string),
         ended: run.ended.as_ref().map(Timestamp::to_string),
         cancelled_by: run.cancel.as_ref().map(|(by, _)| by.clone()),
+        paused: run.paused.as_deref().map(|pause| PauseView {
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+            since: pause.since.to_string(),
+        }),
         gone: None,
     }
 }
@@ -78,6 +83,7 @@ pub fn row_view(row: &RunRow, definition: &str, gone: Gone) -> RunView {
         started: None,
         ended: row.ended.as_ref().map(Timestamp::to_string),
         cancelled_by: None,
+        paused: None,
         gone: Some(gone),
     }
 }
@@ -112,7 +118,7 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
         kind: node.kind.name().to_owned(),
         title: step.title.clone().or_else(|| node.title.as_ref().and_then(plain_text)),
         status: step.status(),
-        reason: reason(step, awaits.as_deref()),
+        reason: reason(run, no, awaits.as_deref()),
         attempts: step.attempts,
         handled: step.handled,
         outputs: json_map(&step.outputs),
@@ -123,6 +129,10 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
         since: awaits::since(step),
         needs: needs(run, no),
         awaits,
+        skip: run.waiver(no).map(|waiver| {
+            let (by, reason) = (waiver.by.clone(), waiver.reason.clone());
+            Box::new(SkipView { by, reason, at: waiver.at.to_string() })
+        }),
         logs: (1..=step.grants.len()).map(|grant| log_path(logs, run.id, no, grant).display().to_string()).collect(),
     }
 }
@@ -143,13 +153,16 @@ pub fn log_path(logs: &Path, run: RunId, step: StepNo, grant: usize) -> PathBuf 
     logs.join(run.to_string()).join(format!("{}-{grant}.log", step.0))
 }
 
-fn reason(step: &Step, awaits: Option<&AwaitView>) -> Option<String> {
-    let text = match &step.phase {
+fn reason(run: &Run, no: StepNo, awaits: Option<&AwaitView>) -> Option<String> {
+    let text = match &run.step(no).phase {
         Phase::Ended { skip: Some(Skip::When), .. } => "when",
         Phase::Ended { skip: Some(Skip::Disabled), .. } => "disabled",
         Phase::Ended { skip: Some(Skip::Unreached), .. } => "unreached",
         Phase::Ended { skip: Some(Skip::Passed), .. } => "passed",
+        Phase::Ended { skip: Some(Skip::Person), .. } => "person",
         Phase::InDoubt { why, .. } => why,
+        Phase::Held { .. } => "held",
+        Phase::Pending if run.is_paused() && run.is_held_back(no) => "held",
         Phase::Awaiting { .. } => match &awaits?.what {
             Awaited::Signal { .. } => "signal",
             Awaited::Approval { .. } => "approval",

@@ -1,6 +1,6 @@
 //! A run under test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use lockstep_dsl::graph::{Field, Kind};
@@ -24,6 +24,8 @@ pub struct Case {
     replica: State,
     replayed: usize,
     answers: BTreeMap<(String, Question), Vec<Answer>>,
+    /// What is not answered until the case does.
+    withheld: BTreeSet<(String, Question)>,
 }
 
 pub fn failure(kind: &str) -> Failure {
@@ -55,6 +57,15 @@ impl Case {
 
     /// Starts a run whose questions are answered as given, the last answer again and again; every other condition holds.
     pub fn with_answers(plan: &Plan, answers: Vec<((&str, Question), Vec<Answer>)>) -> Self {
+        Self::start(plan, answers, &[])
+    }
+
+    /// Starts a run of whose questions these are left open.
+    pub fn withholding(plan: &Plan, withheld: &[(&str, Question)]) -> Self {
+        Self::start(plan, Vec::new(), withheld)
+    }
+
+    fn start(plan: &Plan, answers: Vec<((&str, Question), Vec<Answer>)>, withheld: &[(&str, Question)]) -> Self {
         let graph = Arc::new(plan.graph());
         let id = RunId::new(1_700_000_000_000, 7);
         let mut case = Self {
@@ -68,6 +79,7 @@ impl Case {
                 .into_iter()
                 .map(|((path, question), answers)| ((path.to_owned(), question), answers))
                 .collect(),
+            withheld: withheld.iter().map(|(path, question)| ((*path).to_owned(), *question)).collect(),
         };
         let hash = graph.hash();
         case.command(Command::Create {
@@ -89,7 +101,7 @@ impl Case {
     fn command(&mut self, command: Command) -> Result<(), Refused> {
         let records = self.state.decide(command, self.now)?;
         self.journal.extend(records.into_iter().map(|record| (record, self.now)));
-        while let Some((step, question)) = self.run().questions.first().copied() {
+        while let Some((step, question)) = self.next_question() {
             let answer = self.answer(step, question);
             let records = self
                 .state
@@ -100,6 +112,12 @@ impl Case {
         self.check_replay();
         self.check_invariants();
         Ok(())
+    }
+
+    fn next_question(&self) -> Option<(Option<StepNo>, Question)> {
+        let run = self.run();
+        let path = |step: Option<StepNo>| step.map(|step| run.path(step)).unwrap_or_default();
+        run.questions.iter().find(|(step, question)| !self.withheld.contains(&(path(*step), *question))).copied()
     }
 
     fn answer(&mut self, step: Option<StepNo>, question: Question) -> Answer {
@@ -204,7 +222,11 @@ impl Case {
                     Phase::Running { .. } | Phase::Delayed { .. } | Phase::InDoubt { .. } | Phase::Awaiting { .. }
                 )
             });
-            assert!(goes_on, "an open run waits for something: {:#?}", self.statuses());
+            assert!(
+                goes_on || run.is_paused() || !run.questions.is_empty(),
+                "an open run waits for something: {:#?}",
+                self.statuses()
+            );
         }
     }
 
@@ -279,6 +301,27 @@ impl Case {
         let person = Person { name: "user:ana".to_owned(), groups: Vec::new() };
         let answer = Map::from([("count".to_owned(), Value::Int(answer))]);
         self.command(Command::Run(self.id, Input::FillIn { step: path.to_owned(), answer, person }))
+    }
+
+    pub fn pause(&mut self) -> Result<(), Refused> {
+        let reason = Some("lunch".to_owned());
+        self.command(Command::Run(self.id, Input::Pause { by: "user:ana".to_owned(), reason }))
+    }
+
+    pub fn unpause(&mut self) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Unpause { by: "user:ben".to_owned() }))
+    }
+
+    pub fn skip(&mut self, path: &str) -> Result<(), Refused> {
+        let (step, reason) = (path.to_owned(), "done by hand".to_owned());
+        self.command(Command::Run(self.id, Input::Skip { step, by: "user:ana".to_owned(), reason }))
+    }
+
+    /// An answer that took its time arrives.
+    pub fn answer_late(&mut self, path: &str, question: Question, answer: Answer) -> &mut Self {
+        let step = self.run().step_by_path(path);
+        self.command(Command::Run(self.id, Input::Answered { step, question, answer })).expect("it is not refused");
+        self
     }
 
     pub fn retry(&mut self) -> Result<(), Refused> {

@@ -296,12 +296,16 @@ fn lower(graph: &mut Graph, owner: Option<NodeId>, role: Role, steps: &[Step]) -
 }
 
 fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
+    let path = match graph.block(block).owner {
+        Some(owner) => format!("{}/{}", graph.node(owner).path, step.name),
+        None => step.name.clone(),
+    };
     let id = NodeId(u32::try_from(graph.nodes.len()).expect("few steps"));
     let constant = |value: Value| Field::Const(value);
     graph.nodes.push(Node {
         id: Some(step.name.clone()),
         name: step.name.clone(),
-        path: step.name.clone(),
+        path,
         title: None,
         block,
         kind: Kind::Set(Vec::new()),

@@ -87,6 +87,15 @@ fn any_plan() -> impl Strategy<Value = Plan> {
     })
 }
 
+/// Has some step skipped, if one can be.
+fn skip_any(case: &mut Case, choice: u8) {
+    let paths: Vec<String> = case.statuses().into_iter().map(|(path, _)| path).collect();
+    if let Some(path) = paths.get(usize::from(choice) % paths.len().max(1)) {
+        // What cannot be skipped is refused, and that changes nothing.
+        let _ = case.skip(path);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -111,7 +120,10 @@ proptest! {
                 (0..=6, Some(path), _) => { case.report(path, ok()); }
                 (7..=10, Some(path), _) => { case.report(path, failed()); }
                 (11, Some(path), _) => { case.report(path, unknown()); }
-                (12, _, _) => { case.cancel(); }
+                (12, _, _) if choice >= 128 => { case.cancel(); }
+                (12, _, _) => { let _ = case.pause(); }
+                (13, _, _) if choice >= 128 => { skip_any(&mut case, choice); }
+                (13, _, _) | (_, None, None) if case.run().is_paused() => { case.unpause().expect("it is paused"); }
                 (_, None, Some((path, _))) => { case.report(&path, if choice % 2 == 0 { ok() } else { failed() }); }
                 (_, _, _) => { case.pass(u64::from(choice) + 25); }
             }

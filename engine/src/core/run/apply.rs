@@ -10,7 +10,7 @@ use lockstep_dsl::value::{Map, Timestamp};
 
 use super::error::RunError;
 use super::links::Links;
-use super::record::{Change, Delay, Question, Resolution, Settlement, StepStatus, StopCause};
+use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StepStatus, StopCause};
 use super::slab::Slab;
 use super::state::{
     Activation, ActivationNo, Finishing, Grant, Halt, Phase, Run, RunStatus, Step, Timer, Undoing, no_graph,
@@ -47,6 +47,8 @@ impl Run {
             revisits: 0,
             questions: BTreeSet::new(),
             signals: BTreeMap::new(),
+            paused: None,
+            waivers: BTreeMap::new(),
             timers: BTreeSet::new(),
             cancel: None,
             cancel_undoes: false,
@@ -85,13 +87,18 @@ impl Run {
             }
             Change::Skipped { step, why } => {
                 self.set_phase(*step, Phase::Ended { status: StepStatus::Skipped, skip: Some(*why) });
+                if *why == Skip::Person {
+                    // What it had come to before counts no more.
+                    let step = self.step_mut(*step);
+                    (step.outputs, step.error) = (Map::new(), None);
+                }
                 self.close(*step, at);
             }
             Change::Begun { step } => {
                 self.set_phase(*step, Phase::Deciding);
                 self.step_mut(*step).started = Some(at.wall);
                 if let Some(total) = self.node_of(*step).timeout.total {
-                    self.arm(at.time.saturating_add(total.0), Timer::Total(*step));
+                    self.limit(Timer::Total(*step), total, at);
                 }
             }
             Change::Titled { step, title } => {
@@ -115,6 +122,10 @@ impl Run {
             Change::Probed { step, done } => self.probed(*step, done.as_ref()),
             Change::Resolved { step, how, by } => self.resolve(*step, how, by),
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
+            Change::Paused { by, reason } => self.begin_pause(by, reason.as_deref(), at),
+            Change::Unpaused { .. } => self.end_pause(at),
+            Change::Held { step, what, input } => self.hold(*step, *what, input.as_ref(), at),
+            Change::Waived { step, node, by, reason } => self.waive(*step, *node, by, reason, at),
             Change::Signalled { name, payload, by } => self.keep_signal(name, payload, by),
             Change::Received { step } => self.take_signal(*step),
             Change::Voted { step, yes, by, comment, .. } => self.note_vote(*step, *yes, by, comment.as_deref(), at),
@@ -160,6 +171,7 @@ impl Run {
                 let times = self.cancel.as_ref().map_or(0, |(_, times)| *times);
                 self.cancel = Some((by.clone(), times + 1));
                 self.cancel_undoes |= undo;
+                self.end_pause(at);
             }
             Change::Finishing { outputs } => self.finishing = Some(Finishing { outputs: outputs.clone() }),
             Change::Concluded { outcome, error, outputs } => {
@@ -174,6 +186,7 @@ impl Run {
                 self.outcome = Some(*outcome);
                 self.error.clone_from(error);
                 self.ended = Some(at.wall);
+                self.paused = None;
                 self.questions.clear();
                 self.disarm_all();
             }
@@ -208,6 +221,7 @@ impl Run {
             Phase::Pending
             | Phase::Deciding
             | Phase::Running { .. }
+            | Phase::Held { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => {}
@@ -226,6 +240,9 @@ impl Run {
         if let Some(due) = self.armed.remove(&timer) {
             self.timers.remove(&(due, timer));
         }
+        if let Some(pause) = &mut self.paused {
+            pause.left.retain(|(left, _)| *left != timer);
+        }
     }
 
     /// Takes all timers back.
@@ -238,7 +255,7 @@ impl Run {
         self.status = RunStatus::Running;
         self.started = Some(at.wall);
         if let Some(timeout) = self.graph.timeout {
-            self.arm(at.time.saturating_add(timeout.0), Timer::Run);
+            self.limit(Timer::Run, timeout, at);
         }
     }
 
@@ -326,14 +343,14 @@ impl Run {
     pub(super) fn arm_block(&mut self, owner: StepNo, at: Stamp) {
         self.disarm(Timer::Attempt(owner));
         if let Some(limit) = self.node_of(owner).timeout.attempt {
-            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(owner));
+            self.limit(Timer::Attempt(owner), limit, at);
         }
     }
 
     pub(super) fn begin_tail(&mut self, status: RunStatus, at: Stamp) {
         self.status = status;
-        if !self.armed.contains_key(&Timer::Tail) {
-            self.arm(at.time.saturating_add(TAIL.0), Timer::Tail);
+        if !self.is_limited(Timer::Tail) {
+            self.limit(Timer::Tail, TAIL, at);
         }
     }
 
@@ -348,7 +365,7 @@ impl Run {
             step.input.clone_from(input);
         }
         if let Some(limit) = self.node_of(no).timeout.attempt {
-            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(no));
+            self.limit(Timer::Attempt(no), limit, at);
         }
         self.note_effect(no);
     }

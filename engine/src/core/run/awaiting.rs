@@ -69,7 +69,8 @@ impl Run {
     /// for but limits.
     pub fn needs_a_word(&self) -> bool {
         let Tally { busy, delayed, doubted, awaiting } = self.tally;
-        !self.is_ended() && self.questions.is_empty() && doubted + awaiting > 0 && busy + delayed == 0
+        let needs = doubted + awaiting > 0 || self.is_paused();
+        !self.is_ended() && self.questions.is_empty() && needs && busy + delayed == 0
     }
 
     /// Whether all that it cannot go on without is what somebody was expected to say, and nothing is in doubt.
@@ -105,8 +106,8 @@ impl Run {
         step.input.clone_from(input);
         step.result = None;
         step.approval = is_vote.then(|| Box::new(Approval::default()));
-        if let Some(limit) = limit.filter(|_| !self.armed.contains_key(&Timer::Attempt(no))) {
-            self.arm(at.time.saturating_add(limit.0), Timer::Attempt(no));
+        if let Some(limit) = limit.filter(|_| !self.is_limited(Timer::Attempt(no))) {
+            self.limit(Timer::Attempt(no), limit, at);
         }
         if let Some(after) = escalates {
             self.arm(at.time.saturating_add(after.0), Timer::Escalate(no));

@@ -35,6 +35,7 @@ impl Turn<'_> {
                 | Phase::Running { .. }
                 | Phase::Delayed { .. }
                 | Phase::Awaiting { .. }
+                | Phase::Held { .. }
                 | Phase::InDoubt { .. }
                 | Phase::Inside
                 | Phase::Ended { .. } => {}

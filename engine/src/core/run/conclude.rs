@@ -161,6 +161,7 @@ impl Turn<'_> {
             return Err(Refused::NotNow(format!("run {id} is past the point where it is undone: its last steps run")));
         }
         let error = cancelled(&by);
+        let was_paused = self.run.is_paused();
         self.emit(Change::CancelRequested { by, undo });
         let again = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
         match self.run.status {
@@ -186,6 +187,9 @@ impl Turn<'_> {
                 }
             }
             RunStatus::Undoing | RunStatus::Ended => {}
+        }
+        if was_paused {
+            self.release();
         }
         Ok(())
     }

@@ -69,6 +69,27 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// A person asks for nothing new to begin.
+    Pause {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// A person lets a run that is paused go on.
+    Unpause {
+        /// Who.
+        by: String,
+    },
+    /// A person says that a step is not to run.
+    Skip {
+        /// The step's path.
+        step: String,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// A person says yes or no to what a step asks.
     Vote {
         /// The step's path.
@@ -115,6 +136,14 @@ pub enum Refused {
     /// It cannot be done to the run as it is; the text says why.
     #[error("{0}")]
     NotNow(String),
+    /// The same, and what can be done.
+    #[error("{why}")]
+    Instead {
+        /// Why not.
+        why: String,
+        /// What to do instead.
+        instead: String,
+    },
 }
 
 /// Decides what follows from an input. Every change is applied to `run` as it is decided, and noted in `changes`.
@@ -135,6 +164,9 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Cancel { by, undo } => turn.cancel(by, undo)?,
         Input::Resolve { step, how, by } => turn.resolve(&step, &how, by)?,
         Input::Signal { name, payload, by } => turn.signal(name, payload, by)?,
+        Input::Pause { by, reason } => turn.pause(by, reason)?,
+        Input::Unpause { by } => turn.unpause(by)?,
+        Input::Skip { step, by, reason } => turn.waive(&step, by, reason)?,
         Input::Vote { step, yes, person, comment } => turn.vote(&step, yes, &person, comment)?,
         Input::FillIn { step, answer, person } => turn.fill_in(&step, answer, &person)?,
         Input::Retry { by } => turn.retry(by)?,
@@ -162,6 +194,9 @@ impl Turn<'_> {
             | Input::Cancel { .. }
             | Input::Resolve { .. }
             | Input::Signal { .. }
+            | Input::Pause { .. }
+            | Input::Unpause { .. }
+            | Input::Skip { .. }
             | Input::Vote { .. }
             | Input::FillIn { .. }
             | Input::Retry { .. }
@@ -423,7 +458,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    fn retry(&mut self, by: String) -> Result<(), Refused> {
+    pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
         let id = self.run.id;
         match (self.run.is_ended(), self.run.outcome) {
             (false, _) => {

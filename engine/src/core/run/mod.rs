@@ -18,6 +18,7 @@ mod looping;
 mod need;
 mod next;
 mod path;
+mod pause;
 mod probe;
 mod record;
 mod reopen;
@@ -26,12 +27,14 @@ mod signal;
 mod slab;
 mod squeeze;
 mod state;
+mod status;
 mod step;
 mod stop;
 mod subject;
 mod tally;
 mod turn;
 mod undo;
+mod waiver;
 
 pub use approval::{Approval, Person, Vote};
 pub use decide::{Answer, Input, Refused, decide};
@@ -39,6 +42,7 @@ pub use error::RunError;
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
+pub use pause::{Hold, Pause};
 pub use record::{
     Change, Delay, Question, Record, Resolution, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
@@ -46,3 +50,4 @@ pub use signal::Signal;
 pub use slab::Slab;
 pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer, Undoing};
 pub use subject::Subject;
+pub use waiver::Waiver;

@@ -3,12 +3,14 @@
 //! Records are `MessagePack` with named fields. Add fields as optional; never rename or reuse one: old journals are read
 //! for ever.
 
-use lockstep_dsl::graph::{BlockId, Graph, Next};
+use lockstep_dsl::graph::{BlockId, Graph, Next, NodeId};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
 pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
+use super::pause::Hold;
+pub use super::status::{RunOutcome, StepStatus};
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
 
@@ -357,7 +359,46 @@ pub enum Change {
     /// What else was to be undone will not be: a person or the limit of time stopped it.
     #[serde(rename = "undohalt")]
     UndoHalted,
-    /// Somebody asked for the run to be cancelled; the second time cuts `finally` short.
+    /// A person asked for nothing new to begin. What runs ends; after a crash it is paused still.
+    #[serde(rename = "pause")]
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A person let a run that was paused go on.
+    #[serde(rename = "unpause")]
+    Unpaused {
+        /// Who.
+        by: String,
+    },
+    /// A step would go on if the run were not paused.
+    #[serde(rename = "hold")]
+    Held {
+        /// The step.
+        step: StepNo,
+        /// What comes next.
+        what: Hold,
+        /// The rendered input of the attempt that is held back; `None` where it is there already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input: Option<Map>,
+    },
+    /// A person said that a step is not to run. What makes it skipped is a record of its own, perhaps much later.
+    #[serde(rename = "waive")]
+    Waived {
+        /// The step; `None` for every visit that its block still comes to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepNo>,
+        /// The step of the file.
+        node: NodeId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody asked for the run to be cancelled; the second time cuts `finally` short. A cancel ends a pause.
     #[serde(rename = "cancel")]
     CancelRequested {
         /// Who.
@@ -471,6 +512,9 @@ pub enum Skip {
     /// A `next` passed it over.
     #[serde(rename = "passed")]
     Passed,
+    /// A person said that it is not to run.
+    #[serde(rename = "person")]
+    Person,
 }
 
 /// Why something is stopped.
@@ -576,44 +620,6 @@ pub enum Resolution {
     Rerun,
 }
 
-/// Where a step is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StepStatus {
-    /// What it needs has not ended yet.
-    Pending,
-    /// Nothing stands in its way.
-    Ready,
-    /// It runs.
-    Running,
-    /// It waits for time.
-    Waiting,
-    /// Its outcome is unknown and a person is asked.
-    InDoubt,
-    /// It ended well.
-    Succeeded,
-    /// It failed; perhaps that was handled.
-    Failed,
-    /// It did not run.
-    Skipped,
-    /// It was stopped.
-    Cancelled,
-    /// What it did was taken back.
-    Undone,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunOutcome {
-    /// Well.
-    Succeeded,
-    /// Not well.
-    Failed,
-    /// Somebody cancelled it.
-    Cancelled,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
 const fn is_false(flag: &bool) -> bool {
     !*flag
@@ -642,43 +648,6 @@ impl StopCause {
             | Self::Won
             | Self::Finish
             | Self::Break => self,
-        }
-    }
-}
-
-impl StepStatus {
-    /// As people and JSON read it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Ready => "ready",
-            Self::Running => "running",
-            Self::Waiting => "waiting",
-            Self::InDoubt => "in_doubt",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Cancelled => "cancelled",
-            Self::Undone => "undone",
-        }
-    }
-
-    /// Whether nothing more happens to a step in this status.
-    pub const fn is_end(self) -> bool {
-        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped | Self::Cancelled | Self::Undone)
-    }
-}
-
-impl RunOutcome {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Failed, Self::Cancelled];
-
-    /// As people and JSON read it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
         }
     }
 }

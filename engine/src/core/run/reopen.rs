@@ -36,7 +36,7 @@ impl Run {
         self.undo_halted = false;
         self.finishing = None;
         if let Some(timeout) = self.graph.timeout {
-            self.arm(at.time.saturating_add(timeout.0), Timer::Run);
+            self.limit(Timer::Run, timeout, at);
         }
         if let Some(main) = self.latest.get(&(None, self.graph.main)).copied() {
             self.reopen_activation(main, at);
@@ -58,7 +58,7 @@ impl Run {
                     self.step_mut(step).rewind();
                     self.arm_block(step, at);
                     if let Some(total) = node.timeout.total {
-                        self.arm(at.time.saturating_add(total.0), Timer::Total(step));
+                        self.limit(Timer::Total(step), total, at);
                     }
                     self.reopen_items(step);
                     for inner in self.bodies(step) {
@@ -66,7 +66,9 @@ impl Run {
                     }
                 }
                 Fate::Anew => {
-                    self.visit_again(step);
+                    let waiver = self.step_mut(step).waiver.take();
+                    let new = self.visit_again(step);
+                    self.step_mut(new).waiver = waiver;
                 }
                 Fate::Again => {
                     self.set_phase(step, Phase::Pending);
@@ -94,9 +96,10 @@ impl Run {
                 if node.kind.blocks().is_empty() { Fate::Again } else { Fate::Inside }
             }
             Phase::Ended { status: StepStatus::Succeeded, .. }
-            | Phase::Ended { status: StepStatus::Skipped, skip: Some(Skip::When | Skip::Disabled | Skip::Passed) } => {
-                Fate::Kept
-            }
+            | Phase::Ended {
+                status: StepStatus::Skipped,
+                skip: Some(Skip::When | Skip::Disabled | Skip::Passed | Skip::Person),
+            } => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed, .. } if step.handled => Fate::Kept,
             Phase::Ended { status: StepStatus::Failed | StepStatus::Cancelled, .. }
                 if self.has_items(no)
@@ -106,6 +109,17 @@ impl Run {
             }
             _ => Fate::Again,
         }
+    }
+
+    /// Whether a `retry` of the run comes to this step again.
+    pub(super) fn is_opened_by_retry(&self, no: StepNo) -> bool {
+        let fate = |no: StepNo| self.fate(no, self.node_of(no));
+        let around: Vec<ActivationNo> = self.enclosing(self.step(no).activation).collect();
+        let is_main = around.last().is_some_and(|last| self.activations[*last].block == self.graph.main);
+        let mut owners = around.iter().filter_map(|around| self.activations[*around].owner);
+        is_main
+            && matches!(fate(no), Fate::Again | Fate::Anew)
+            && owners.all(|owner| matches!(fate(owner), Fate::Inside))
     }
 
     /// The items of a `foreach` in which something failed, was stopped or was undone go on.

@@ -15,10 +15,12 @@ use super::approval::Approval;
 use super::error::RunError;
 use super::links::Links;
 use super::looping::Loop;
+use super::pause::{Hold, Pause};
 use super::record::{Delay, Question, RunOutcome, Settlement, Skip, StepStatus, StopCause};
 use super::signal::Signal;
 use super::slab::Slab;
 use super::tally::Tally;
+use super::waiver::Waiver;
 use crate::id::{RunId, StepNo, Token};
 
 /// An index into [`Run::activations`].
@@ -86,6 +88,12 @@ pub struct Run {
     /// Signals that no step has taken, by name, the oldest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signals: BTreeMap<String, VecDeque<Signal>>,
+    /// That it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Box<Pause>>,
+    /// Steps of the file that a person said are not to run, whichever visit of them it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waivers: BTreeMap<NodeId, Waiver>,
     /// Who asked for it to be cancelled, and how often: the second time cuts `finally` short.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<(String, u32)>,
@@ -273,6 +281,9 @@ pub struct Step {
     /// What people have said to what it asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Box<Approval>>,
+    /// That a person said that it is not to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiver: Option<Box<Waiver>>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
@@ -330,6 +341,13 @@ pub enum Phase {
     },
     /// It waits for somebody outside the run to say something.
     Awaiting {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// It would go on if the run were not paused.
+    Held {
+        /// What comes next.
+        what: Hold,
         /// Since when.
         since: Timestamp,
     },
@@ -399,7 +417,12 @@ impl Run {
     /// Whether the run is open and nothing in it runs: it waits for time or for a person.
     pub fn is_waiting(&self) -> bool {
         let Tally { busy, delayed, doubted, awaiting } = self.tally;
-        busy == 0 && delayed + doubted + awaiting > 0 && !self.is_ended()
+        busy == 0 && (delayed + doubted + awaiting > 0 || self.is_paused()) && !self.is_ended()
+    }
+
+    /// Whether nothing new begins in it until somebody lets it go on.
+    pub const fn is_paused(&self) -> bool {
+        self.paused.is_some()
     }
 
     /// Whether the run is open and the outcome of a step is in doubt.
@@ -412,6 +435,7 @@ impl Run {
         match (self.status, self.outcome) {
             (RunStatus::Queued, _) => "queued",
             (RunStatus::Ended, Some(outcome)) => outcome.name(),
+            _ if self.is_paused() => "paused",
             _ if self.is_waiting() => "waiting",
             _ => "running",
         }
@@ -593,6 +617,7 @@ impl Step {
             saw: None,
             looping: None,
             approval: None,
+            waiver: None,
             started: None,
             ended: None,
         }
@@ -602,9 +627,9 @@ impl Step {
     pub fn status(&self) -> StepStatus {
         match &self.phase {
             Phase::Pending => StepStatus::Pending,
-            Phase::Asking(Question::When) => StepStatus::Ready,
+            Phase::Asking(Question::When) | Phase::Held { what: Hold::Begin, .. } => StepStatus::Ready,
             Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => StepStatus::Running,
-            Phase::Delayed { .. } | Phase::Awaiting { .. } => StepStatus::Waiting,
+            Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Held { .. } => StepStatus::Waiting,
             Phase::InDoubt { .. } => StepStatus::InDoubt,
             Phase::Ended { status, .. } => *status,
         }

@@ -3,6 +3,7 @@
 use lockstep_dsl::graph::{Effect, Field, Kind, OnError, Retry};
 use lockstep_dsl::value::{Map, Millis, Value};
 
+use super::pause::Hold;
 use super::record::{Change, Delay, Question, Settlement, Skip, StepStatus, StopCause};
 use super::state::Phase;
 use super::turn::{Turn, Work};
@@ -27,6 +28,13 @@ impl Turn<'_> {
             self.skip(step, Skip::Unreached);
             return;
         }
+        if self.run.waiver(step).is_some() {
+            self.skip(step, Skip::Person);
+            return;
+        }
+        if self.run.is_paused() {
+            return;
+        }
         let node = self.run.node_of(step);
         match (&node.disabled, node.when) {
             (Some(_), _) => self.skip(step, Skip::Disabled),
@@ -43,6 +51,10 @@ impl Turn<'_> {
 
     /// The step runs from here on.
     pub fn begin(&mut self, step: StepNo) {
+        if self.run.is_paused() {
+            self.emit(Change::Held { step, what: Hold::Begin, input: None });
+            return;
+        }
         self.emit(Change::Begun { step });
         match &self.run.node_of(step).title {
             None | Some(Field::Const(_)) => self.attempt(step),
@@ -85,6 +97,10 @@ impl Turn<'_> {
 
     /// Gives an attempt to a worker; `None` repeats the input of the attempt before.
     pub fn grant(&mut self, step: StepNo, input: Option<Map>) {
+        if self.run.is_paused() {
+            self.emit(Change::Held { step, what: Hold::Attempt, input });
+            return;
+        }
         let again = fault::planted(Bug::TokenReused) && input.is_none();
         let token = Token(self.run.token.0 + u64::from(!again));
         self.emit(Change::Starting { step, token, input });
@@ -219,6 +235,14 @@ impl Turn<'_> {
     /// A delay is over.
     pub fn delay_over(&mut self, step: StepNo) {
         let Phase::Delayed { why, .. } = *self.phase(step) else { return };
+        match Hold::after(why) {
+            Some(what) if self.run.is_paused() => self.emit(Change::Held { step, what, input: None }),
+            Some(_) | None => self.next_try(step, why),
+        }
+    }
+
+    /// What comes behind a delay.
+    pub fn next_try(&mut self, step: StepNo, why: Delay) {
         match why {
             Delay::Wait => self.done(step, Map::new()),
             Delay::Retry if self.run.node_of(step).kind.is_acting() && !self.run.step(step).input.is_empty() => {

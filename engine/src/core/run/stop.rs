@@ -2,6 +2,7 @@
 
 use lockstep_dsl::graph::{Kind, Role};
 
+use super::pause::Hold;
 use super::record::{Change, Delay, Question, Skip, StopCause};
 use super::state::{ActivationNo, Phase};
 use super::turn::Turn;
@@ -32,12 +33,20 @@ impl Turn<'_> {
 
     fn stop_step(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         match self.phase(step).clone() {
-            Phase::Pending | Phase::Asking(Question::When) => self.skip(step, Skip::Unreached),
-            Phase::Asking(Question::Input) if !self.has_begun(step) => self.skip(step, Skip::Unreached),
+            Phase::Pending | Phase::Asking(Question::When) | Phase::Held { what: Hold::Begin, .. } => {
+                self.skip(step, Skip::Unreached);
+            }
+            Phase::Held { what: Hold::Attempt, .. } | Phase::Asking(Question::Input) if !self.has_begun(step) => {
+                self.skip(step, Skip::Unreached);
+            }
             Phase::Running { stopping: None, .. } if cancel => self.emit(Change::Stopping { step, cause }),
             Phase::Asking(_) | Phase::InDoubt { .. } if cancel => self.stopped(step, cause),
-            Phase::Delayed { why: Delay::Retry, .. } if !cancel => self.give_up_retry(step),
-            Phase::Delayed { .. } | Phase::Awaiting { .. } => self.stopped(step, cause),
+            Phase::Delayed { why: Delay::Retry, .. } | Phase::Held { what: Hold::Attempt | Hold::Retry, .. }
+                if !cancel =>
+            {
+                self.give_up_retry(step);
+            }
+            Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Held { .. } => self.stopped(step, cause),
             Phase::Inside => self.stop_inside(step, cancel, cause),
             Phase::Running { .. }
             | Phase::Asking(_)
@@ -108,6 +117,7 @@ impl Turn<'_> {
             | Phase::Deciding
             | Phase::Delayed { .. }
             | Phase::Awaiting { .. }
+            | Phase::Held { .. }
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => self.stopped(step, cause),
         }

@@ -49,7 +49,7 @@ impl Tally {
             Phase::Delayed { .. } => Some(&mut self.delayed),
             Phase::InDoubt { .. } => Some(&mut self.doubted),
             Phase::Awaiting { .. } => Some(&mut self.awaiting),
-            Phase::Pending | Phase::Inside | Phase::Ended { .. } => None,
+            Phase::Pending | Phase::Held { .. } | Phase::Inside | Phase::Ended { .. } => None,
         }
     }
 }
