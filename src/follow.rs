@@ -19,6 +19,7 @@ use crate::interrupt::{Interrupts, Wish};
 use crate::output::text::{count, harmless_line};
 use crate::output::words;
 use crate::output::{Watcher, event_run};
+use crate::stepping::{Stepper, Word};
 
 /// Between two drawings of what moves.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,6 +45,8 @@ pub struct Follower<'a> {
     output: Box<dyn Watcher>,
     /// Whether a person looks on, who can be waited for.
     patient: bool,
+    /// Asks that person about each step.
+    stepper: Option<Stepper>,
     runs: BTreeMap<RunId, Followed>,
     /// The cancel that was asked for, and whether it is durable for all runs.
     cancel: Cancel,
@@ -106,6 +109,7 @@ impl<'a> Follower<'a> {
             interrupts: Interrupts::listen()?,
             output: crate::output::watcher(context, json),
             patient: crate::output::is_on_terminal(json),
+            stepper: None,
             runs: BTreeMap::new(),
             cancel: Cancel::NotAsked,
             unprinted: None,
@@ -123,6 +127,12 @@ impl<'a> Follower<'a> {
         self
     }
 
+    /// Asks at the terminal for each step, in a run that is paused from its beginning.
+    pub fn ask_for_each_step(&mut self) -> Result<(), Failure> {
+        self.stepper = Some(Stepper::new()?);
+        Ok(())
+    }
+
     /// Asks for something before following. A signal ends the waiting for the answer.
     pub async fn call(&mut self, request: Request) -> Result<Reply, Failure> {
         let takes_up = matches!(
@@ -134,6 +144,7 @@ impl<'a> Follower<'a> {
                 | Request::Signal { .. }
                 | Request::Pause { .. }
                 | Request::Unpause { .. }
+                | Request::Permit { .. }
                 | Request::Skip { .. }
                 | Request::Vote { .. }
                 | Request::Answer { .. }
@@ -176,6 +187,7 @@ impl<'a> Follower<'a> {
                 biased;
                 wish = self.interrupts.next() => self.obey(wish),
                 Some(heard) = self.heard.recv() => self.hear(heard).await?,
+                key = pressed(&mut self.stepper) => self.press(key).await?,
                 _ = ticks.tick() => {
                     self.output.tick();
                     Then::GoOn
@@ -187,6 +199,7 @@ impl<'a> Follower<'a> {
                 self.say_goodbye();
                 return Ok(Ending::StillOpen);
             }
+            self.ask_for_next_step().await?;
         }
         self.end().await
     }
@@ -225,10 +238,44 @@ impl<'a> Follower<'a> {
         }
     }
 
+    /// A key was pressed: perhaps the word for a step.
+    async fn press(&mut self, key: u8) -> Result<Then, Failure> {
+        let Some(run) = self.open_ids().first().map(RunId::to_string) else { return Ok(Then::GoOn) };
+        let word = self.stepper.as_mut().and_then(|stepper| stepper.word(key, &run, &self.context.by));
+        match word {
+            Some(Word::Cancel) if self.cancel == Cancel::NotAsked => return Ok(self.obey(Wish::Cancel)),
+            Some(Word::Ask(request)) => match self.session.call(request).await {
+                Ok(_) => {}
+                // It is asked again, or another step is next by now.
+                Err(Failure::Refused(refusal)) => self.output.note(&format!("lockstep: {refusal}")),
+                Err(failure) => return Err(failure),
+            },
+            Some(Word::Cancel) | None => {}
+        }
+        Ok(Then::GoOn)
+    }
+
+    /// Asks about the step that is next, where another one is by now.
+    async fn ask_for_next_step(&mut self) -> Result<(), Failure> {
+        if !self.stepper.as_ref().is_some_and(Stepper::is_stale) {
+            return Ok(());
+        }
+        let Some(run) = self.open_ids().first().map(RunId::to_string) else { return Ok(()) };
+        let Reply::Run(view) = self.session.call(Request::Show { run }).await? else { return Ok(()) };
+        if let Some(question) = self.stepper.as_mut().and_then(|stepper| stepper.question(&view)) {
+            self.output.note(&question);
+        }
+        Ok(())
+    }
+
     fn event(&mut self, event: &Event) {
+        if let Some(stepper) = &mut self.stepper {
+            stepper.heard(event);
+        }
         let Some(run) = self.runs.get_mut(&event_run(event)) else { return };
         if run.is_news(event) {
             if self.patient
+                && self.stepper.is_none()
                 && let Some(told) = what_to_type(event, self.context)
             {
                 self.output.note(&told);
@@ -435,6 +482,14 @@ impl Followed {
             }
             Event::Run { status, .. } => self.ending.replace(Ending::of_run(status)).is_none(),
         }
+    }
+}
+
+/// The next key, where keys are taken.
+async fn pressed(stepper: &mut Option<Stepper>) -> u8 {
+    match stepper {
+        Some(stepper) => stepper.key().await,
+        None => std::future::pending().await,
     }
 }
 

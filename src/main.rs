@@ -12,11 +12,13 @@ mod ending;
 mod follow;
 mod host;
 mod interrupt;
+mod keyboard;
 mod output;
 mod params;
 mod runbook_file;
 mod runtime;
 mod secrets;
+mod stepping;
 mod testing;
 
 use std::io::stderr;

@@ -88,6 +88,15 @@ pub enum Request {
         /// Who asks.
         by: String,
     },
+    /// Let one step begin in a run that is paused.
+    Permit {
+        /// The run.
+        run: String,
+        /// The step's path.
+        step: String,
+        /// Who asks.
+        by: String,
+    },
     /// Have a step not run: it counts as skipped.
     Skip {
         /// The run.
@@ -177,6 +186,23 @@ pub struct Start {
     /// resumes the run count.
     #[serde(default)]
     pub environment: Option<SecretEnvironment>,
+    /// How it begins, where not simply at its beginning.
+    #[serde(default)]
+    pub beginning: Beginning,
+}
+
+/// What a run leaves out, and whether each of its steps waits for a person's word.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beginning {
+    /// Paths of steps that are not to run.
+    #[serde(default)]
+    pub skip: Vec<String>,
+    /// The id of the runbook's own step with which it begins; those before it are skipped.
+    #[serde(default)]
+    pub from: Option<String>,
+    /// Whether it is paused from its beginning, and its steps begin by [`Request::Permit`].
+    #[serde(default)]
+    pub stepwise: bool,
 }
 
 /// What is shared in memory, written as itself.

@@ -47,7 +47,8 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 50] = [
+const VARIANTS: [&str; 51] = [
+    "Permitted",
     "Paused",
     "Unpaused",
     "Held",
@@ -131,6 +132,7 @@ fn variant(record: &Record) -> &'static str {
         Change::Received { .. } => "Received",
         Change::Paused { .. } => "Paused",
         Change::Unpaused { .. } => "Unpaused",
+        Change::Permitted { .. } => "Permitted",
         Change::Held { .. } => "Held",
         Change::Waived { .. } => "Waived",
         Change::Voted { .. } => "Voted",
@@ -216,6 +218,7 @@ fn samples() -> Vec<(String, Record)> {
         ("paused".into(), Change::Paused { by: by.clone(), reason: None }),
         ("paused-because".into(), Change::Paused { by: by.clone(), reason: Some("lunch".to_owned()) }),
         ("unpaused".into(), Change::Unpaused { by: by.clone() }),
+        ("permitted".into(), Change::Permitted { step, by: by.clone() }),
         ("held-attempt".into(), Change::Held { step, what: Hold::Attempt, input: Some(map()) }),
         (
             "waived".into(),

@@ -7,7 +7,7 @@ use lockstep_dsl::compile::{NoFiles, compile};
 use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp};
-use lockstep_engine::api::{Event, Gone, RefusalKind, Reply, Request, RunView, Start};
+use lockstep_engine::api::{Beginning, Event, Gone, RefusalKind, Reply, Request, RunView, Start};
 use lockstep_engine::core::run::{Resolution, StepStatus};
 use lockstep_engine::host::{self, EngineHandle, Options, ReadOnly, Storage};
 use lockstep_engine::id::RunId;
@@ -39,6 +39,7 @@ async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
         by: "user:ana".to_owned(),
         cwd: None,
         environment: None,
+        beginning: Beginning::default(),
     };
     match engine.call(Request::Start(Box::new(start))).await {
         Reply::Started { run } => run,
@@ -287,6 +288,7 @@ async fn thousands_of_runs_stay_within_the_budget_and_no_state_goes() {
             by: "user:ana".to_owned(),
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         };
         let reply = engine.call(Request::Start(Box::new(start))).await;
         assert!(matches!(reply, Reply::Started { .. }), "{reply:?}");

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
-use lockstep_engine::api::{INTERRUPTED, Reply, Request, RunRow, Start};
+use lockstep_engine::api::{Beginning, INTERRUPTED, Reply, Request, RunRow, Start};
 use lockstep_engine::id::RunId;
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
 use crate::follow::Follower;
 use crate::host::Session;
+use crate::keyboard::Keyboard;
 use crate::output::text::count;
 use crate::{output, params, runbook_file, runtime, secrets};
 
@@ -25,6 +26,8 @@ Examples:
   lockstep run deploy.yaml -p version=1.2.3 -p hosts='[web-1, web-2]'
   lockstep run deploy.yaml --params prod.yaml -p notes=@notes.txt
   lockstep run backup.yaml -p password=env:PGPASSWORD   a secret is given as where it is read
+  lockstep run deploy.yaml --step                       each step begins when you say so
+  lockstep run deploy.yaml --from migrate --skip notify those before `migrate` are skipped, and `notify`
   lockstep run deploy.yaml --json | jq -r 'select(.type==\"run\").status'
 
 Everything that is wrong with the runbook and the parameters is said before anything runs.
@@ -32,6 +35,10 @@ Everything that is wrong with the runbook and the parameters is said before anyt
 On a terminal the steps are shown as a tree that moves, elsewhere as one line for each thing that
 happens, with --json as one object a line, the last one
 {\"type\":\"run\",\"id\",\"status\",\"outputs\",\"error\"}.
+
+With --step the run is paused from its beginning, and each `y` lets one step begin, also inside of
+blocks. What is left out by --from, --skip or an `s` is `skipped`, and its outputs are (); what asks
+for an approval is never left out. Who said so is journaled.
 
 Signals:
   Ctrl-C, SIGTERM  ask for a cancel: commands end, `finally` runs; exit code 4
@@ -52,6 +59,15 @@ pub struct Options {
     /// Its parameters.
     #[command(flatten)]
     params: params::Parameters,
+    /// Ask at the terminal before each step: run it, skip it, run all that is left, or cancel.
+    #[arg(long, conflicts_with = "json")]
+    step: bool,
+    /// Begin with this step of the runbook's own: those before it in the file are skipped.
+    #[arg(long, value_name = "ID")]
+    from: Option<String>,
+    /// Skip the step with this path; may be given again for others.
+    #[arg(long, value_name = "PATH")]
+    skip: Vec<String>,
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
@@ -59,6 +75,10 @@ pub struct Options {
 
 /// Runs it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
+    if options.step && !(output::is_on_terminal(false) && Keyboard::is_there()) {
+        return Err(Failure::usage("`--step` asks at the terminal, and there is none")
+            .help("without it, `lockstep pause RUN` and `lockstep skip RUN STEP` have a run do less"));
+    }
     let graph = runbook_file::load(&options.file, context.stderr)?;
     let params = params::resolve(&options.params, &graph, context.stderr)?;
     let cwd = working_folder()?;
@@ -68,8 +88,13 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         name_interrupted(&mut follower, context).await?;
         let id = new_id();
         let environment = Some(secrets::environment(&graph, &params));
-        let start = Start { id, graph: Arc::new(graph), params, by: context.by.clone(), cwd: Some(cwd), environment };
+        let beginning = Beginning { skip: options.skip.clone(), from: options.from.clone(), stepwise: options.step };
+        let (graph, by, cwd) = (Arc::new(graph), context.by.clone(), Some(cwd));
+        let start = Start { id, graph, params, by, cwd, environment, beginning };
         follower.call(Request::Start(Box::new(start))).await?;
+        if options.step {
+            follower.ask_for_each_step()?;
+        }
         follower.follow(&[id]).await
     })
 }

@@ -245,6 +245,7 @@ const fn is_repeatable(request: &Request) -> bool {
         | Request::Signal { .. }
         | Request::Pause { .. }
         | Request::Unpause { .. }
+        | Request::Permit { .. }
         | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. } => false,

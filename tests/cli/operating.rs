@@ -140,3 +140,63 @@ fn what_cannot_be_is_refused_with_what_can() {
     case.lockstep(["skip", &id, "roll", "--reason", "x"]).exits(2).says("step `roll` has ended, it is succeeded");
     case.lockstep(["pause", "last", "--reason", &"x".repeat(20_000)]).exits(2).says("the reason has 20000 bytes");
 }
+
+/// Three steps that leave a trace, one in a block.
+const THREE: &str = "steps:
+  - { id: a, shell: 'echo a >> done' }
+  - { id: o, do: [{ id: b, title: The second, shell: 'echo b >> done' }] }
+  - { id: c, shell: 'echo c >> done' }
+";
+
+#[test]
+fn each_step_is_confirmed_on_the_terminal() {
+    let case = Case::new().runbook(THREE).argument("--step");
+    let mut terminal = case.terminal(100, 24);
+    terminal.shows("next is `a` (shell)");
+    terminal.types(b"xy");
+    terminal.shows("next is `o` (do)");
+    terminal.types(b"y");
+    terminal.shows("next is `o/b` (shell)  The second");
+    assert_eq!(case.read("done"), "a\n");
+    terminal.types(b"s");
+    terminal.shows("next is `c` (shell)");
+    terminal.types(b"a");
+    assert_eq!(terminal.exits(), 0);
+    assert_eq!(case.read("done"), "a\nc\n");
+    let permitted: Vec<_> = journaled(&case, "permitted").iter().map(|row| row["step"].clone()).collect();
+    assert_eq!(permitted, ["a", "o"]);
+    assert!(journaled(&case, "permitted")[0]["detail"]["by"].as_str().is_some_and(|by| by.starts_with("user:")));
+}
+
+#[test]
+fn a_confirmed_run_is_cancelled_by_a_key_or_left_to_be_resumed() {
+    let case = Case::new().runbook(&format!("{THREE}finally: [{{ shell: 'echo tidy >> done' }}]\n")).argument("--step");
+    let mut terminal = case.terminal(100, 24);
+    terminal.shows("next is `a`");
+    terminal.types(b"c");
+    assert_eq!(terminal.exits(), 4);
+    assert_eq!(case.read("done"), "tidy\n");
+    let mut terminal = case.terminal(100, 24);
+    terminal.shows("next is `a`");
+    terminal.types(b"y");
+    terminal.shows("next is `o`");
+    drop(terminal);
+    case.lockstep(["resume", "last"]).exits(0);
+    assert_eq!(case.read("done"), "tidy\na\nb\nc\ntidy\n");
+}
+
+#[test]
+fn a_run_begins_without_what_is_left_out() {
+    let case = Case::new().runbook(THREE).argument("--from").argument("o").argument("--skip").argument("c");
+    let outcome = case.run();
+    outcome.succeeds().step("a", "skipped").step("o/b", "succeeded").step("c", "skipped");
+    assert_eq!(outcome.step_view("a")["skip"]["reason"], "`run --from o`");
+    let run = |arguments: &[&str]| {
+        let all = ["run", "runbook.yaml"].iter().chain(arguments).copied().collect::<Vec<_>>();
+        case.lockstep(all)
+    };
+    run(&["--skip", "o/d"]).exits(2).says("has no step `o/d`").says("help: did you mean `o/b`?");
+    run(&["--from", "o/b"]).exits(2).says("which stands in a block");
+    run(&["--step"]).exits(2).says("`--step` asks at the terminal, and there is none");
+    assert_eq!(case.runs().len(), 1, "what is refused leaves no run");
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Change, Definition, Input, Kept, Look, Record, Refused, Run, decide};
+use super::run::{Change, Definition, Input, Kept, Look, Opening, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -59,6 +59,8 @@ pub enum Command {
         by: String,
         /// The folder in which its commands run.
         cwd: Option<String>,
+        /// How it begins.
+        opening: Opening,
     },
     /// Something happened to a run.
     Run(RunId, Input),
@@ -72,7 +74,7 @@ impl State {
     /// The command cannot be followed; nothing has changed.
     pub fn decide(&mut self, command: Command, now: Stamp) -> Result<Vec<Record>, Refused> {
         match command {
-            Command::Create { run, graph, hash, params, by, cwd } => {
+            Command::Create { run, graph, hash, params, by, cwd, opening } => {
                 let mut records = Vec::with_capacity(4);
                 if !self.definitions.contains_key(&hash) {
                     let record = Record::Defined { hash: hash.clone(), graph: Box::new(graph.as_ref().clone()) };
@@ -82,7 +84,7 @@ impl State {
                 let record = Record::Created { run, definition: hash, params, by, cwd };
                 self.apply(&record, now);
                 records.push(record);
-                records.extend(self.run_decision(run, Input::Start, now)?);
+                records.extend(self.run_decision(run, Input::Start(opening), now)?);
                 Ok(records)
             }
             Command::Run(run, input) => self.run_decision(run, input, now),

@@ -262,6 +262,7 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Resolve { .. }
         | Request::Pause { .. }
         | Request::Unpause { .. }
+        | Request::Permit { .. }
         | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. }

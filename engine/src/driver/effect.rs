@@ -130,6 +130,7 @@ impl<B: Backing> Driver<B> {
                 | Change::Received { .. }
                 | Change::Paused { .. }
                 | Change::Unpaused { .. }
+                | Change::Permitted { .. }
                 | Change::Held { .. }
                 | Change::Waived { .. }
                 | Change::Voted { .. }
@@ -235,6 +236,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Resolved { step, .. }
         | Change::Awaited { step, .. }
         | Change::Received { step }
+        | Change::Permitted { step, .. }
         | Change::Held { step, .. }
         | Change::Voted { step, .. }
         | Change::Escalated { step }

@@ -42,6 +42,7 @@ impl<B: Backing> Driver<B> {
             | Request::Resolve { .. }
             | Request::Pause { .. }
             | Request::Unpause { .. }
+            | Request::Permit { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }

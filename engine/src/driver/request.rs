@@ -13,9 +13,9 @@ use super::batch::Batch;
 use super::commit::only_looks;
 use super::definitions::Definition;
 use super::effect::Caller;
-use crate::api::{Refusal, RefusalKind, Reply, Request, Start};
+use crate::api::{Beginning, Refusal, RefusalKind, Reply, Request, Start};
 use crate::core::Command;
-use crate::core::run::{Input, Person};
+use crate::core::run::{Input, Opening, Person};
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::limits::{MAX_MESSAGE_BYTES, MAX_START_BYTES};
@@ -56,6 +56,7 @@ impl<B: Backing> Driver<B> {
                 check_length("reason", reason.as_deref())?;
                 self.word(&run, Input::Pause { by, reason }, batch)
             }
+            Request::Permit { run, step, by } => self.word(&run, Input::Permit { step, by }, batch),
             Request::Unpause { run, by } => self.change_run(&run, Input::Unpause { by }, batch),
             Request::Skip { run, step, by, reason } => {
                 if reason.trim().is_empty() {
@@ -127,10 +128,13 @@ impl<B: Backing> Driver<B> {
 
     fn start_run(&mut self, start: Start, batch: &mut Batch) -> Result<Reply, Refusal> {
         // The environment is for the attempts alone.
-        let Start { id, graph, params, by, cwd, environment: _ } = start;
+        let Start { id, graph, params, by, cwd, environment: _, beginning } = start;
         if self.exists(id)? {
             return Ok(Reply::Started { run: id });
         }
+        let Beginning { skip, from, stepwise } = beginning;
+        let opening =
+            Opening::of(&graph, &skip, from.as_deref(), stepwise).map_err(|refused| Refusal::from(&refused))?;
         let Definition { graph, hash, bytes } = self.definitions.of(&graph);
         let params = self
             .evaluator
@@ -147,7 +151,7 @@ impl<B: Backing> Driver<B> {
             // The journal holds it, from runs that have ended.
             self.state.define(hash.to_string(), Arc::clone(&graph));
         }
-        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd };
+        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd, opening };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -55,6 +55,7 @@ impl ReadOnly {
             | Request::Resolve { .. }
             | Request::Pause { .. }
             | Request::Unpause { .. }
+            | Request::Permit { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }

@@ -11,7 +11,7 @@ use super::attempts::{Attempts, Ending, Found};
 use super::observer::Observer;
 use super::script::Script;
 use super::story::{Attempted, End, Missing, Story, in_order};
-use crate::api::{Reply, Request, Start};
+use crate::api::{Beginning, Reply, Request, Start};
 use crate::clock::ManualClock;
 use crate::core::run::{Question, Resolution, Run};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
@@ -162,6 +162,7 @@ impl<'a> World<'a> {
                 by: self.setting.by.clone(),
                 cwd: None,
                 environment: None,
+                beginning: Beginning::default(),
             };
             self.ask(Request::Start(Box::new(start)));
         }

@@ -82,6 +82,7 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
         Change::Received { step } => ("received", Some(*step), json!({})),
         Change::Paused { by, reason } => ("paused", None, json!({ "by": by, "reason": reason })),
         Change::Unpaused { by } => ("resumed", None, json!({ "by": by })),
+        Change::Permitted { step, by } => ("permitted", Some(*step), json!({ "by": by })),
         Change::Held { step, what, .. } => ("held", Some(*step), json!({ "next": plain(what) })),
         Change::Waived { step, node, by, reason } => {
             let path = run.graph.node(*node).path.as_str();

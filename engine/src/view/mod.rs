@@ -162,7 +162,7 @@ fn reason(run: &Run, no: StepNo, awaits: Option<&AwaitView>) -> Option<String> {
         Phase::Ended { skip: Some(Skip::Person), .. } => "person",
         Phase::InDoubt { why, .. } => why,
         Phase::Held { .. } => "held",
-        Phase::Pending if run.is_paused() && run.is_held_back(no) => "held",
+        Phase::Pending if run.holds(no) && run.is_held_back(no) => "held",
         Phase::Awaiting { .. } => match &awaits?.what {
             Awaited::Signal { .. } => "signal",
             Awaited::Approval { .. } => "approval",

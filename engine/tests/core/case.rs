@@ -7,7 +7,7 @@ use lockstep_dsl::graph::{Field, Kind};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::clock::Stamp;
 use lockstep_engine::core::run::{
-    Answer, Change, Input, Kept, Look, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
+    Answer, Change, Input, Kept, Look, Opening, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
 };
 use lockstep_engine::core::{Command, State};
 use lockstep_engine::id::{RunId, StepNo, Token};
@@ -57,15 +57,27 @@ impl Case {
 
     /// Starts a run whose questions are answered as given, the last answer again and again; every other condition holds.
     pub fn with_answers(plan: &Plan, answers: Vec<((&str, Question), Vec<Answer>)>) -> Self {
-        Self::start(plan, answers, &[])
+        Self::start(plan, answers, &[], Opening::default())
     }
 
     /// Starts a run of whose questions these are left open.
     pub fn withholding(plan: &Plan, withheld: &[(&str, Question)]) -> Self {
-        Self::start(plan, Vec::new(), withheld)
+        Self::start(plan, Vec::new(), withheld, Opening::default())
     }
 
-    fn start(plan: &Plan, answers: Vec<((&str, Question), Vec<Answer>)>, withheld: &[(&str, Question)]) -> Self {
+    /// Starts a run that leaves something out, or is paused from its beginning.
+    pub fn opened(plan: &Plan, skip: &[&str], from: Option<&str>, stepwise: bool) -> Result<Self, Refused> {
+        let skip: Vec<String> = skip.iter().map(|path| (*path).to_owned()).collect();
+        let opening = Opening::of(&plan.graph(), &skip, from, stepwise)?;
+        Ok(Self::start(plan, Vec::new(), &[], opening))
+    }
+
+    fn start(
+        plan: &Plan,
+        answers: Vec<((&str, Question), Vec<Answer>)>,
+        withheld: &[(&str, Question)],
+        opening: Opening,
+    ) -> Self {
         let graph = Arc::new(plan.graph());
         let id = RunId::new(1_700_000_000_000, 7);
         let mut case = Self {
@@ -89,6 +101,7 @@ impl Case {
             params: Map::new(),
             by: "user:test".to_owned(),
             cwd: None,
+            opening,
         })
         .expect("a new run can start");
         case
@@ -310,6 +323,10 @@ impl Case {
 
     pub fn unpause(&mut self) -> Result<(), Refused> {
         self.command(Command::Run(self.id, Input::Unpause { by: "user:ben".to_owned() }))
+    }
+
+    pub fn permit(&mut self, path: &str) -> Result<(), Refused> {
+        self.command(Command::Run(self.id, Input::Permit { step: path.to_owned(), by: "user:ben".to_owned() }))
     }
 
     pub fn skip(&mut self, path: &str) -> Result<(), Refused> {

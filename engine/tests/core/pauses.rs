@@ -185,3 +185,21 @@ fn every_refusal_says_what_to_do() {
     let (why, next) = instead(case.pause());
     assert!(why.ends_with("has ended, it succeeded") && next.starts_with("`lockstep show "), "{why} {next}");
 }
+
+#[test]
+fn step_by_step_each_begins_when_it_is_permitted() {
+    let steps = plan(vec![exec("a").retry(2), block("o", vec![exec("b")]), exec("c")]);
+    let mut case = Case::opened(&steps, &[], None, true).expect("nothing is left out");
+    assert_eq!((case.status(), case.running()), ("paused", Vec::new()));
+    let (why, _) = instead(case.permit("o"));
+    assert_eq!(why, "step `o` is not held back by a pause, it is pending");
+    assert!(instead(case.permit("x")).0.contains("has no step `x`"));
+    case.permit("a").expect("it is next");
+    assert_eq!(case.fails("a").pass(1_000).running(), ["a"], "its tries need no further word");
+    instead(case.permit("a"));
+    case.ok("a").permit("o").expect("it is next");
+    assert_eq!(case.line(), "a succeeded, o running, c pending, o/b pending", "what is inside is asked about too");
+    case.skip("o/b").expect("it is next");
+    case.unpause().expect("it is paused");
+    assert_eq!(case.ok("c").status(), "succeeded");
+}

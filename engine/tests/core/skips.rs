@@ -127,3 +127,32 @@ fn what_runs_has_ended_or_is_not_there_is_refused() {
     assert_eq!(case.ok("o/b").status(), "succeeded");
     refusal(&mut case, "o/b");
 }
+
+#[test]
+fn a_run_begins_without_what_is_left_out() {
+    let steps = || plan(vec![exec("a"), block("o", vec![exec("b"), exec("c")]), exec("d"), exec("e").next("d")]);
+    let mut case = Case::opened(&steps(), &["o/b", "d"], None, false).expect("these are steps");
+    case.ok("a");
+    assert_eq!(case.running(), ["o/c"]);
+    case.ok("o/c");
+    assert_eq!(case.running(), ["e"]);
+    let case = Case::opened(&steps(), &[], Some("d"), false).expect("it is a step");
+    assert_eq!(case.line(), "a skipped, o skipped, d running, e pending");
+    let by = case.run().waiver(lockstep_engine::id::StepNo(0)).map(|waiver| (waiver.by.clone(), waiver.reason.clone()));
+    assert_eq!(by, Some(("user:test".to_owned(), "`run --from d`".to_owned())));
+}
+
+#[test]
+fn what_cannot_be_left_out_is_refused_before_anything_begins() {
+    let gate = step("ok", What::Approve(1, &[], true));
+    let steps = plan(vec![exec("a"), block("o", vec![gate]), exec("deploy")]);
+    let refused = |skip: &[&str], from: Option<&str>| match Case::opened(&steps, skip, from, false) {
+        Err(Refused::Instead { why, instead }) => (why, instead),
+        _ => panic!("it should be refused"),
+    };
+    assert!(refused(&["deplyo"], None).1.contains("did you mean `deploy`?"));
+    assert!(refused(&["o/ok"], None).0.contains("asks for an approval"));
+    assert!(refused(&[], Some("deploy")).0.contains("would leave out `o/ok`"));
+    assert!(refused(&[], Some("o/ok")).0.contains("stands in a block"));
+    assert!(refused(&[], Some("x")).0.contains("has no step `x`"));
+}

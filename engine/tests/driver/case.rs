@@ -9,7 +9,7 @@ use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
-use lockstep_engine::api::{Reply, Request, RunView, Start, StepView};
+use lockstep_engine::api::{Beginning, Reply, Request, RunView, Start, StepView};
 use lockstep_engine::clock::ManualClock;
 use lockstep_engine::core::run::{Question, Resolution, StepStatus};
 use lockstep_engine::driver::{Caller, Driver, Effect, Input, Places, Turn};
@@ -131,6 +131,7 @@ impl Case {
             by: "user:ben".to_owned(),
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         }))
     }
 
@@ -214,6 +215,7 @@ impl Case {
             by: "user:ana".to_owned(),
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         };
         Request::Start(Box::new(start))
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lockstep_dsl::value::Map;
-use lockstep_engine::api::{Request, Start};
+use lockstep_engine::api::{Beginning, Request, Start};
 use lockstep_engine::driver::{Caller, Effect, Input};
 use lockstep_engine::id::{Lsn, RunId};
 use lockstep_engine::store::{Frame, Frames};
@@ -60,7 +60,8 @@ fn runs_that_go_on_at_once_share_their_frames() {
     let start = |number: u32| {
         let id = RunId::new(NOON.0, number);
         let (graph, by) = (Arc::clone(&graph), "user:ana".to_owned());
-        let start = Start { id, graph, params: Map::new(), by, cwd: None, environment: None };
+        let start =
+            Start { id, graph, params: Map::new(), by, cwd: None, environment: None, beginning: Beginning::default() };
         Input::Request { caller: Caller(u64::from(number)), request: Request::Start(Box::new(start)) }
     };
     let before = case.disk.appends();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::{Map, Timestamp, Value};
-use lockstep_engine::api::{Reply, Request, Start};
+use lockstep_engine::api::{Beginning, Reply, Request, Start};
 use lockstep_engine::clock::ManualClock;
 use lockstep_engine::driver::{Caller, Driver, Effect, Input, Places};
 use lockstep_engine::eval::Evaluator;
@@ -77,6 +77,7 @@ impl Engine {
             by: "user:ana".to_owned(),
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         };
         assert!(matches!(self.ask(Request::Start(Box::new(start))), Reply::Started { run } if run == id));
     }

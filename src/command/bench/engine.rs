@@ -11,7 +11,7 @@ use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
-use lockstep_engine::api::{Reply, Request, Start};
+use lockstep_engine::api::{Beginning, Reply, Request, Start};
 use lockstep_engine::host::{self, EngineHandle, Options, Storage};
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::journal::JournalStats;
@@ -118,6 +118,7 @@ impl Engine {
             by: "user:bench".to_owned(),
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         };
         match self.handle.call(Request::Start(Box::new(start))).await {
             Reply::Started { .. } => Ok(()),

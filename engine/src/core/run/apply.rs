@@ -124,6 +124,7 @@ impl Run {
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
             Change::Paused { by, reason } => self.begin_pause(by, reason.as_deref(), at),
             Change::Unpaused { .. } => self.end_pause(at),
+            Change::Permitted { step, .. } => self.permit(*step),
             Change::Held { step, what, input } => self.hold(*step, *what, input.as_ref(), at),
             Change::Waived { step, node, by, reason } => self.waive(*step, *node, by, reason, at),
             Change::Signalled { name, payload, by } => self.keep_signal(name, payload, by),

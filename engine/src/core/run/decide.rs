@@ -7,6 +7,7 @@ use lockstep_dsl::value::{Map, Value};
 
 use super::approval::Person;
 use super::error::RunError;
+use super::opening::Opening;
 use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StopCause};
 use super::state::{Phase, Run, RunStatus, Timer};
 use super::turn::Turn;
@@ -23,7 +24,7 @@ pub type Answer = Result<Value, Failure>;
 #[derive(Clone, Debug)]
 pub enum Input {
     /// It may start.
-    Start,
+    Start(Opening),
     /// The evaluator answers. An answer to a question that is not open any more changes nothing.
     Answered {
         /// The step; `None` for the run itself.
@@ -78,6 +79,13 @@ pub enum Input {
     },
     /// A person lets a run that is paused go on.
     Unpause {
+        /// Who.
+        by: String,
+    },
+    /// A person lets one step begin in a run that is paused.
+    Permit {
+        /// The step's path.
+        step: String,
         /// Who.
         by: String,
     },
@@ -156,7 +164,7 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         return turn.while_quarantined(&input, &why);
     }
     match input {
-        Input::Start => turn.start(),
+        Input::Start(opening) => turn.start(&opening),
         Input::Answered { step: Some(step), question, answer } => turn.answered(step, question, answer),
         Input::Answered { step: None, question, answer } => turn.run_answered(question, answer),
         Input::Reported { step, token, outcome } => turn.reported(step, token, outcome)?,
@@ -166,6 +174,7 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Signal { name, payload, by } => turn.signal(name, payload, by)?,
         Input::Pause { by, reason } => turn.pause(by, reason)?,
         Input::Unpause { by } => turn.unpause(by)?,
+        Input::Permit { step, by } => turn.permit(&step, by)?,
         Input::Skip { step, by, reason } => turn.waive(&step, by, reason)?,
         Input::Vote { step, yes, person, comment } => turn.vote(&step, yes, &person, comment)?,
         Input::FillIn { step, answer, person } => turn.fill_in(&step, answer, &person)?,
@@ -187,7 +196,7 @@ impl Turn<'_> {
                 self.end_run(Some(Box::new(error)));
                 Ok(())
             }
-            Input::Start
+            Input::Start(_)
             | Input::Answered { .. }
             | Input::Reported { .. }
             | Input::Due
@@ -196,6 +205,7 @@ impl Turn<'_> {
             | Input::Signal { .. }
             | Input::Pause { .. }
             | Input::Unpause { .. }
+            | Input::Permit { .. }
             | Input::Skip { .. }
             | Input::Vote { .. }
             | Input::FillIn { .. }
@@ -207,13 +217,12 @@ impl Turn<'_> {
         }
     }
 
-    fn start(&mut self) {
+    fn start(&mut self, opening: &Opening) {
         if self.run.status != RunStatus::Queued {
             return;
         }
         self.emit(Change::Started);
-        let main = self.run.graph.main;
-        self.activate(main, None);
+        self.open(opening);
     }
 
     fn answered(&mut self, step: StepNo, question: Question, answer: Answer) {

@@ -17,6 +17,7 @@ mod links;
 mod looping;
 mod need;
 mod next;
+mod opening;
 mod path;
 mod pause;
 mod probe;
@@ -42,6 +43,7 @@ pub use error::RunError;
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
+pub use opening::Opening;
 pub use pause::{Hold, Pause};
 pub use record::{
     Change, Delay, Question, Record, Resolution, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,

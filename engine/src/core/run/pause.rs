@@ -5,6 +5,8 @@
 //! over, and so do the limits of attempts that run and of steps that wait for somebody. The limits that count what is held
 //! back stand still: the run's, those of blocks, of all tries of a step, and of what comes last.
 
+use std::collections::BTreeSet;
+
 use lockstep_dsl::value::{Map, Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,9 @@ pub struct Pause {
     /// What is left, in milliseconds, of the limits that stand still.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<(Timer, u64)>,
+    /// Steps that may begin and be tried all the same.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub permitted: BTreeSet<StepNo>,
 }
 
 /// What comes next for a step that is held back after more than its needs was looked at.
@@ -94,20 +99,41 @@ impl Turn<'_> {
         Ok(())
     }
 
+    /// A person lets one step begin.
+    pub fn permit(&mut self, path: &str, by: String) -> Result<(), Refused> {
+        let id = self.run.id;
+        let refuse =
+            |why: String| Err(Refused::Instead { why, instead: format!("`lockstep why {id}` says what it waits for") });
+        let Some(step) = self.run.step_by_path(path) else {
+            return refuse(format!("run {id} has no step `{path}`"));
+        };
+        if !self.run.holds(step) || !self.run.is_held_back(step) {
+            let status = self.run.step(step).status().name();
+            return refuse(format!("step `{path}` is not held back by a pause, it is {status}"));
+        }
+        self.emit(Change::Permitted { step, by });
+        self.let_go(step);
+        Ok(())
+    }
+
     /// What was held back goes on.
     pub fn release(&mut self) {
         let held = self.run.held_back();
         // What is noted last is looked at first.
         held.iter().rev().for_each(|step| self.push(Work::Ready(*step)));
         for step in held {
-            if let Some(Phase::Held { what, .. }) = self.run.steps.get(step.0).map(|step| &step.phase) {
-                let what = *what;
-                self.go_on(step, what);
-            }
+            self.go_on(step);
         }
     }
 
-    fn go_on(&mut self, step: StepNo, what: Hold) {
+    /// One step that was held back goes on.
+    fn let_go(&mut self, step: StepNo) {
+        self.push(Work::Ready(step));
+        self.go_on(step);
+    }
+
+    fn go_on(&mut self, step: StepNo) {
+        let Some(Phase::Held { what, .. }) = self.run.steps.get(step.0).map(|step| &step.phase) else { return };
         match what {
             Hold::Begin => self.begin(step),
             Hold::Attempt => self.grant(step, None),
@@ -122,6 +148,11 @@ impl Run {
     /// The steps that would go on at once if the run were not paused, in order.
     pub fn held_back(&self) -> Vec<StepNo> {
         self.step_numbers().filter(|no| self.is_held_back(*no)).collect()
+    }
+
+    /// Whether a pause keeps the step from beginning.
+    pub fn holds(&self, no: StepNo) -> bool {
+        self.paused.as_deref().is_some_and(|pause| !pause.permitted.contains(&no))
     }
 
     /// Whether nothing but a pause keeps the step from going on.
@@ -176,13 +207,20 @@ impl Run {
             left.push((timer, due.saturating_sub(at.time)));
         }
         let reason = reason.map(str::to_owned);
-        self.paused = Some(Box::new(Pause { by: by.to_owned(), reason, since: at.wall, left }));
+        self.paused =
+            Some(Box::new(Pause { by: by.to_owned(), reason, since: at.wall, left, permitted: BTreeSet::new() }));
     }
 
     pub(super) fn end_pause(&mut self, at: Stamp) {
         let Some(pause) = self.paused.take() else { return };
         for (timer, left) in pause.left {
             self.arm(at.time.saturating_add(left), timer);
+        }
+    }
+
+    pub(super) fn permit(&mut self, no: StepNo) {
+        if let Some(pause) = &mut self.paused {
+            pause.permitted.insert(no);
         }
     }
 

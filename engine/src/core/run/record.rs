@@ -374,6 +374,14 @@ pub enum Change {
         /// Who.
         by: String,
     },
+    /// A person let one step begin in a run that is paused.
+    #[serde(rename = "permit")]
+    Permitted {
+        /// The step.
+        step: StepNo,
+        /// Who.
+        by: String,
+    },
     /// A step would go on if the run were not paused.
     #[serde(rename = "hold")]
     Held {

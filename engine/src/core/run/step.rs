@@ -32,7 +32,7 @@ impl Turn<'_> {
             self.skip(step, Skip::Person);
             return;
         }
-        if self.run.is_paused() {
+        if self.run.holds(step) {
             return;
         }
         let node = self.run.node_of(step);
@@ -51,7 +51,7 @@ impl Turn<'_> {
 
     /// The step runs from here on.
     pub fn begin(&mut self, step: StepNo) {
-        if self.run.is_paused() {
+        if self.run.holds(step) {
             self.emit(Change::Held { step, what: Hold::Begin, input: None });
             return;
         }
@@ -97,7 +97,7 @@ impl Turn<'_> {
 
     /// Gives an attempt to a worker; `None` repeats the input of the attempt before.
     pub fn grant(&mut self, step: StepNo, input: Option<Map>) {
-        if self.run.is_paused() {
+        if self.run.holds(step) {
             self.emit(Change::Held { step, what: Hold::Attempt, input });
             return;
         }
@@ -236,7 +236,7 @@ impl Turn<'_> {
     pub fn delay_over(&mut self, step: StepNo) {
         let Phase::Delayed { why, .. } = *self.phase(step) else { return };
         match Hold::after(why) {
-            Some(what) if self.run.is_paused() => self.emit(Change::Held { step, what, input: None }),
+            Some(what) if self.run.holds(step) => self.emit(Change::Held { step, what, input: None }),
             Some(_) | None => self.next_try(step, why),
         }
     }

@@ -4,11 +4,12 @@
 //! behind it begins before what it needs has ended. A failed step of a run that has ended is skipped by a `retry` of the
 //! run. What asks for an approval cannot be skipped: nobody would have approved what comes behind it.
 
-use lockstep_dsl::graph::{Kind, NodeId};
+use lockstep_dsl::graph::{Graph, Kind, NodeId};
 use lockstep_dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::decide::Refused;
+use super::opening::node_by_path;
 use super::record::{Change, RunOutcome, Skip};
 use super::state::{Phase, Run};
 use super::turn::{Turn, Work};
@@ -30,7 +31,8 @@ impl Turn<'_> {
     /// A person says that a step is not to run.
     pub fn waive(&mut self, path: &str, by: String, reason: String) -> Result<(), Refused> {
         let step = self.run.step_by_path(path);
-        let Some(node) = step.map(|step| self.run.step(step).node).or_else(|| self.run.node_by_path(path)) else {
+        let known = step.map(|step| self.run.step(step).node);
+        let Some(node) = known.or_else(|| node_by_path(&self.run.graph, path)) else {
             let id = self.run.id;
             let why = format!("run {id} has no step `{path}`");
             return Err(Refused::Instead { why, instead: format!("`lockstep show {id}` names its steps") });
@@ -111,7 +113,7 @@ impl Turn<'_> {
 
     fn refuse_gate(&self, path: &str, node: NodeId) -> Result<(), Refused> {
         let id = self.run.id;
-        let Some(gate) = self.run.gate_in(node) else { return Ok(()) };
+        let Some(gate) = gate_in(&self.run.graph, node) else { return Ok(()) };
         let gate_path = &self.run.graph.node(gate).path;
         let why = if gate == node {
             format!("step `{path}` asks for an approval, which is not skipped")
@@ -141,24 +143,18 @@ impl Run {
             }
         }
     }
+}
 
-    /// The step of the file with this path.
-    fn node_by_path(&self, path: &str) -> Option<NodeId> {
-        let place = self.graph.nodes.iter().position(|node| node.path == path)?;
-        u32::try_from(place).ok().map(NodeId)
-    }
-
-    /// A step that asks for an approval: this one, or one in its blocks.
-    fn gate_in(&self, node: NodeId) -> Option<NodeId> {
-        let mut left = vec![node];
-        while let Some(no) = left.pop() {
-            let node = self.graph.node(no);
-            if matches!(node.kind, Kind::Approve(_)) {
-                return Some(no);
-            }
-            let blocks = node.kind.blocks().into_iter().chain(node.handlers());
-            left.extend(blocks.flat_map(|block| self.graph.block(block).steps.iter().copied()));
+/// A step that asks for an approval: this one, or one in its blocks.
+pub(super) fn gate_in(graph: &Graph, node: NodeId) -> Option<NodeId> {
+    let mut left = vec![node];
+    while let Some(no) = left.pop() {
+        let node = graph.node(no);
+        if matches!(node.kind, Kind::Approve(_)) {
+            return Some(no);
         }
-        None
+        let blocks = node.kind.blocks().into_iter().chain(node.handlers());
+        left.extend(blocks.flat_map(|block| graph.block(block).steps.iter().copied()));
     }
+    None
 }

@@ -7,7 +7,7 @@ use lockstep_dsl::value::Map;
 use serde_json::Value as Json;
 
 use super::{Event, World};
-use crate::api::{Reply, Request, Start};
+use crate::api::{Beginning, Reply, Request, Start};
 use crate::core::run::Resolution;
 use crate::driver::Caller;
 use crate::sim::evidence::Answer;
@@ -88,6 +88,7 @@ impl World<'_> {
             by,
             cwd: None,
             environment: None,
+            beginning: Beginning::default(),
         }))
     }
 
