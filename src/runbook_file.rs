@@ -97,22 +97,37 @@ impl Beside {
 impl Files for Beside {
     fn read(&self, relative: &str) -> Result<FileContent, FileError> {
         let folder = fs::canonicalize(&self.folder).map_err(|error| file_error(&error))?;
-        let path = fs::canonicalize(folder.join(relative)).map_err(|error| file_error(&error))?;
-        if !path.starts_with(&folder) {
-            return Err(FileError::Outside);
-        }
-        let metadata = fs::metadata(&path).map_err(|error| file_error(&error))?;
-        if !metadata.is_file() {
-            return Err(FileError::NotAFile);
-        }
-        let mut bytes = Vec::new();
-        let file = File::open(&path).map_err(|error| file_error(&error))?;
-        file.take(PINNED_BYTES + 1).read_to_end(&mut bytes).map_err(|error| file_error(&error))?;
-        if bytes.len() as u64 > PINNED_BYTES {
-            return Err(FileError::TooLarge { limit: PINNED_BYTES });
-        }
-        Ok(FileContent { bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
+        read_below(&folder, relative)
     }
+
+    /// The library is the folder above those that the runbook's name says; for a runbook that stands elsewhere it is its
+    /// own folder.
+    fn library(&self, relative: &str, runbook: &str) -> Result<FileContent, FileError> {
+        let folder = fs::canonicalize(&self.folder).map_err(|error| file_error(&error))?;
+        let folders = Path::new(runbook).parent().unwrap_or(Path::new(""));
+        let above = folder.ancestors().nth(folders.components().count());
+        let library = above.filter(|above| above.join(folders) == folder).unwrap_or(&folder);
+        read_below(library, relative)
+    }
+}
+
+/// Reads a file that is in no other place than below a folder.
+fn read_below(folder: &Path, relative: &str) -> Result<FileContent, FileError> {
+    let path = fs::canonicalize(folder.join(relative)).map_err(|error| file_error(&error))?;
+    if !path.starts_with(folder) {
+        return Err(FileError::Outside);
+    }
+    let metadata = fs::metadata(&path).map_err(|error| file_error(&error))?;
+    if !metadata.is_file() {
+        return Err(FileError::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(&path).map_err(|error| file_error(&error))?;
+    file.take(PINNED_BYTES + 1).read_to_end(&mut bytes).map_err(|error| file_error(&error))?;
+    if bytes.len() as u64 > PINNED_BYTES {
+        return Err(FileError::TooLarge { limit: PINNED_BYTES });
+    }
+    Ok(FileContent { bytes, executable: metadata.permissions().mode() & 0o100 != 0 })
 }
 
 fn file_error(error: &std::io::Error) -> FileError {

@@ -4,18 +4,21 @@
 //! so its encoding is a contract: fields are added as optional, never renamed, never reused.
 //! [`Graph::hash`] names it by content.
 
+mod call;
 mod control;
 mod param;
 mod people;
 mod pinned;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::source::Location;
 use crate::value::{Millis, Value};
 
+pub use call::{Call, Called};
 pub use control::{Amount, Case, Foreach, ItemsFrom, Next, OnFail, PageForm, Parallel, Repeat, Switch};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
@@ -67,6 +70,9 @@ pub struct Graph {
     pub modules: Vec<Module>,
     /// Files that travel with the run.
     pub files: Vec<PinnedFile>,
+    /// Runbooks that its steps call, each with those that it calls itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub called: Vec<Called>,
     /// Every step, blocks' children after their block.
     pub nodes: Vec<Node>,
     /// Every list of steps.
@@ -103,6 +109,7 @@ impl Graph {
             env: Vec::new(),
             modules: Vec::new(),
             files: Vec::new(),
+            called: Vec::new(),
             nodes: Vec::new(),
             blocks: Vec::new(),
             exprs: Vec::new(),
@@ -274,6 +281,8 @@ pub enum Kind {
     Approve(Box<Approve>),
     /// `ask`: until a person has filled in what is asked for.
     Ask(Box<Ask>),
+    /// `call`: a run of another runbook.
+    Call(Box<Call>),
     /// `do`: nested steps.
     Do(BlockId),
     /// `parallel`: branches.
@@ -314,6 +323,7 @@ impl Kind {
             Self::AwaitSignal(_) => "await",
             Self::Approve(_) => "approve",
             Self::Ask(_) => "ask",
+            Self::Call(_) => "call",
             Self::Do(_) => "do",
             Self::Parallel(_) => "parallel",
             Self::Switch(_) => "switch",
@@ -353,6 +363,7 @@ impl Kind {
             | Self::AwaitSignal(_)
             | Self::Approve(_)
             | Self::Ask(_)
+            | Self::Call(_)
             | Self::Fail { .. }
             | Self::Finish { .. } => Vec::new(),
         }
@@ -604,9 +615,12 @@ impl Graph {
         &self.exprs[id.0 as usize]
     }
 
-    /// The graph's content hash: BLAKE3 of its JSON, in hexadecimal. The file's path is not part of it.
+    /// The graph's content hash: BLAKE3 of its JSON, in hexadecimal. The file's path is not part of it; the runbooks that
+    /// it calls are, by their own hashes.
     pub fn hash(&self) -> String {
-        let unnamed = Self { file: String::new(), ..self.clone() };
+        let named = |called: &Called| Called { graph: Arc::new(Self::empty()), ..called.clone() };
+        let called = self.called.iter().map(named).collect();
+        let unnamed = Self { file: String::new(), called, ..self.clone() };
         let json = serde_json::to_vec(&unnamed).expect("a graph holds nothing that JSON cannot say");
         blake3::hash(&json).to_hex().to_string()
     }

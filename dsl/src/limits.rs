@@ -104,3 +104,9 @@ pub const BATCH: i64 = 1_000;
 
 /// Bytes of the name of a signal: it is typed by people, and stands in every list of what a run waits for.
 pub const SIGNAL_BYTES: usize = 100;
+
+/// Runbooks that call each other, the first not counted.
+pub const CALL_DEPTH: usize = 8;
+
+/// Runbooks that travel with one because of `call`, each counted as often as it is called from another place.
+pub const CALLED_RUNBOOKS: usize = 100;

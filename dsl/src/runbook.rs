@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::expr::Analysis;
 use crate::graph::{
-    BlockId, Effect, ExprId, Field, Kind, Module, NodeId, OnError, Param, PinnedFile, Probe, Retry, Role,
+    BlockId, Call, Called, Effect, ExprId, Field, Kind, Module, NodeId, OnError, Param, PinnedFile, Probe, Retry, Role,
 };
 use crate::source::{Span, Spanned};
 use crate::value::Millis;
@@ -34,6 +34,8 @@ pub struct Runbook {
     pub imports: Vec<Import>,
     /// `files`, and the files of `shell: { file }`.
     pub files: Vec<PinnedFile>,
+    /// The runbooks that `call` names, each once.
+    pub called: Vec<Called>,
     /// `env`.
     pub env: Vec<(Spanned<String>, Field)>,
     /// `defaults`.
@@ -281,6 +283,10 @@ pub enum Place {
     By,
     /// `signal` of `await`.
     Signal,
+    /// A parameter that `call` gives.
+    CallParam,
+    /// A parameter that `call` gives and that is a secret.
+    CallSecret,
     /// `in` of `foreach`.
     Items,
     /// A path in `in` of `foreach`.
@@ -323,7 +329,7 @@ impl Place {
 
     /// Whether secrets may go here.
     pub const fn takes_secrets(self) -> bool {
-        matches!(self, Self::Env | Self::Stdin | Self::Headers | Self::Auth | Self::Body)
+        matches!(self, Self::Env | Self::Stdin | Self::Headers | Self::Auth | Self::Body | Self::CallSecret)
     }
 
     /// Whether it is asked after an attempt, and so sees what the attempt gave under bare names.
@@ -368,6 +374,7 @@ impl Place {
             Self::Wait => "`wait`",
             Self::By => "`by`",
             Self::Signal => "`signal`",
+            Self::CallParam | Self::CallSecret => "a parameter of a `call`",
             Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",
             Self::ParamDefault => "a parameter's `default`",
@@ -390,6 +397,11 @@ impl Runbook {
     /// The expression with this index.
     pub fn expr(&self, id: ExprId) -> &Expression {
         &self.exprs[id.0 as usize]
+    }
+
+    /// The runbook that a `call` calls.
+    pub fn called_by(&self, call: &Call) -> &Called {
+        &self.called[call.runbook as usize]
     }
 
     /// Every step with its index, in file order.

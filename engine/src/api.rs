@@ -307,6 +307,9 @@ pub struct RunRow {
     pub ended: Option<Timestamp>,
     /// Who asked for it.
     pub by: String,
+    /// The run that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<RunId>,
 }
 
 /// One run, whole: `lockstep show --json`.
@@ -338,6 +341,9 @@ pub struct RunView {
     pub started: Option<String>,
     /// When it ended.
     pub ended: Option<String>,
+    /// The run that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<RunId>,
     /// Who asked for it to be cancelled.
     pub cancelled_by: Option<String>,
     /// Why what it did cannot be told any more; then there are no parameters, outputs or steps here.
@@ -456,6 +462,13 @@ pub enum Awaited {
         /// When others may answer, too, RFC 3339.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         escalates: Option<String>,
+    },
+    /// The end of a run that it called.
+    Call {
+        /// That run.
+        run: RunId,
+        /// Its runbook.
+        runbook: String,
     },
     /// What a person fills in.
     Answer {

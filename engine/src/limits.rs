@@ -55,6 +55,10 @@ pub const MAX_PURE_STEPS_A_TURN: usize = 64;
 /// Answers of the evaluator to one run in one turn: a few for each of those steps.
 pub const MAX_ANSWERS_A_TURN: usize = 8 * MAX_PURE_STEPS_A_TURN;
 
+/// How often in one turn runs are asked what the answers to others let them ask: a call, what it calls and what comes of
+/// it, some levels deep.
+pub const MAX_ROUNDS_A_TURN: usize = 16;
+
 /// Items of one `foreach` that run at once, whatever its `concurrency` says: each is in memory whole, and a machine that
 /// runs more commands than this at a time runs none of them well.
 pub const MAX_ITEMS_AT_ONCE: u64 = 1_000;

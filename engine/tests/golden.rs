@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Change, Delay, Hold, ItemEnd, Items, Page, Question, Record, Resolution, RunError, RunOutcome, Settlement, Skip,
-    StepStatus, StopCause, UndoEnd,
+    Caller, Change, Delay, Hold, ItemEnd, Items, Page, Question, Record, Resolution, Returned, RunError, RunOutcome,
+    Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
@@ -47,12 +47,14 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 51] = [
+const VARIANTS: [&str; 53] = [
     "Permitted",
     "Paused",
     "Unpaused",
     "Held",
     "Waived",
+    "Called",
+    "Returned",
     "Voted",
     "Escalated",
     "FilledIn",
@@ -127,6 +129,8 @@ fn variant(record: &Record) -> &'static str {
         Change::Probed { .. } => "Probed",
         Change::Resolved { .. } => "Resolved",
         Change::Halted { .. } => "Halted",
+        Change::Called { .. } => "Called",
+        Change::Returned { .. } => "Returned",
         Change::Awaited { .. } => "Awaited",
         Change::Signalled { .. } => "Signalled",
         Change::Received { .. } => "Received",
@@ -198,6 +202,10 @@ fn samples() -> Vec<(String, Record)> {
         ("undo-halted".into(), Change::UndoHalted),
         ("cancel-requested".into(), Change::CancelRequested { by: by.clone(), undo: false }),
         ("cancel-requested-undo".into(), Change::CancelRequested { by: by.clone(), undo: true }),
+        ("called".into(), Change::Called { step, run, params: map(), again: false }),
+        ("called-again".into(), Change::Called { step, run, params: Map::new(), again: true }),
+        ("returned".into(), Change::Returned { step, returned: returned(run, RunOutcome::Succeeded) }),
+        ("returned-failed".into(), Change::Returned { step, returned: returned(run, RunOutcome::Failed) }),
         ("awaited".into(), Change::Awaited { step, input: map() }),
         (
             "signalled".into(),
@@ -305,7 +313,28 @@ fn samples() -> Vec<(String, Record)> {
     changes.extend(named("finished", outcomes, |outcome| Change::Finished { outcome, error: None }));
     let mut samples = vec![
         ("defined".to_owned(), Record::Defined { hash: "ab".repeat(32), graph: Box::new(graph()) }),
-        ("created".to_owned(), Record::Created { run, definition: "ab".repeat(32), params: map(), by, cwd: None }),
+        (
+            "created".to_owned(),
+            Record::Created {
+                run,
+                definition: "ab".repeat(32),
+                params: map(),
+                by: by.clone(),
+                cwd: None,
+                caller: None,
+            },
+        ),
+        (
+            "created-by-call".to_owned(),
+            Record::Created {
+                run,
+                definition: "ab".repeat(32),
+                params: map(),
+                by,
+                cwd: Some("/srv".to_owned()),
+                caller: Some(Caller { run, step, waits: true }),
+            },
+        ),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
         ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
@@ -350,6 +379,11 @@ fn reported(outcome: Outcome) -> Change {
 
 fn resolved(how: Resolution) -> Change {
     Change::Resolved { step: StepNo(3), how, by: "user:ana".to_owned() }
+}
+
+fn returned(run: RunId, outcome: RunOutcome) -> Returned {
+    let error = (outcome == RunOutcome::Failed).then(|| Box::new(error()));
+    Returned { run, outcome, outputs: map(), error }
 }
 
 fn failure() -> Failure {

@@ -66,7 +66,11 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     Ok(Ending::TestFailed)
 }
 
-/// A run and all that was journaled of it.
+/// What a case is made of that was journaled of runs which the run called.
+const OF_CALLED: &[&str] = &["starting", "stopping", "reported", "loop", "resolved"];
+
+/// A run and all that was journaled of it, with what the runs that it called did: their steps have the path of the call
+/// before their own.
 pub fn read(run: &str, context: &Context) -> Result<(RunView, Vec<HistoryRow>), Failure> {
     let view = match look(context, &Request::Show { run: run.to_owned() })? {
         Some(Reply::Run(view)) => *view,
@@ -76,8 +80,30 @@ pub fn read(run: &str, context: &Context) -> Result<(RunView, Vec<HistoryRow>), 
     if let Some(gone) = &view.gone {
         return Err(Failure::usage(format!("run {} cannot be played again: {}", view.id, words::gone(gone))));
     }
-    match look(context, &Request::History { run: view.id.to_string() })? {
-        Some(Reply::History(rows)) => Ok((view, rows)),
+    let mut rows = history(&view.id.to_string(), context)?;
+    let mut called = calls(&rows);
+    while let Some((run, path)) = called.pop() {
+        let inner = history(&run, context)?.into_iter().map(|row| {
+            let step = row.step.map(|step| format!("{path}/{step}"));
+            HistoryRow { step, ..row }
+        });
+        let inner: Vec<HistoryRow> = inner.collect();
+        called.extend(calls(&inner));
+        rows.extend(inner.into_iter().filter(|row| OF_CALLED.contains(&row.what.as_str())));
+    }
+    rows.sort_by_key(|row| row.lsn);
+    Ok((view, rows))
+}
+
+/// The runs that were called, each with the path of the step.
+fn calls(rows: &[HistoryRow]) -> Vec<(String, String)> {
+    let first = rows.iter().filter(|row| row.what == "called" && row.detail["again"] != true);
+    first.filter_map(|row| Some((row.detail["run"].as_str()?.to_owned(), row.step.clone()?))).collect()
+}
+
+fn history(run: &str, context: &Context) -> Result<Vec<HistoryRow>, Failure> {
+    match look(context, &Request::History { run: run.to_owned() })? {
+        Some(Reply::History(rows)) => Ok(rows),
         other => panic!("a request for a history is answered by one, not by {other:?}"),
     }
 }

@@ -1,5 +1,6 @@
 //! `lockstep run`: compiles a runbook, starts a run of it, and watches until it has ended.
 
+use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::env;
 use std::ffi::OsString;
@@ -131,6 +132,9 @@ async fn name_interrupted(follower: &mut Follower<'_>, context: &Context) -> Res
 pub async fn interrupted(follower: &mut Follower<'_>) -> Result<Vec<RunRow>, Failure> {
     let request = Request::Runs { limit: usize::MAX, status: Some(INTERRUPTED.to_owned()), runbook: None };
     let Reply::Runs(mut rows) = follower.call(request).await? else { return Ok(Vec::new()) };
+    // What another one called goes on with that.
+    let open: BTreeSet<RunId> = rows.iter().map(|row| row.id).collect();
+    rows.retain(|row| row.caller.is_none_or(|caller| !open.contains(&caller)));
     rows.reverse();
     Ok(rows)
 }

@@ -53,6 +53,9 @@ fn write_block(graph: &Graph, block: BlockId, depth: usize, out: &mut String) {
 /// The step, and whatever makes it differ from one that simply follows the step before it.
 fn step_line(graph: &Graph, node: &Node, before: Option<NodeId>) -> String {
     let mut line = format!("{}  {}  {}", node.name, node.kind.name(), node.effect.name());
+    if let Kind::Call(call) = &node.kind {
+        let _ = write!(line, "  calls {}", graph.called_by(call).target);
+    }
     if node.needs != before.into_iter().collect::<Vec<_>>() {
         let names: Vec<_> = node.needs.iter().map(|id| graph.node(*id).name.as_str()).collect();
         let _ = write!(line, "  needs [{}]", names.join(", "));

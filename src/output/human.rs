@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lockstep_engine::api::{HistoryRow, RunRow, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
+use lockstep_engine::id::RunId;
 use lockstep_engine::worker::retired::retired;
 use serde_json::Value as Json;
 
@@ -36,10 +37,16 @@ pub fn runs(rows: &[RunRow], style: Style) -> String {
             (Tone::Strong, harmless_line(&row.runbook)),
             (Tone::Faint, super::plain::seconds(&created)),
             (Tone::Faint, took),
-            (Tone::Faint, harmless_line(&row.by)),
+            (Tone::Faint, asked_by(&row.by, row.caller)),
         ]
     }));
     columns(&table, style)
+}
+
+/// Who asked for a run, and the run that called it.
+fn asked_by(by: &str, caller: Option<RunId>) -> String {
+    let by = harmless_line(by);
+    caller.map_or_else(|| by.clone(), |caller| format!("{by}, called by {caller}"))
 }
 
 /// What was journaled of a run, one line a record.
@@ -90,7 +97,12 @@ pub fn run(view: &RunView, context: &Context) -> String {
         style.paint(words::run_tone(&view.status), &status)
     );
     let took = elapsed(Some(&view.created), view.ended.as_deref(), now).map(duration).unwrap_or_default();
-    let _ = writeln!(out, "  started {} by {}, {took}", super::plain::seconds(&view.created), harmless_line(&view.by));
+    let _ = writeln!(
+        out,
+        "  started {} by {}, {took}",
+        super::plain::seconds(&view.created),
+        asked_by(&view.by, view.caller)
+    );
     if let Some(by) = &view.cancelled_by {
         let _ = writeln!(out, "  cancelled by {}", harmless_line(by));
     }
@@ -128,7 +140,7 @@ pub fn run(view: &RunView, context: &Context) -> String {
         let _ = writeln!(out, "error");
         out.push_str(&explain_error(error, |_| 1, style));
     }
-    let is_stuck = |step: &&StepView| step.status == StepStatus::InDoubt || step.awaits.is_some();
+    let is_stuck = |step: &&StepView| words::needs_somebody(step) || (step.awaits.is_some() && !view.interrupted);
     let stuck: Vec<_> = view.steps.iter().filter(is_stuck).collect();
     let hints = Hints::new(context);
     let next = if view.interrupted && stuck.is_empty() {

@@ -159,6 +159,11 @@ pub fn next_steps(id: RunId, status: &str, stuck: &[&StepView], failed: Option<&
                 let path = shell_word(&step.path);
                 out.push_str(&hints.line(&format!("logs {id} {path}"), "all that it printed"));
             }
+            if let Some(called) = failed.filter(|step| step.kind == "call").and_then(|step| step.outputs.get("run"))
+                && let Some(called) = called.as_str()
+            {
+                out.push_str(&hints.line(&format!("show {called}"), "every step of the run that it called"));
+            }
             out.push_str(&hints.line(&format!("show {id}"), "every step"));
             out.push_str(&hints.line(&format!("retry {id}"), "go on with what failed, keeping what succeeded"));
         }

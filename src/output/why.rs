@@ -104,7 +104,7 @@ fn of_run(view: &RunView, context: &Context) -> Option<Wait> {
     if let Some(pause) = &view.paused {
         return Some(paused(view, pause, context));
     }
-    let goes_on = !view.steps.iter().any(|step| step.awaits.is_some() || step.status == StepStatus::InDoubt);
+    let goes_on = !view.steps.iter().any(words::needs_somebody);
     if view.interrupted && goes_on {
         let what = "no process carries it: it was cut off, or left";
         return Some(wait("interrupted", what.to_owned(), "it goes on where it was", command("resume", "carry it on")));

@@ -83,6 +83,12 @@ fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
     }
 }
 
+/// Whether the step goes no further until a person says something: a run that it called goes on by itself.
+pub fn needs_somebody(step: &StepView) -> bool {
+    let awaits = step.awaits.as_deref().is_some_and(|awaits| !matches!(awaits.what, Awaited::Call { .. }));
+    awaits || step.status == StepStatus::InDoubt
+}
+
 /// What somebody outside the run must say, as a part of a sentence.
 pub fn awaited(awaits: &AwaitView) -> String {
     match &awaits.what {
@@ -91,6 +97,7 @@ pub fn awaited(awaits: &AwaitView) -> String {
             let count = if *quorum > 1 { format!(", {} of {quorum} given", approved.len()) } else { String::new() };
             format!("an approval{}: {}{count}", from(by), harmless_line(message))
         }
+        Awaited::Call { run, runbook } => format!("run {run} of `{}`", harmless_line(runbook)),
         Awaited::Answer { message, by, .. } => format!("an answer{}: {}", from(by), harmless_line(message)),
     }
 }
@@ -108,6 +115,9 @@ pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
         Awaited::Signal { name } => vec![(format!("signal {run} {}", shell_word(name)), "send it")],
         Awaited::Approval { .. } => {
             vec![(format!("approve {run} {path}"), "say yes"), (format!("reject {run} {path}"), "say no: it fails")]
+        }
+        Awaited::Call { run: called, .. } => {
+            vec![(format!("why {called}"), "what that one waits for"), (format!("cancel {run}"), "stop both")]
         }
         Awaited::Answer { fields, .. } => {
             let fields: Vec<_> = fields.iter().map(|field| format!(" -p {}=<{}>", field.name, field.kind)).collect();

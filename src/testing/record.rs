@@ -42,7 +42,8 @@ impl Recorded {
     pub fn of(view: RunView, rows: &[HistoryRow]) -> Self {
         let mut recorded = Self { view, mocks: BTreeMap::new(), order: Vec::new(), acts: Vec::new() };
         let begins = rows.first().map_or(0, |row| millis(&row.at));
-        let mut open: BTreeMap<u64, Open> = BTreeMap::new();
+        // Each run counts its tokens for itself, and steps of runs that it called stand among its own.
+        let mut open: BTreeMap<(String, u64), Open> = BTreeMap::new();
         for row in rows {
             let after = format!("{}ms", millis(&row.at).saturating_sub(begins).max(0));
             let path = row.step.clone().unwrap_or_default();
@@ -50,14 +51,15 @@ impl Recorded {
             match row.what.as_str() {
                 "starting" => {
                     let token = detail["token"].as_u64().unwrap_or_default();
-                    open.insert(token, Open { path, began: millis(&row.at), stopped: false });
+                    open.insert((path.clone(), token), Open { path, began: millis(&row.at), stopped: false });
                 }
                 "stopping" => {
                     let meant = open.values_mut().filter(|open| open.path == path);
                     meant.for_each(|open| open.stopped = true);
                 }
                 "reported" => {
-                    let Some(open) = open.remove(&detail["token"].as_u64().unwrap_or_default()) else { continue };
+                    let token = detail["token"].as_u64().unwrap_or_default();
+                    let Some(open) = open.remove(&(path, token)) else { continue };
                     let took = millis(&row.at).saturating_sub(open.began).max(0);
                     recorded.add(&open.path, attempt(detail, took, open.stopped));
                 }

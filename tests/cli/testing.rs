@@ -258,3 +258,40 @@ fn files_that_are_wrong_are_said_before_anything_is_played() {
     Case::new().lockstep(["test", "."]).exits(2);
     Case::new().file("a.yaml", "runbook: a\n").lockstep(["test", "a.yaml"]).exits(2);
 }
+
+const CALLS: &str = "runbook: calls
+steps:
+  - { id: room, call: { runbook: ./room.yaml, params: { least: 5 } } }
+  - { id: after, exec: [echo, '${{ steps.room.free }}'] }
+outputs: { free: steps.room.free }
+";
+
+const ROOM: &str = "runbook: room
+params: { least: int }
+steps:
+  - { id: look, exec: [df], outputs: { free: parse_int(stdout) } }
+  - { id: enough, assert: 'steps.look.free >= params.least' }
+outputs: { free: steps.look.free }
+";
+
+const CALLS_HOLD: &str = "test: calls
+mock: { after: {} }
+cases:
+  - name: there is room
+    mock: { room/look: { stdout: '40', after: 2m } }
+    expect: { status: succeeded, path: [room, after], outputs: { free: 40 }, takes: 2m, steps: { after: { argv: [echo, '40'] } } }
+  - name: there is none
+    mock: { room/look: { stdout: '3' } }
+    expect: { status: failed, error: { kind: assertion, step: room }, never: [after] }
+";
+
+#[test]
+fn steps_of_called_runs_are_mocked_behind_the_path_of_the_call() {
+    let case = Case::new().file("calls.yaml", CALLS).file("room.yaml", ROOM).file("calls.test.yaml", CALLS_HOLD);
+    case.lockstep(["test", "calls.yaml"]).exits(0).prints("2 cases in 1 file, all hold");
+    case.lockstep(["test", "calls.yaml", "--crash-everywhere"]).exits(0);
+    let case = case.file("calls.test.yaml", CALLS_HOLD.replace("room/look", "room/lok"));
+    case.lockstep(["test", "calls.yaml"]).exits(2).prints("there is no step `room/lok`");
+    let case = case.file("calls.test.yaml", CALLS_HOLD.replace("    mock: { room/look: { stdout: '3' } }\n", ""));
+    case.lockstep(["test", "calls.yaml"]).prints("room/look");
+}

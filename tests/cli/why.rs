@@ -117,3 +117,26 @@ fn a_run_that_nobody_carries_and_one_that_has_ended() {
     assert_eq!((&ended["status"], ended["waits"].as_array().map(Vec::len)), (&"succeeded".into(), Some(0)));
     case.lockstep(["why", "last"]).exits(0).prints("it has ended, and waits for nothing");
 }
+
+#[test]
+fn a_run_and_the_one_that_it_called_name_each_other() {
+    let case = Case::new()
+        .file("asks.yaml", "runbook: asks\nsteps: [{ id: told, await: { signal: go } }]\n")
+        .runbook("steps:\n  - { id: asked, call: ./asks.yaml }\n  - { id: after, shell: echo done }\n");
+    let id = case.run().exits(3).id();
+    let why = why(&case);
+    let call = wait(&why, "call");
+    let called = case.show(&id)["steps"][0]["awaits"]["run"].as_str().expect("the id of the called run").to_owned();
+    assert_eq!(call["what"], format!("waits for run {called} of `asks`"));
+    assert!(commands(call)[0].contains(&format!("why {called}")), "{call:#}");
+    assert_eq!(call["next"], "`after` starts");
+    assert_eq!(case.show(&called)["caller"], id.as_str());
+    case.lockstep(["show", &called]).exits(0).prints(&format!("called by {id}"));
+    case.lockstep(["runs"]).exits(0).prints(&format!("called by {id}")).prints("asks");
+    case.lockstep(["history", &id]).exits(0).prints("called").prints(&called);
+    // Who resumes the one resumes both, and either is known by its own id.
+    case.lockstep(["signal", &called, "go"]).exits(0);
+    let ended = case.lockstep(["resume", &id, "--json"]).exits(0).run();
+    assert_eq!(ended["status"], "succeeded");
+    assert_eq!(case.show(&called)["status"], "succeeded");
+}

@@ -157,6 +157,10 @@ impl Files for Beside {
         let bytes = fs::read(path).map_err(|_| FileError::NotFound)?;
         Ok(FileContent { bytes, executable: false })
     }
+
+    fn library(&self, relative: &str, _: &str) -> Result<FileContent, FileError> {
+        self.read(relative)
+    }
 }
 
 fn cases() -> Vec<Case> {

@@ -115,6 +115,10 @@ impl Files for Beside {
         let (text, executable) = self.0.get(relative).ok_or(FileError::NotFound)?;
         Ok(FileContent { bytes: text.clone().into_bytes(), executable: *executable })
     }
+
+    fn library(&self, relative: &str, _: &str) -> Result<FileContent, FileError> {
+        self.read(relative)
+    }
 }
 
 #[test]

@@ -34,7 +34,8 @@ impl Case {
 
     /// Writes the runbook that [`Case::run`] runs. Without a `runbook:` line it is called `test`.
     pub fn runbook(self, text: &str) -> Self {
-        let text = if text.contains("runbook:") { text.to_owned() } else { format!("runbook: test\n{text}") };
+        let is_named = text.lines().any(|line| line.starts_with("runbook:"));
+        let text = if is_named { text.to_owned() } else { format!("runbook: test\n{text}") };
         self.file(RUNBOOK, text)
     }
 

@@ -4,8 +4,8 @@
 use crate::compile::lower::effects;
 use crate::compile::report::Report;
 use crate::diagnostic::Code;
-use crate::graph::{Effect, NodeId, Role};
-use crate::runbook::Runbook;
+use crate::graph::{Effect, Kind, NodeId, Role};
+use crate::runbook::{Runbook, Step};
 use crate::source::Span;
 
 use super::Case;
@@ -32,6 +32,22 @@ pub fn check(case: &Case, report: &mut Report) {
         let may_repeat = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Idempotent);
         let says_once = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Once) && step.undo.is_none();
         let repeats_once = says_once || (!may_repeat && holds_once(case, id, &effects));
+        if let (Some(Kind::Call(call)), Some(retry)) = (&step.kind, &step.retry)
+            && !may_repeat
+            && step.undo.is_none()
+            && let Some(once) = case.book.called_by(call).graph.once()
+            && retry.value.iter().any(|rule| rule.attempts > 1)
+        {
+            let target = &case.book.called_by(call).target;
+            let message =
+                format!("a retry of this call would repeat step `{}` of `{target}`, which must run once", once.path);
+            report.push(
+                report
+                    .at(Code::RETRY_OF_ONCE, retry.span, message)
+                    .help("retry the steps one by one there, or say there how what they did is undone")
+                    .help("if the whole runbook may be run again, say so: `effect: idempotent`"),
+            );
+        }
         if let Some(retry) = step.retry.as_ref().filter(|_| step.is_block())
             && repeats_once
             && retry.value.iter().any(|rule| rule.attempts > 1)
@@ -53,9 +69,17 @@ pub fn check(case: &Case, report: &mut Report) {
 fn holds_once(case: &Case, id: NodeId, effects: &[Effect]) -> bool {
     case.book.steps().any(|(inner, step)| {
         let says_once = step.effect.as_ref().is_some_and(|effect| effect.value == Effect::Once);
-        let acts_once = step.is_acting() && effects[inner.0 as usize] == Effect::Once;
+        let acts_once = acts_once(case.book, step) && effects[inner.0 as usize] == Effect::Once;
         (acts_once || says_once) && is_repeated(case.book, inner, id)
     })
+}
+
+/// Whether a step acts, itself or by a run that it calls and that would repeat what must run once.
+fn acts_once(book: &Runbook, step: &Step) -> bool {
+    match &step.kind {
+        Some(Kind::Call(call)) => book.called_by(call).graph.once().is_some(),
+        Some(_) | None => step.is_acting(),
+    }
 }
 
 /// Whether a retry of a block repeats a step inside it that nothing undoes before, and nobody says that it may.
@@ -77,7 +101,7 @@ fn repeated(
     diagnostic: crate::diagnostic::Diagnostic,
 ) -> crate::diagnostic::Diagnostic {
     let inner = case.book.steps().find(|(inner, step)| {
-        step.is_acting() && effects[inner.0 as usize] == Effect::Once && is_repeated(case.book, *inner, id)
+        acts_once(case.book, step) && effects[inner.0 as usize] == Effect::Once && is_repeated(case.book, *inner, id)
     });
     match inner {
         Some((inner, step)) => {
@@ -92,7 +116,7 @@ fn repeated(
 fn meaningless(case: &Case, id: NodeId, report: &mut Report) {
     let step = case.book.step(id);
     let (Some(effect), Some(kind)) = (&step.effect, &step.kind) else { return };
-    if step.is_acting() || step.is_block() || effect.value == Effect::Pure {
+    if step.is_acting() || step.is_block() || matches!(kind, Kind::Call(_)) || effect.value == Effect::Pure {
         return;
     }
     let message =

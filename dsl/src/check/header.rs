@@ -6,13 +6,19 @@ use crate::diagnostic::Code;
 
 use super::Case;
 
+/// Whether a text can be the name of a runbook.
+pub fn is_runbook_name(text: &str) -> bool {
+    text.split('/').all(is_part)
+}
+
+fn is_part(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 /// Checks the name and the labels.
 pub fn check(case: &Case, report: &mut Report) {
     let Some(name) = &case.book.name else { return };
-    let is_part = |part: &str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    if !name.value.split('/').all(is_part) {
+    if !is_runbook_name(&name.value) {
         let diagnostic = report.at(
             Code::RUNBOOK_NAME,
             name.span,
@@ -24,7 +30,7 @@ pub fn check(case: &Case, report: &mut Report) {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || c == '/' { c.to_ascii_lowercase() } else { '-' })
             .collect();
-        report.push(if mended.split('/').all(is_part) {
+        report.push(if is_runbook_name(&mended) {
             diagnostic.help(format!("write `{}`", shorten(&mended)))
         } else {
             diagnostic.help("it is made of lower case letters, digits and `-`, with `/` between folders")

@@ -68,6 +68,7 @@ fn reason(kind: &Kind, key: &str) -> Option<&'static str> {
             | Kind::AwaitSignal(_)
             | Kind::Approve(_)
             | Kind::Ask(_)
+            | Kind::Call(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. }
             | Kind::Http(_),

@@ -25,6 +25,8 @@ mod undo;
 mod until;
 mod unused;
 
+pub use header::is_runbook_name;
+
 use crate::compile::report::Report;
 use crate::compile::resolve::{Order, Reads, Resolved};
 use crate::expr::Sandbox;

@@ -56,6 +56,9 @@ fn flow(expr: &Expression, access: &Access, secret: &str, report: &mut Report) {
         Place::Url | Place::Query => {
             diagnostic.label("addresses are written to logs on the way").help("send it in `headers` or `auth`")
         }
+        Place::CallParam => diagnostic
+            .label("the runbook that is called does not keep it secret")
+            .help("declare the parameter there as a secret: `type: secret`"),
         Place::When | Place::Until | Place::That | Place::RetryWhen | Place::CatchWhen => {
             diagnostic.help(format!("only whether it was given may be asked: `params.{secret} != ()`"))
         }

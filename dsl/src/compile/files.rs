@@ -4,6 +4,13 @@
 pub trait Files {
     /// Reads the file at a path relative to the runbook's folder, without `./` and never with `..`.
     fn read(&self, relative: &str) -> Result<FileContent, FileError>;
+
+    /// Reads the file at a path relative to the library of runbooks that the runbook of this name belongs to, never with
+    /// `..`: `incident/disk-cleanup` stands in the folder `incident` of its library.
+    fn library(&self, relative: &str, runbook: &str) -> Result<FileContent, FileError> {
+        let _ = (relative, runbook);
+        Err(FileError::NotFound)
+    }
 }
 
 /// A file's content.

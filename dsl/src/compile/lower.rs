@@ -59,6 +59,7 @@ pub fn lower(mut book: Runbook, resolved: Resolved, source: &Source) -> Graph {
         env: unspanned(book.env),
         modules: book.imports.into_iter().map(|import| import.module).collect(),
         files: book.files,
+        called: book.called,
         nodes,
         blocks: book
             .blocks
@@ -169,6 +170,7 @@ pub fn effects(book: &Runbook) -> Vec<Effect> {
         Some(Kind::Shell(_) | Kind::Exec(_)) => Effect::Once,
         Some(Kind::Http(http)) if matches!(http.method.as_str(), "POST" | "PATCH") => Effect::Once,
         Some(Kind::Http(_)) => Effect::Idempotent,
+        Some(Kind::Call(call)) => book.called_by(call).graph.effect(),
         _ => Effect::Pure,
     };
     let mut effects: Vec<Effect> = book.steps.iter().map(own).collect();

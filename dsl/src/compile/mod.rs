@@ -3,6 +3,7 @@
 //! Every pass says all that it finds, and a later one keeps silent where an earlier one could not read something: one
 //! cause, one diagnostic. Only text that is not YAML ends the work at once.
 
+mod called;
 pub mod field;
 pub mod files;
 pub mod keys;
@@ -23,6 +24,7 @@ use crate::graph::Graph;
 use crate::source::Source;
 use crate::yaml;
 
+use called::Around;
 use lower::lower;
 use reader::Reader;
 use resolve::resolve;
@@ -41,8 +43,19 @@ pub struct Compiled {
 /// # Errors
 /// Everything that is wrong with it, warnings included, in the order of the text.
 pub fn compile(source: &Source, files: &dyn Files, sandbox: &Sandbox) -> Result<Compiled, Vec<Diagnostic>> {
+    compile_around(source, files, sandbox, Around::default())
+}
+
+/// Compiles a runbook that others may call.
+fn compile_around(
+    source: &Source,
+    files: &dyn Files,
+    sandbox: &Sandbox,
+    around: Around,
+) -> Result<Compiled, Vec<Diagnostic>> {
     let (tree, problems) = yaml::parse_leniently(source)?;
     let mut reader = Reader::new(source, files, sandbox);
+    reader.around = around;
     reader.runbook(&tree);
     let (book, mut report) = reader.finish();
     let (resolved, order) = resolve(&book, &mut report);

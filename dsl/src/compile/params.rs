@@ -184,7 +184,7 @@ impl Reader<'_> {
         let what = format!("`{key}`");
         match &param.kind {
             ParamType::Int | ParamType::Float | ParamType::Duration | ParamType::Time | ParamType::Size => {
-                match self.param_value(node, &what, &param.kind)? {
+                match self.param_value(node, &what, &param.kind, Place::ParamDefault)? {
                     Field::Const(value) => Some(value),
                     Field::Expr(_) | Field::Text(_) | Field::List(_) | Field::Map(_) => None,
                 }
@@ -210,7 +210,7 @@ impl Reader<'_> {
         }
         let mut choices: Vec<Value> = Vec::new();
         for item in &values.items {
-            match self.param_value(item, "a value of `enum`", kind) {
+            match self.param_value(item, "a value of `enum`", kind, Place::ParamDefault) {
                 Some(Field::Const(value)) if choices.contains(&value) => {
                     let diagnostic = self.at(Code::PARAM_ENUM, item.span(), "a value of `enum` stands there twice");
                     self.report(diagnostic);
@@ -237,7 +237,7 @@ impl Reader<'_> {
             self.report(diagnostic);
         }
         let before = self.found();
-        let default = self.param_value(node, "`default`", &param.kind);
+        let default = self.param_value(node, "`default`", &param.kind, Place::ParamDefault);
         if let Some(Field::Const(value)) = &default
             && self.found() == before
             && let Err(error) = param::check(param, value)
@@ -250,61 +250,65 @@ impl Reader<'_> {
     }
 
     /// A value of a type, or a template for one.
-    fn param_value(&mut self, node: &Node, what: &str, kind: &ParamType) -> Option<Field> {
+    pub fn param_value(&mut self, node: &Node, what: &str, kind: &ParamType, place: Place) -> Option<Field> {
         match kind {
-            ParamType::String => self.text(node, what, Place::ParamDefault),
+            ParamType::String => self.text(node, what, place),
             ParamType::Secret => self.secret_reference(node, what),
-            ParamType::Any => self.any(node, what, Place::ParamDefault),
+            ParamType::Any => self.any(node, what, place),
             ParamType::Map => match node {
-                Node::Mapping(_) => self.any(node, what, Place::ParamDefault),
-                Node::Scalar(_) => self.whole_template(node, what, "a map"),
+                Node::Mapping(_) => self.any(node, what, place),
+                Node::Scalar(_) => self.whole_template((node, place), what, "a map"),
                 Node::Sequence(_) => {
                     self.wrong_type(node, what, "a map");
                     None
                 }
             },
             ParamType::List(items) => match (node, items) {
-                (Node::Sequence(_), None) => self.any(node, what, Place::ParamDefault),
+                (Node::Sequence(_), None) => self.any(node, what, place),
                 (Node::Sequence(sequence), Some(kind)) => {
                     let mut fields = Vec::new();
                     for item in &sequence.items {
-                        fields.push(self.param_value(item, &format!("an element of {what}"), kind)?);
+                        fields.push(self.param_value(item, &format!("an element of {what}"), kind, place)?);
                     }
                     Some(list(fields))
                 }
-                (Node::Scalar(_), _) => self.whole_template(node, what, "a list"),
+                (Node::Scalar(_), _) => self.whole_template((node, place), what, "a list"),
                 (Node::Mapping(_), _) => {
                     self.wrong_type(node, what, "a list");
                     None
                 }
             },
-            ParamType::Int => self.param_scalar(node, what, "a whole number", |text| scalar::int(text).map(Value::Int)),
-            ParamType::Float => self.param_scalar(node, what, "a number", |text| scalar::float(text).map(Value::Float)),
-            ParamType::Bool => {
-                self.param_scalar(node, what, "`true` or `false`", |text| scalar::boolean(text).map(Value::Bool))
+            ParamType::Int => {
+                self.param_scalar((node, place), what, "a whole number", |text| scalar::int(text).map(Value::Int))
             }
-            ParamType::Duration => self.param_scalar(node, what, "a length of time such as `30s`", |text| {
+            ParamType::Float => {
+                self.param_scalar((node, place), what, "a number", |text| scalar::float(text).map(Value::Float))
+            }
+            ParamType::Bool => self
+                .param_scalar((node, place), what, "`true` or `false`", |text| scalar::boolean(text).map(Value::Bool)),
+            ParamType::Duration => self.param_scalar((node, place), what, "a length of time such as `30s`", |text| {
                 scalar::duration(text).map(Value::Duration)
             }),
-            ParamType::Time => self.param_scalar(node, what, "a time such as `2030-01-31T08:00:00Z`", |text| {
-                scalar::time(text).map(Value::Time)
-            }),
-            ParamType::Size => {
-                self.param_scalar(node, what, "a size such as `10MiB`", |text| scalar::size(text).map(Value::Int))
+            ParamType::Time => {
+                self.param_scalar((node, place), what, "a time such as `2030-01-31T08:00:00Z`", |text| {
+                    scalar::time(text).map(Value::Time)
+                })
             }
+            ParamType::Size => self
+                .param_scalar((node, place), what, "a size such as `10MiB`", |text| scalar::size(text).map(Value::Int)),
         }
     }
 
     /// A scalar of some type, or one expression for it.
     fn param_scalar(
         &mut self,
-        node: &Node,
+        (node, place): (&Node, Place),
         what: &str,
         wanted: &str,
         parse: impl Fn(&str) -> Result<Value, String>,
     ) -> Option<Field> {
         let scalar = self.scalar(node, what, wanted)?;
-        match self.template(scalar, Place::ParamDefault)? {
+        match self.template(scalar, place)? {
             Field::Const(_) => {}
             field => return Some(field),
         }
@@ -318,9 +322,9 @@ impl Reader<'_> {
     }
 
     /// One expression where a list or a map is wanted.
-    fn whole_template(&mut self, node: &Node, what: &str, wanted: &str) -> Option<Field> {
+    fn whole_template(&mut self, (node, place): (&Node, Place), what: &str, wanted: &str) -> Option<Field> {
         let scalar = self.scalar(node, what, wanted)?;
-        if let field @ Field::Expr(_) = self.template(scalar, Place::ParamDefault)? {
+        if let field @ Field::Expr(_) = self.template(scalar, place)? {
             return Some(field);
         }
         self.wrong_type(node, what, wanted);
@@ -328,7 +332,7 @@ impl Reader<'_> {
     }
 
     /// Rule: a runbook never holds a secret, only where it is read.
-    fn secret_reference(&mut self, node: &Node, what: &str) -> Option<Field> {
+    pub fn secret_reference(&mut self, node: &Node, what: &str) -> Option<Field> {
         let text = self.constant(node, what)?;
         match param::secret_reference(&text.value) {
             Ok(value) => Some(Field::Const(value)),

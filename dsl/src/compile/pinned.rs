@@ -134,7 +134,7 @@ impl Reader<'_> {
     }
 
     /// Rule: a path begins with `./` and stays in the runbook's folder, so that the folder is all that a run needs.
-    fn relative(&mut self, path: &Spanned<String>, what: &str) -> Option<String> {
+    pub(super) fn relative(&mut self, path: &Spanned<String>, what: &str) -> Option<String> {
         let outside = |path: &str| path.split('/').any(|part| part == "..");
         if path.value.starts_with('/') || outside(&path.value) {
             let diagnostic = self

@@ -13,6 +13,7 @@ use crate::source::{Source, Span, Spanned};
 use crate::value::Millis;
 use crate::yaml::{Mapping, Node, Scalar, Sequence, Style};
 
+use super::called::Around;
 use super::files::Files;
 use super::keys::{Keys, is_name, quoted, shorten};
 use super::report::Report;
@@ -29,6 +30,8 @@ pub struct Reader<'a> {
     pub owner: Owner,
     /// Bytes of the files that are pinned so far.
     pub pinned_bytes: u64,
+    /// The runbooks that call this one.
+    pub around: Around,
     report: Report<'a>,
 }
 
@@ -36,7 +39,8 @@ impl<'a> Reader<'a> {
     /// A reader at the start of a text.
     pub fn new(source: &'a Source, files: &'a dyn Files, sandbox: &'a Sandbox) -> Self {
         let book = Runbook::default();
-        Self { files, sandbox, book, owner: Owner::Runbook, pinned_bytes: 0, report: Report::new(source) }
+        let (owner, around) = (Owner::Runbook, Around::default());
+        Self { files, sandbox, book, owner, pinned_bytes: 0, around, report: Report::new(source) }
     }
 
     /// The runbook, and all that was wrong with it.

@@ -193,6 +193,13 @@ codes! {
     NEXT_OUT_OF_REACH = 286, "a `next` to a step that cannot be reached from here";
     NEXT_WITHOUT_LOOP = 287, "a `next` that ends a loop, where there is none";
 
+    CALL_UNKNOWN = 290, "a call of a runbook that cannot be read";
+    CALL_OTHER = 291, "a file that holds another runbook than the one that is called";
+    CALL_CYCLE = 292, "runbooks that call each other";
+    CALL_TOO_DEEP = 293, "too many calls inside each other";
+    CALL_PARAM = 294, "a parameter that the called runbook does not take";
+    CALL_PARAM_MISSING = 295, "a call without a parameter that must be given";
+
     // 300-399: templates and expressions
 EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     EXPRESSION_STATEMENT = 301, "statements where one expression belongs";

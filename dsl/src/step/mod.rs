@@ -7,6 +7,7 @@ mod approve;
 mod ask;
 mod assert;
 mod r#await;
+mod call;
 mod command;
 mod common;
 mod r#do;
@@ -57,6 +58,7 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "await", options: r#await::KEYS.known, read: r#await::read },
     KindReader { name: "approve", options: approve::KEYS.known, read: approve::read },
     KindReader { name: "ask", options: ask::KEYS.known, read: ask::read },
+    KindReader { name: "call", options: call::KEYS.known, read: call::read },
     KindReader { name: "do", options: &[], read: r#do::read },
     KindReader { name: "parallel", options: parallel::KEYS.known, read: parallel::read },
     KindReader { name: "foreach", options: foreach::KEYS.known, read: foreach::read },
@@ -65,9 +67,6 @@ const KINDS: &[KindReader] = &[
     KindReader { name: "fail", options: fail::KEYS.known, read: fail::read },
     KindReader { name: "finish", options: &[], read: finish::read },
 ];
-
-/// Kinds that the language has and this version has not, each with what to do meanwhile.
-const LATER_KINDS: &[(&str, &str)] = &[("call", "copy the steps into a `do`")];
 
 /// The keys that every step may have.
 const COMMON: Keys = Keys {
@@ -113,6 +112,8 @@ const FOREIGN_KINDS: &[(&str, &str)] = &[
     ("vars", "set"),
     ("set_fact", "set"),
     ("loop", "foreach"),
+    ("workflow", "call"),
+    ("runbook", "call"),
 ];
 
 /// What a step's map says about its kind.
@@ -223,17 +224,14 @@ impl Reader<'_> {
     }
 
     fn later_kind(&mut self, key: &Scalar) {
-        let instead = LATER_KINDS
-            .iter()
-            .find(|(name, _)| *name == key.text)
-            .map_or("actions come with the standard library; use `exec` or `http` meanwhile", |(_, instead)| *instead);
+        let instead = "actions come with the standard library; use `exec` or `http` meanwhile";
         self.not_supported(key.span, &format!("`{}`", shorten(&key.text)), instead);
     }
 }
 
-/// Whether a key makes a step some kind, of this version, a later one, or an action's.
+/// Whether a key makes a step some kind, of this version or an action's.
 fn is_kind(key: &str) -> bool {
-    KINDS.iter().any(|kind| kind.name == key) || LATER_KINDS.iter().any(|(name, _)| *name == key) || is_action(key)
+    KINDS.iter().any(|kind| kind.name == key) || is_action(key)
 }
 
 /// Whether a key has the form of an action's name: `slack/post`.

@@ -8,6 +8,17 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 use crate::graph::{Graph, ItemsFrom, Kind, Node};
 use crate::source::{Source, Span, Spanned};
 
+/// The step with this path, of the runbook or of one that it calls.
+fn find<'a>(graph: &'a Graph, path: &str) -> Option<&'a Node> {
+    let called = |node: &'a Node| match &node.kind {
+        Kind::Call(call) => {
+            find(&graph.called_by(call).graph, path.strip_prefix(node.path.as_str())?.strip_prefix('/')?)
+        }
+        _ => None,
+    };
+    graph.nodes.iter().find(|node| node.path == path).or_else(|| graph.nodes.iter().find_map(called))
+}
+
 /// Everything in the file that cannot be meant of this runbook.
 pub fn check(file: &TestFile, source: &Source, graph: &Graph) -> Vec<Diagnostic> {
     let mut checker = Checker { source, graph, found: Vec::new() };
@@ -76,7 +87,7 @@ impl<'a> Checker<'a> {
     fn step(&mut self, path: &Spanned<PathPattern>) -> Option<&'a Node> {
         let names = path.value.names();
         let graph = self.graph;
-        if let Some(node) = graph.nodes.iter().find(|node| node.path == names) {
+        if let Some(node) = find(graph, &names) {
             return Some(node);
         }
         let whole = graph.nodes.iter().find(|node| node.name == names).map(|node| node.path.as_str());

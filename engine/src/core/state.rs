@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Change, Definition, Input, Kept, Look, Opening, Record, Refused, Run, decide};
+use super::run::{Caller, Change, Definition, Input, Kept, Look, Opening, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -61,6 +61,8 @@ pub enum Command {
         cwd: Option<String>,
         /// How it begins.
         opening: Opening,
+        /// The step that calls it.
+        caller: Option<Caller>,
     },
     /// Something happened to a run.
     Run(RunId, Input),
@@ -74,14 +76,14 @@ impl State {
     /// The command cannot be followed; nothing has changed.
     pub fn decide(&mut self, command: Command, now: Stamp) -> Result<Vec<Record>, Refused> {
         match command {
-            Command::Create { run, graph, hash, params, by, cwd, opening } => {
+            Command::Create { run, graph, hash, params, by, cwd, opening, caller } => {
                 let mut records = Vec::with_capacity(4);
                 if !self.definitions.contains_key(&hash) {
                     let record = Record::Defined { hash: hash.clone(), graph: Box::new(graph.as_ref().clone()) };
                     self.apply(&record, now);
                     records.push(record);
                 }
-                let record = Record::Created { run, definition: hash, params, by, cwd };
+                let record = Record::Created { run, definition: hash, params, by, cwd, caller };
                 self.apply(&record, now);
                 records.push(record);
                 records.extend(self.run_decision(run, Input::Start(opening), now)?);
@@ -110,10 +112,11 @@ impl State {
             Record::Defined { hash, graph } => {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
-            Record::Created { run, definition, params, by, cwd } => {
+            Record::Created { run, definition, params, by, cwd, caller } => {
                 let known = self.definitions.get(definition).expect("a definition is journaled before its runs");
                 let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
                 new.cwd.clone_from(cwd);
+                new.caller = *caller;
                 new.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
                 self.keep(new);
             }

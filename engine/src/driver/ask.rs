@@ -11,24 +11,35 @@ use super::backing::Backing;
 use super::batch::Batch;
 use super::effect::{Effect, Turn};
 use super::quarantine::panic_message;
-use crate::core::Command;
-use crate::core::run::{Input, Question, Run};
+use crate::core::run::{Question, Run};
 use crate::eval::{Evaluation, Verdict};
 use crate::fault::{self, Bug};
 use crate::id::{RunId, StepNo};
-use crate::limits::{MAX_ANSWERS_A_TURN, MAX_PURE_STEPS_A_TURN, SOFT_FRAME_BYTES};
+use crate::limits::{MAX_ANSWERS_A_TURN, MAX_PURE_STEPS_A_TURN, MAX_ROUNDS_A_TURN, SOFT_FRAME_BYTES};
 use crate::worker::pages::PageRead;
 
 impl<B: Backing> Driver<B> {
     /// Answers what the runs ask, and what they ask next, within the bounds of a turn.
     pub(super) fn answer_questions(&mut self, batch: &mut Batch, turn: &mut Turn) {
-        let mut asking: Vec<RunId> = self.state.asking().collect();
-        if fault::planted(Bug::OrderByHash) {
-            asking = asking.into_iter().collect::<HashSet<_>>().into_iter().collect();
+        // An answer may let other runs ask: those that are called, and those that called.
+        for round in 0..MAX_ROUNDS_A_TURN {
+            let mut asking: Vec<RunId> = self.state.asking().filter(|id| self.asks(*id)).collect();
+            if asking.is_empty() || (round > 0 && batch.more) {
+                return;
+            }
+            if fault::planted(Bug::OrderByHash) {
+                asking = asking.into_iter().collect::<HashSet<_>>().into_iter().collect();
+            }
+            for run in asking {
+                self.answer_run(run, batch, turn);
+            }
         }
-        for run in asking {
-            self.answer_run(run, batch, turn);
-        }
+        batch.more |= self.state.asking().any(|id| self.asks(id));
+    }
+
+    /// Whether the run asks something that is not being evaluated elsewhere.
+    fn asks(&self, id: RunId) -> bool {
+        self.state.run(id).is_some_and(|run| self.next_question(&run).is_some())
     }
 
     fn answer_run(&mut self, id: RunId, batch: &mut Batch, turn: &mut Turn) {
@@ -57,8 +68,7 @@ impl<B: Backing> Driver<B> {
             };
             match verdict {
                 Verdict::Answer(answer) => {
-                    let input = Input::Answered { step, question, answer };
-                    if let Err(why) = self.decide(Command::Run(id, input), batch) {
+                    if let Err(why) = self.answered(id, step, question, answer, batch) {
                         tracing::error!(run = %id, ?question, %why, "an answer is refused");
                         return;
                     }

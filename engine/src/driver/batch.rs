@@ -46,17 +46,39 @@ impl Batch {
         self.records.iter().filter_map(created).collect()
     }
 
-    /// Takes out every record of these runs, and the definitions, which are in a batch only for runs that it creates.
-    /// Gives the hashes of those definitions.
+    /// Those of them that nothing else in it builds on: that somebody asked for, with the runs that these called.
+    pub fn started(&self) -> BTreeSet<RunId> {
+        let mut started = BTreeSet::new();
+        for record in &self.records {
+            if let Record::Created { run, caller, .. } = record
+                && caller.is_none_or(|caller| started.contains(&caller.run))
+            {
+                started.insert(*run);
+            }
+        }
+        started
+    }
+
+    /// Takes out every record of these runs, and the definitions that no other run needs which the batch creates. Gives
+    /// the hashes of those definitions.
     pub fn without(&mut self, runs: &BTreeSet<RunId>) -> Vec<String> {
         let mut undefined = Vec::new();
+        let needed: BTreeSet<String> = self
+            .records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Created { run, definition, .. } if !runs.contains(run) => Some(definition.clone()),
+                _ => None,
+            })
+            .collect();
         let records = std::mem::take(&mut self.records);
         let encoded = std::mem::take(&mut self.encoded);
         for (record, bytes) in records.into_iter().zip(encoded) {
             match &record {
-                Record::Defined { hash, .. } => undefined.push(hash.clone()),
+                Record::Defined { hash, .. } if !needed.contains(hash) => undefined.push(hash.clone()),
                 Record::Created { run, .. } | Record::Changed { run, .. } if runs.contains(run) => {}
-                Record::Created { .. }
+                Record::Defined { .. }
+                | Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
                 | Record::Rested { .. } => {

@@ -44,7 +44,7 @@ impl<B: Backing> Driver<B> {
         let mut frame = self.frame(&mut batch);
         let mut appended = self.append(&frame);
         if let Appended::NoSpace(why) = &appended
-            && !batch.created().is_empty()
+            && !batch.started().is_empty()
         {
             // Starts are taken back: nothing of them is durable, so the callers can be told so.
             self.take_back(&mut batch, &mut frame, why, turn);
@@ -184,7 +184,7 @@ impl<B: Backing> Driver<B> {
 
     /// Takes the runs that the batch creates out of it and out of the state.
     fn take_back(&mut self, batch: &mut Batch, frame: &mut Frame, why: &str, turn: &mut Turn) {
-        let created = batch.created();
+        let created = batch.started();
         batch.encoded = std::mem::take(&mut frame.records);
         for hash in batch.without(&created) {
             self.state.undefine(&hash);
@@ -233,7 +233,9 @@ impl<B: Backing> Driver<B> {
         let state = &mut self.state;
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| state.decide(command, now))) {
             Ok(Ok(records)) => {
+                let from = batch.records.len();
                 batch.extend(records);
+                self.pass_on(from, batch);
                 Ok(())
             }
             Ok(Err(refused)) => Err(refused),

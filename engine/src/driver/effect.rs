@@ -94,6 +94,10 @@ impl<B: Backing> Driver<B> {
                 Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => continue,
             };
             turn.changed.push((id, step_of(change)));
+            if let Some(run) = self.state.run(id).filter(|run| run.caller.is_some()) {
+                // Whether those that wait for it can go on may be another matter now.
+                turn.changed.extend(self.waiting_for(&run).into_iter().map(|caller| (caller, None)));
+            }
             match change {
                 Change::Starting { step, token, .. } => {
                     let Some(run) = self.state.run(id) else { continue };
@@ -125,6 +129,8 @@ impl<B: Backing> Driver<B> {
                 | Change::Doubted { .. }
                 | Change::Probed { .. }
                 | Change::Resolved { .. }
+                | Change::Called { .. }
+                | Change::Returned { .. }
                 | Change::Awaited { .. }
                 | Change::Signalled { .. }
                 | Change::Received { .. }
@@ -234,6 +240,8 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Doubted { step, .. }
         | Change::Probed { step, .. }
         | Change::Resolved { step, .. }
+        | Change::Called { step, .. }
+        | Change::Returned { step, .. }
         | Change::Awaited { step, .. }
         | Change::Received { step }
         | Change::Permitted { step, .. }

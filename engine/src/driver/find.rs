@@ -20,12 +20,17 @@ impl<B: Backing> Driver<B> {
     /// The run that a unique prefix of its id, or `last`, names.
     pub(super) fn named(&mut self, name: &str) -> Result<RunId, Refusal> {
         let whole = if name == "last" { self.positions.newest } else { name.parse().ok() };
-        if let Some(id) = whole.filter(|id| self.has(*id)) {
-            return Ok(id);
+        if let Some(run) = whole.and_then(|id| self.run(id))
+            && (name != "last" || run.caller.is_none())
+        {
+            return Ok(run.id);
         }
         self.catch_up()?;
+        if let Some(id) = self.positions.newest.filter(|_| name == "last") {
+            return Ok(self.asked_for(id));
+        }
         if name == "last" {
-            return self.positions.newest.ok_or_else(|| refusal("there is no run yet".to_owned()));
+            return Err(refusal("there is no run yet".to_owned()));
         }
         let mut ids: BTreeSet<RunId> = self.state.ids().chain(self.interrupted.keys().copied()).collect();
         if let Some(prefix) = RunId::parse_prefix(name) {
@@ -37,6 +42,20 @@ impl<B: Backing> Driver<B> {
             scanned.map_err(|error| unreadable(&error))?;
         }
         choose(name, ids)
+    }
+
+    /// The run that somebody asked for: this one, or the one that called it, at first or in the end.
+    fn asked_for(&mut self, mut id: RunId) -> RunId {
+        loop {
+            let caller = match self.run(id) {
+                Some(run) => run.caller.map(|caller| caller.run),
+                None => self.stored_summary(id).ok().and_then(|summary| summary.row.caller),
+            };
+            match caller {
+                Some(caller) => id = caller,
+                None => return id,
+            }
+        }
     }
 
     /// Whether a run of this id was ever created.

@@ -18,6 +18,7 @@ mod ask;
 mod backing;
 mod base;
 mod batch;
+mod call;
 mod checkpoint;
 mod commit;
 mod definitions;
@@ -292,8 +293,7 @@ impl<B: Backing> Driver<B> {
             }
             Input::Evaluated { run, step, question, answer } => {
                 self.evaluating.remove(&(run, step, question));
-                let input = RunInput::Answered { step, question, answer };
-                if let Err(why) = self.decide(Command::Run(run, input), batch) {
+                if let Err(why) = self.answered(run, step, question, answer, batch) {
                     tracing::debug!(%run, %why, "an answer comes too late");
                 }
             }

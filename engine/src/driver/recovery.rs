@@ -251,9 +251,18 @@ impl<B: Backing> Driver<B> {
         }
     }
 
-    /// Takes up a run that a former engine left; what became of its running attempts is found out. Does nothing to
-    /// others.
+    /// Takes up a run that a former engine left, with those that it waits for and those that wait for it; what became of
+    /// their running attempts is found out. Does nothing to others.
     pub(super) fn take_up(&mut self, id: RunId, batch: &mut Batch) {
+        if !self.is_interrupted(id) {
+            return;
+        }
+        for id in self.family(id) {
+            self.take_up_one(id, batch);
+        }
+    }
+
+    fn take_up_one(&mut self, id: RunId, batch: &mut Batch) {
         let Some(mut run) = self.interrupted.remove(&id) else { return };
         if fault::planted(Bug::TimersForgotten) {
             run.open().timers.clear();

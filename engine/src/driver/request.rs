@@ -63,18 +63,34 @@ impl<B: Backing> Driver<B> {
                     return Err(invalid("a step is skipped for a reason, and none is given".to_owned()));
                 }
                 check_length("reason", Some(&reason))?;
+                let (run, step) = self.reached(&run, &step, batch)?;
                 self.word(&run, Input::Skip { step, by, reason }, batch)
             }
             Request::Vote { run, step, yes, person, comment } => {
                 check_length("comment", comment.as_deref())?;
+                let (run, step) = self.reached(&run, &step, batch)?;
                 self.word(&run, Input::Vote { step, yes, person, comment }, batch)
             }
-            Request::Answer { run, step, fields, person } => self.answer(&run, step, fields, person, batch),
-            Request::Resolve { run, step, how, by } => self.change_run(&run, Input::Resolve { step, how, by }, batch),
+            Request::Answer { run, step, fields, person } => {
+                let (run, step) = self.reached(&run, &step, batch)?;
+                self.answer(&run, step, fields, person, batch)
+            }
+            Request::Resolve { run, step, how, by } => {
+                let (run, step) = self.reached(&run, &step, batch)?;
+                self.change_run(&run, Input::Resolve { step, how, by }, batch)
+            }
             Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {
                 Err(invalid("this request changes nothing".to_owned()))
             }
         }
+    }
+
+    /// The run and the path of a step that is named from a run which perhaps only called that run.
+    fn reached(&mut self, name: &str, step: &str, batch: &mut Batch) -> Result<(String, String), Refusal> {
+        let id = self.named(name)?;
+        self.take_up(id, batch);
+        let (run, step) = self.reach(id, step);
+        Ok((run.to_string(), step))
     }
 
     /// A person fills in what a step asks for; what does not fit is refused, all of it at once, and nothing is taken.
@@ -151,7 +167,7 @@ impl<B: Backing> Driver<B> {
             // The journal holds it, from runs that have ended.
             self.state.define(hash.to_string(), Arc::clone(&graph));
         }
-        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd, opening };
+        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd, opening, caller: None };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -38,6 +38,7 @@ pub(super) fn of_action(context: &Context<'_>, node: &Node) -> Result<Map, Stop>
         | Kind::AwaitSignal(_)
         | Kind::Approve(_)
         | Kind::Ask(_)
+        | Kind::Call(_)
         | Kind::Do(_)
         | Kind::Parallel(_)
         | Kind::Switch(_)

@@ -147,6 +147,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
             Kind::AwaitSignal(name) => input::signal(context, name, node),
             Kind::Approve(approve) => input::approve(context, approve, node),
             Kind::Ask(ask) => input::ask(context, ask, node),
+            Kind::Call(call) => Ok(Value::Map(context.fields(&call.params)?)),
             Kind::Fail { message, kind, data } => {
                 let kind = kind.as_ref().map_or(Ok("failed".to_owned()), |kind| context.text(kind))?;
                 let data = data.as_ref().map_or(Ok(Value::Null), |data| context.field(data))?;

@@ -296,6 +296,7 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
         Kind::Repeat(_) => &["rounds"],
         Kind::AwaitSignal(_) => &["payload", "by"],
         Kind::Approve(_) => &["by", "comment", "approvals"],
+        Kind::Call(_) => &["run"],
         Kind::Set(_)
         | Kind::Ask(_)
         | Kind::Assert { .. }
@@ -313,5 +314,9 @@ fn known_outputs(kind: &Kind) -> impl Iterator<Item = &str> {
 fn set_names(kind: &Kind) -> impl Iterator<Item = &str> {
     let set = if let Kind::Set(fields) = kind { fields.as_slice() } else { &[] };
     let asked = if let Kind::Ask(ask) = kind { ask.fields.as_slice() } else { &[] };
-    set.iter().map(|(name, _)| name.as_str()).chain(asked.iter().map(|field| field.name.as_str()))
+    let called = if let Kind::Call(call) = kind { call.outputs.as_slice() } else { &[] };
+    set.iter()
+        .map(|(name, _)| name.as_str())
+        .chain(asked.iter().map(|field| field.name.as_str()))
+        .chain(called.iter().map(String::as_str))
 }

@@ -56,9 +56,10 @@ impl Attempts {
         self.environments.insert(run, Arc::new(environment));
     }
 
-    /// Starts an attempt, or keeps it until there is room for it.
-    pub fn start(&mut self, step: StepNo, mut attempt: Attempt, graph: Option<Arc<Graph>>) {
-        attempt.environment = self.environments.get(&attempt.run).cloned();
+    /// Starts an attempt, or keeps it until there is room for it. `asked` is the run that somebody asked for: this one, or
+    /// the one that called it.
+    pub fn start(&mut self, step: StepNo, mut attempt: Attempt, graph: Option<Arc<Graph>>, asked: RunId) {
+        attempt.environment = self.environments.get(&asked).cloned();
         let (run, token) = (attempt.run, attempt.token);
         self.steps.insert((run, token), step);
         if let (Some(folder), Some(graph)) = (&attempt.files, graph)
@@ -72,8 +73,14 @@ impl Attempts {
     }
 
     /// Looks after an attempt that a former engine granted; it may run already, so it does not wait for room.
-    pub fn recover(&mut self, step: StepNo, mut attempt: Attempt, graph: Option<Arc<Graph>>, this_boot: bool) {
-        attempt.environment = self.environments.get(&attempt.run).cloned();
+    pub fn recover(
+        &mut self,
+        step: StepNo,
+        mut attempt: Attempt,
+        graph: Option<Arc<Graph>>,
+        (asked, this_boot): (RunId, bool),
+    ) {
+        attempt.environment = self.environments.get(&asked).cloned();
         self.steps.insert((attempt.run, attempt.token), step);
         if let (Some(folder), Some(graph)) = (&attempt.files, graph)
             && let Err(error) = pinned::lay_out(folder, &graph.files)

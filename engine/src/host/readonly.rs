@@ -72,7 +72,15 @@ impl ReadOnly {
     }
 
     fn named(&self, name: &str) -> Result<RunId, Refusal> {
-        choose(name, self.whole.state.ids().chain(self.whole.past.keys().copied()))
+        let mut id = choose(name, self.whole.state.ids().chain(self.whole.past.keys().copied()))?;
+        let caller = |id: RunId| match self.whole.state.run(id) {
+            Some(run) => run.caller.map(|caller| caller.run),
+            None => self.whole.past.get(&id).and_then(|summary| summary.row.caller),
+        };
+        while let Some(caller) = caller(id).filter(|_| name == "last") {
+            id = caller;
+        }
+        Ok(id)
     }
 
     fn show(&self, id: RunId) -> Result<Reply, PastError> {

@@ -13,7 +13,7 @@ use super::evaluations::{Evaluations, Work};
 use super::handle::{Call, Events, Options, Stopped};
 use super::retention::Retention;
 use super::space::Space;
-use super::watchers::Watchers;
+use super::watchers::{Stands, Watchers};
 use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use crate::id::{RunId, Token};
@@ -253,10 +253,11 @@ impl Service {
         let at = self.driver.read_clock().wall.to_string();
         let interrupted = self.driver.is_interrupted(id);
         if let Some(run) = self.driver.run(id) {
-            return Ok(self.watchers.add(&run, (patient, interrupted), &at, &self.places.logs));
+            let stands = Stands::of(&self.driver, &run);
+            return Ok(self.watchers.add(&run, (patient, interrupted), stands, &at, &self.places.logs));
         }
         let run = self.driver.stored(id).ok_or_else(|| refusal(format!("run {id} cannot be read")))?;
-        Ok(self.watchers.add(&run, (patient, false), &at, &self.places.logs))
+        Ok(self.watchers.add(&run, (patient, false), Stands::Goes, &at, &self.places.logs))
     }
 
     /// Does what a turn leads to. Says whether another one is due at once.
@@ -271,11 +272,13 @@ impl Service {
                 }
                 Effect::Start { step, attempt } => {
                     let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
-                    self.attempts.start(step, *attempt, graph);
+                    let asked = self.driver.outermost(attempt.run);
+                    self.attempts.start(step, *attempt, graph, asked);
                 }
                 Effect::Recover { step, attempt, this_boot } => {
                     let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
-                    self.attempts.recover(step, *attempt, graph, this_boot);
+                    let asked = self.driver.outermost(attempt.run);
+                    self.attempts.recover(step, *attempt, graph, (asked, this_boot));
                 }
                 Effect::Stop(run, token) => self.attempts.stop(run, token),
                 Effect::Forget(run, token) => {
@@ -299,7 +302,8 @@ impl Service {
                 if let Some(run) = self.driver.run(id) {
                     // Items that ended may have been let go of already.
                     steps.retain(|step| run.has(*step));
-                    self.watchers.changed(&run, &steps, &at, &self.places.logs);
+                    let stands = Stands::of(&self.driver, &run);
+                    self.watchers.changed(&run, &steps, stands, &at, &self.places.logs);
                 }
             }
         }

@@ -8,6 +8,7 @@ use super::handle::Events;
 use super::mailbox::Mailbox;
 use crate::api::Event;
 use crate::core::run::{Run, StepStatus};
+use crate::driver::{Backing, Driver};
 use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_UNHEARD_LINES, MAX_UNHEARD_RUNS};
 use crate::view::{self, plan, run_error, step_view};
@@ -24,6 +25,30 @@ struct All {
     unheard: VecDeque<(RunId, VecDeque<Event>)>,
 }
 
+/// Whether a run can go on by itself, with all that it called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// It can, or has ended.
+    Goes,
+    /// Not until somebody says what they were expected to say.
+    Awaits,
+    /// Not until somebody says what became of something.
+    Stuck,
+}
+
+impl Stands {
+    /// How a run stands.
+    pub fn of<B: Backing>(driver: &Driver<B>, run: &Run) -> Self {
+        if !driver.needs_a_word(run) {
+            Self::Goes
+        } else if driver.only_awaits(run) {
+            Self::Awaits
+        } else {
+            Self::Stuck
+        }
+    }
+}
+
 struct Watcher {
     mailbox: Arc<Mailbox>,
     /// The status sent last.
@@ -36,7 +61,14 @@ struct Watcher {
 
 impl Watchers {
     /// Begins to watch a run: sends what it is now, and remembers the watcher where more will come.
-    pub fn add(&self, run: &Run, (patient, interrupted): (bool, bool), at: &str, logs: &Path) -> Events {
+    pub fn add(
+        &self,
+        run: &Run,
+        (patient, interrupted): (bool, bool),
+        stands: Stands,
+        at: &str,
+        logs: &Path,
+    ) -> Events {
         let mailbox = Arc::new(Mailbox::default());
         mailbox.put(Event::Started {
             id: run.id,
@@ -52,7 +84,7 @@ impl Watchers {
         if watcher.cancels > 0 || run.is_paused() {
             watcher.mailbox.put(status_event(run, at));
         }
-        watcher.send(run, &run.step_numbers().collect::<Vec<_>>(), interrupted, at, logs);
+        watcher.send(run, &run.step_numbers().collect::<Vec<_>>(), (stands, interrupted), at, logs);
         if mailbox.is_read() {
             all.watchers.entry(run.id).or_default().push(watcher);
         }
@@ -66,11 +98,11 @@ impl Watchers {
     }
 
     /// Sends what changed in a run, its steps in this order.
-    pub fn changed(&self, run: &Run, steps: &[StepNo], at: &str, logs: &Path) {
+    pub fn changed(&self, run: &Run, steps: &[StepNo], stands: Stands, at: &str, logs: &Path) {
         let mut all = self.all();
         let Some(watchers) = all.watchers.get_mut(&run.id) else { return };
         for watcher in watchers.iter_mut() {
-            watcher.send(run, steps, false, at, logs);
+            watcher.send(run, steps, (stands, false), at, logs);
         }
         watchers.retain(|watcher| watcher.mailbox.is_read());
         if watchers.is_empty() {
@@ -135,7 +167,7 @@ impl All {
 }
 
 impl Watcher {
-    fn send(&mut self, run: &Run, steps: &[StepNo], interrupted: bool, at: &str, logs: &Path) {
+    fn send(&mut self, run: &Run, steps: &[StepNo], (stands, interrupted): (Stands, bool), at: &str, logs: &Path) {
         let status = view::status(run);
         if !run.is_ended() && (status != self.status || cancels(run) != self.cancels) {
             self.mailbox.put(status_event(run, at));
@@ -149,7 +181,11 @@ impl Watcher {
             let step = Box::new(step_view(run, *no, logs));
             self.mailbox.put(Event::Step { id: run.id, at: at.to_owned(), step });
         }
-        let is_stuck = run.needs_a_word() && !(self.patient && run.only_awaits());
+        let is_stuck = match stands {
+            Stands::Goes => false,
+            Stands::Awaits => !self.patient,
+            Stands::Stuck => true,
+        };
         if run.is_ended() || is_stuck || run.quarantined.is_some() || interrupted {
             let outputs = if run.is_ended() { &run.outputs } else { &BTreeMap::new() };
             self.mailbox.put(Event::Run {

@@ -77,8 +77,8 @@ impl Attempts {
     }
 
     /// A person says what became of an attempt: if it is repeated now, it is on their word.
-    pub fn may_be_repeated(&mut self, path: &str) {
-        self.open.retain(|key| !names(key, path));
+    pub fn may_be_repeated(&mut self, run: RunId, path: &str) {
+        self.open.retain(|key| !names(key, run, path));
     }
 
     /// When the next attempt ends.
@@ -155,7 +155,7 @@ impl Attempts {
 }
 
 /// Whether `LOCKSTEP_KEY` is of the step with this path: `RUN/path`, with `@2` behind it for a later round.
-fn names(key: &str, path: &str) -> bool {
-    let of_run = key.split_once('/').map_or(key, |(_, rest)| rest);
-    of_run.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+fn names(key: &str, run: RunId, path: &str) -> bool {
+    let of_run = key.strip_prefix(run.to_string().as_str()).and_then(|rest| rest.strip_prefix('/'));
+    of_run.and_then(|rest| rest.strip_prefix(path)).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
 }

@@ -183,10 +183,11 @@ impl<'a> World<'a> {
             self.mailbox.push(Input::Reported { run, step, token, outcome });
         } else if self.acts.first().is_some_and(|(at, _)| *at <= self.now) && self.mailbox.is_empty() && !self.again {
             let (_, act) = self.acts.remove(0);
+            let (run, act) = self.to_whom(act);
             if let What::Resolve { step, .. } = &act.what {
-                self.attempts.may_be_repeated(step);
+                self.attempts.may_be_repeated(run, step);
             }
-            self.ask(act.request(self.id));
+            self.ask(act.request(run));
         }
         let due = self.wakes_at().is_some_and(|at| at <= self.now);
         if self.mailbox.is_empty() && !self.again && !due {
@@ -267,8 +268,14 @@ impl<'a> World<'a> {
                     self.refused.push(refusal.message);
                 }
             }
-            Effect::Start { step, attempt } => self.begin(step, *attempt),
-            Effect::Recover { step, attempt, this_boot } => self.recover(step, *attempt, this_boot),
+            Effect::Start { step, attempt } => {
+                let attempt = self.named_from_here(*attempt);
+                self.begin(step, attempt);
+            }
+            Effect::Recover { step, attempt, this_boot } => {
+                let attempt = self.named_from_here(*attempt);
+                self.recover(step, attempt, this_boot);
+            }
             Effect::Stop(run, token) => self.attempts.stop((run, token), self.now),
             Effect::Forget(run, token) => self.attempts.forget((run, token)),
             Effect::Evaluate(evaluation) => {
@@ -277,7 +284,7 @@ impl<'a> World<'a> {
                 self.mailbox.push(Input::Evaluated { run, step, question, answer });
             }
             Effect::ReadPage(read) => {
-                let path = self.path(read.step);
+                let path = format!("{}{}", self.prefix(read.run), self.path(read.run, read.step));
                 let Some(answer) = self.script.page(&path, &read) else {
                     self.miss(path, "foreach".to_owned(), 1);
                     return;
@@ -289,8 +296,44 @@ impl<'a> World<'a> {
         }
     }
 
-    fn path(&self, step: StepNo) -> String {
-        let run = self.driver.as_ref().and_then(|driver| driver.run(self.id));
+    /// An attempt whose step is named as one that is rehearsed names it: with the way through the steps that called its
+    /// run.
+    fn named_from_here(&self, attempt: Attempt) -> Attempt {
+        Attempt { step: format!("{}{}", self.prefix(attempt.run), attempt.step), ..attempt }
+    }
+
+    /// The run that an act is for, and the act as it is said to that: what is in doubt may stand in a run that was called.
+    fn to_whom(&self, act: Act) -> (RunId, Act) {
+        let mut id = self.id;
+        let What::Resolve { step, how } = &act.what else { return (id, act) };
+        let mut path = step.as_str();
+        while let Some(run) = self.driver.as_ref().and_then(|driver| driver.run(id)) {
+            let inside = |(no, called): (StepNo, RunId)| {
+                Some((called, path.strip_prefix(run.path(no).as_str())?.strip_prefix('/')?))
+            };
+            let Some((called, rest)) = run.calling().find_map(inside) else { break };
+            (id, path) = (called, rest);
+        }
+        let what = What::Resolve { step: path.to_owned(), how: how.clone() };
+        (id, Act { what, ..act })
+    }
+
+    /// Whether a person is asked what became of a step of the run, or of one that it called.
+    fn is_in_doubt(&self, run: &Run) -> bool {
+        let called = |id: RunId| self.driver.as_ref().and_then(|driver| driver.run(id));
+        run.is_in_doubt() || run.calling().any(|(_, id)| called(id).is_some_and(|run| self.is_in_doubt(&run)))
+    }
+
+    /// What stands before the paths of a run's steps: those of the steps that called it, the outermost first.
+    fn prefix(&self, run: RunId) -> String {
+        let caller = self.driver.as_ref().and_then(|driver| driver.run(run)?.caller);
+        caller.map_or_else(String::new, |caller| {
+            format!("{}{}/", self.prefix(caller.run), self.path(caller.run, caller.step))
+        })
+    }
+
+    fn path(&self, run: RunId, step: StepNo) -> String {
+        let run = self.driver.as_ref().and_then(|driver| driver.run(run));
         run.filter(|run| run.has(step)).map(|run| run.path(step)).unwrap_or_default()
     }
 
@@ -393,7 +436,7 @@ impl<'a> World<'a> {
         if let Some(run) = &run {
             let ended = run.ended.map(|ended| ended.0.saturating_sub(self.setting.begin.0));
             elapsed = ended.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(elapsed);
-            if self.end == Some(End::Rest) && !run.is_ended() && !run.is_in_doubt() {
+            if self.end == Some(End::Rest) && !run.is_ended() && !self.is_in_doubt(run) {
                 self.broken.push(format!("the run is {} and waits for nothing", run.status_name()));
             }
         }

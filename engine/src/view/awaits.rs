@@ -9,6 +9,11 @@ use crate::id::StepNo;
 
 /// What the step waits for; `None` where it does not.
 pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
+    if let Phase::Calling { run: called, .. } = run.step(no).phase {
+        let Kind::Call(call) = &run.node_of(no).kind else { return None };
+        let runbook = run.graph.called_by(call).graph.runbook.clone();
+        return Some(AwaitView { what: Awaited::Call { run: called, runbook } });
+    }
     let Phase::Awaiting { since } = run.step(no).phase else { return None };
     let step = run.step(no);
     let message = || step.input.get("message").and_then(|message| message.to_text().ok()).unwrap_or_default();
@@ -37,14 +42,16 @@ pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
 /// Since when the step waits for somebody, or is in doubt.
 pub(super) fn since(step: &Step) -> Option<String> {
     match &step.phase {
-        Phase::Awaiting { since } | Phase::InDoubt { since, .. } => Some(since.to_string()),
+        Phase::Awaiting { since } | Phase::Calling { since, .. } | Phase::InDoubt { since, .. } => {
+            Some(since.to_string())
+        }
         _ => None,
     }
 }
 
 /// When it is too late.
 pub(super) fn until(run: &Run, no: StepNo) -> Option<String> {
-    let Phase::Awaiting { since } = run.step(no).phase else { return None };
+    let (Phase::Awaiting { since } | Phase::Calling { since, .. }) = run.step(no).phase else { return None };
     Some(later(since, run.node_of(no).timeout.attempt?))
 }
 

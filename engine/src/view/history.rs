@@ -16,11 +16,15 @@ use crate::worker::Outcome;
 pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<HistoryRow> {
     let (what, step, detail) = match record {
         Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => return None,
-        Record::Created { definition, params, by, .. } => {
+        Record::Created { definition, params, by, caller, .. } => {
             let params: Map = params.clone();
             let params: Json =
                 params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect();
-            ("created", None, json!({ "definition": definition, "params": params, "by": by }))
+            let mut detail = json!({ "definition": definition, "params": params, "by": by });
+            if let Some(caller) = caller {
+                detail["caller"] = json!(caller.run);
+            }
+            ("created", None, detail)
         }
         Record::Changed { change, .. } => describe(change, run),
     };
@@ -75,6 +79,19 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             };
             ("resolved", Some(*step), json!({ "how": how, "outputs": outputs, "by": by }))
         }
+        Change::Called { step, run, params, again } => {
+            let params: Json =
+                params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect();
+            ("called", Some(*step), json!({ "run": run, "params": params, "again": again }))
+        }
+        Change::Returned { step, returned } => (
+            "returned",
+            Some(*step),
+            json!({
+                "run": returned.run, "outcome": returned.outcome.name(), "outputs": map(&returned.outputs),
+                "error": error(returned.error.as_deref())
+            }),
+        ),
         Change::Awaited { step, input } => ("awaiting", Some(*step), json!({ "input": map(input) })),
         Change::Signalled { name, payload, by } => {
             ("signalled", None, json!({ "signal": name, "payload": payload.to_json(), "by": by }))

@@ -28,7 +28,8 @@ pub fn run_row(run: &Run, interrupted: bool) -> RunRow {
         status: status(run).to_owned(),
         interrupted: interrupted && !run.is_ended(),
         in_doubt: run.is_in_doubt(),
-        awaits: run.only_awaits(),
+        awaits: run.only_awaits() && run.calling().next().is_none(),
+        caller: run.caller.map(|caller| caller.run),
         created: run.created,
         ended: run.ended,
         by: run.by.clone(),
@@ -56,6 +57,7 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
         created: run.created.to_string(),
         started: run.started.as_ref().map(Timestamp::to_string),
         ended: run.ended.as_ref().map(Timestamp::to_string),
+        caller: run.caller.map(|caller| caller.run),
         cancelled_by: run.cancel.as_ref().map(|(by, _)| by.clone()),
         paused: run.paused.as_deref().map(|pause| PauseView {
             by: pause.by.clone(),
@@ -82,6 +84,7 @@ pub fn row_view(row: &RunRow, definition: &str, gone: Gone) -> RunView {
         created: row.created.to_string(),
         started: None,
         ended: row.ended.as_ref().map(Timestamp::to_string),
+        caller: row.caller,
         cancelled_by: None,
         paused: None,
         gone: Some(gone),
@@ -109,7 +112,7 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
     let node = run.node_of(no);
     let until = match &step.phase {
         Phase::Delayed { wall, .. } => Some(wall.to_string()),
-        Phase::Awaiting { .. } => awaits::until(run, no),
+        Phase::Awaiting { .. } | Phase::Calling { .. } => awaits::until(run, no),
         _ => None,
     };
     let awaits = awaits::view(run, no).map(Box::new);
@@ -167,12 +170,14 @@ fn reason(run: &Run, no: StepNo, awaits: Option<&AwaitView>) -> Option<String> {
             Awaited::Signal { .. } => "signal",
             Awaited::Approval { .. } => "approval",
             Awaited::Answer { .. } => "answer",
+            Awaited::Call { .. } => return None,
         },
+        Phase::Calling { stopping: None, .. } => "call",
         Phase::Delayed { why: Delay::Wait, .. } => "wait",
         Phase::Delayed { why: Delay::Retry, .. } => "retry",
         Phase::Delayed { why: Delay::Until, .. } => "until",
         Phase::Delayed { why: Delay::Round, .. } => "round",
-        Phase::Running { stopping: Some(_), .. } => "stopping",
+        Phase::Running { stopping: Some(_), .. } | Phase::Calling { stopping: Some(_), .. } => "stopping",
         Phase::Running { stopping: None, .. }
         | Phase::Pending
         | Phase::Asking(_)

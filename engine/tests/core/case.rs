@@ -102,6 +102,7 @@ impl Case {
             by: "user:test".to_owned(),
             cwd: None,
             opening,
+            caller: None,
         })
         .expect("a new run can start");
         case

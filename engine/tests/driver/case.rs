@@ -391,6 +391,18 @@ impl Case {
         panic!("the run does not come to rest: {:#?}", self.view());
     }
 
+    /// A step in doubt, of this run or one that it called, with its run.
+    pub fn doubted(&mut self) -> Option<(RunId, String)> {
+        let Reply::Runs(rows) = self.ask(Request::Runs { limit: 100, status: None, runbook: None }) else {
+            panic!("runs are listed")
+        };
+        rows.into_iter().find_map(|row| {
+            let run = self.driver().run(row.id)?;
+            let doubted = run.step_numbers().find(|no| run.step(*no).status() == StepStatus::InDoubt)?;
+            Some((row.id, run.path(doubted)))
+        })
+    }
+
     /// The whole run, as people are shown it.
     pub fn view(&mut self) -> RunView {
         let run = self.run.to_string();

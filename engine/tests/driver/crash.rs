@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use lockstep_dsl::value::Map;
-use lockstep_engine::api::Reply;
-use lockstep_engine::core::run::{Resolution, StepStatus};
+use lockstep_engine::api::{Reply, Request};
+use lockstep_engine::core::run::Resolution;
 
 use crate::case::{Case, Dies, Does};
 
@@ -58,12 +58,13 @@ fn breach(mut case: Case) -> Option<String> {
     }
     for _ in 0..20 {
         case.settle();
-        let view = case.view();
-        let Some(doubted) = view.steps.iter().find(|step| step.status == StepStatus::InDoubt) else { break };
+        let Some((run, doubted)) = case.doubted() else { break };
         // The person looks at the world.
-        let took_place = case.begun.iter().any(|begun| begun.step == doubted.path);
+        let key = format!("{run}/{doubted}");
+        let took_place = case.begun.iter().any(|begun| begun.key == key);
         let how = if took_place { Resolution::Done { outputs: Map::new() } } else { Resolution::Rerun };
-        case.resolve(&doubted.path, how);
+        let by = "user:ana".to_owned();
+        case.send(Request::Resolve { run: run.to_string(), step: doubted, how, by });
     }
     let mut seen = BTreeSet::new();
     for begun in &case.begun {

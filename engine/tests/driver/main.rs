@@ -1,6 +1,7 @@
 //! The core and the driver together, on the store in memory: no runtime, no sleep, every outcome scripted.
 
 mod base;
+mod call;
 mod case;
 mod checkpoint;
 mod cost;

@@ -14,6 +14,8 @@ const HTTP: &[&str] = &["code", "headers", "body", "json", "truncated"];
 const SCRIPT: &[&str] = &["value"];
 const ROUNDS: &[&str] = &["rounds"];
 const SIGNAL: &[&str] = &["payload", "by"];
+/// The id of the run that a `call` started.
+const RUN: &str = "run";
 const APPROVAL: &[&str] = &["by", "comment", "approvals"];
 
 /// The outputs of a `foreach`.
@@ -33,6 +35,10 @@ pub fn of_result(kind: &Kind) -> Vec<&str> {
         Kind::AwaitSignal(_) => SIGNAL.to_vec(),
         Kind::Approve(_) => APPROVAL.to_vec(),
         Kind::Ask(ask) => ask.fields.iter().map(|field| field.name.as_str()).collect(),
+        Kind::Call(call) => {
+            let declared = call.outputs.iter().map(String::as_str).filter(|name| call.wait && !FIELDS.contains(name));
+            declared.chain([RUN, "output"]).collect()
+        }
         Kind::Set(variables) => variables.iter().map(|(name, _)| name.as_str()).collect(),
         Kind::Assert { .. }
         | Kind::WaitFor(_)
@@ -78,6 +84,13 @@ impl<'a> Outputs<'a> {
             }
             Kind::Set(variables) => {
                 (variables.iter().map(|(name, _)| name.as_str()).collect(), Vec::new(), false, false)
+            }
+            Kind::Call(call) => {
+                let declared = call.outputs.iter().map(String::as_str).filter(|_| call.wait);
+                // A `finish` in it may give others.
+                let finishes = |node: &crate::graph::Node| matches!(node.kind, Kind::Finish { outputs: Some(_) });
+                let open = call.wait && book.called_by(call).graph.nodes.iter().any(finishes);
+                (declared.chain([RUN]).collect(), Vec::new(), open, open)
             }
             Kind::Repeat(repeat) => (ROUNDS.to_vec(), ids(&repeat.body), false, false),
             Kind::Foreach(foreach) => (of_items(foreach), Vec::new(), false, false),

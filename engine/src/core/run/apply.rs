@@ -35,6 +35,7 @@ impl Run {
             params,
             by,
             cwd: None,
+            caller: None,
             created,
             started: None,
             ended: None,
@@ -121,6 +122,8 @@ impl Run {
             }
             Change::Probed { step, done } => self.probed(*step, done.as_ref()),
             Change::Resolved { step, how, by } => self.resolve(*step, how, by),
+            Change::Called { step, run, again, .. } => self.begin_call(*step, *run, *again, at),
+            Change::Returned { step, returned } => self.end_call(*step, returned),
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
             Change::Paused { by, reason } => self.begin_pause(by, reason.as_deref(), at),
             Change::Unpaused { .. } => self.end_pause(at),
@@ -223,6 +226,7 @@ impl Run {
             | Phase::Deciding
             | Phase::Running { .. }
             | Phase::Held { .. }
+            | Phase::Calling { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => {}
@@ -372,7 +376,7 @@ impl Run {
     }
 
     fn note_stop(&mut self, no: StepNo, cause: StopCause) {
-        if let Phase::Running { stopping, .. } = &mut self.step_mut(no).phase {
+        if let Phase::Running { stopping, .. } | Phase::Calling { stopping, .. } = &mut self.step_mut(no).phase {
             stopping.get_or_insert(cause);
         }
         self.disarm(Timer::Attempt(no));

@@ -36,6 +36,7 @@ impl Turn<'_> {
                 | Phase::Delayed { .. }
                 | Phase::Awaiting { .. }
                 | Phase::Held { .. }
+                | Phase::Calling { .. }
                 | Phase::InDoubt { .. }
                 | Phase::Inside
                 | Phase::Ended { .. } => {}

@@ -6,6 +6,7 @@ use lockstep_dsl::graph::{Kind, Switch};
 use lockstep_dsl::value::{Map, Value};
 
 use super::approval::Person;
+use super::call::Returned;
 use super::error::RunError;
 use super::opening::Opening;
 use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StopCause};
@@ -109,6 +110,13 @@ pub enum Input {
         /// What they say to it.
         comment: Option<String>,
     },
+    /// The run that a step called has ended.
+    Returned {
+        /// The step.
+        step: StepNo,
+        /// How.
+        returned: Returned,
+    },
     /// A person fills in what a step asks for.
     FillIn {
         /// The step's path.
@@ -178,6 +186,7 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         Input::Skip { step, by, reason } => turn.waive(&step, by, reason)?,
         Input::Vote { step, yes, person, comment } => turn.vote(&step, yes, &person, comment)?,
         Input::FillIn { step, answer, person } => turn.fill_in(&step, answer, &person)?,
+        Input::Returned { step, returned } => turn.returned(step, returned)?,
         Input::Retry { by } => turn.retry(by)?,
         Input::Restored => turn.restored()?,
         Input::Quarantine { why } => turn.emit(Change::Quarantined { why }),
@@ -209,6 +218,7 @@ impl Turn<'_> {
             | Input::Skip { .. }
             | Input::Vote { .. }
             | Input::FillIn { .. }
+            | Input::Returned { .. }
             | Input::Retry { .. }
             | Input::Restored
             | Input::Quarantine { .. } => {
@@ -339,6 +349,7 @@ impl Turn<'_> {
                 self.settle_error(step, error);
                 self.failed(step);
             }
+            (Kind::Call(call), Value::Map(answer)) => self.call(step, call, &answer),
             (Kind::Foreach(_), value) => self.loop_over(step, &value),
             (Kind::Switch(switch), Value::Int(case)) => self.choose(step, switch, case),
             (Kind::Finish { .. }, Value::Map(outputs)) => self.finish_run(step, Some(outputs)),
@@ -352,6 +363,7 @@ impl Turn<'_> {
                 | Kind::AwaitSignal(_)
                 | Kind::Approve(_)
                 | Kind::Ask(_)
+                | Kind::Call(_)
                 | Kind::Set(_)
                 | Kind::Assert { .. }
                 | Kind::Do(_)

@@ -1,12 +1,14 @@
 //! Pausing: a person has a run begin nothing new until somebody lets it go on.
 //!
-//! What runs ends, and what follows from its end is decided as ever; only nothing begins. A step that is ready stays
-//! pending; what is further on is in [`Phase::Held`], which says what comes next. Delays go on and are over when they are
-//! over, and so do the limits of attempts that run and of steps that wait for somebody. The limits that count what is held
-//! back stand still: the run's, those of blocks, of all tries of a step, and of what comes last.
+//! What runs ends, and what follows from its end is decided as ever; only nothing begins, also not in runs that it
+//! called. A step that is ready stays pending; what is further on is in [`Phase::Held`], which says what comes next. Delays
+//! go on and are over when they are over, and so do the limits of attempts that run and of steps that wait for somebody.
+//! The limits that count what is held back stand still: the run's, those of blocks and of calls, of all tries of a step,
+//! and of what comes last.
 
 use std::collections::BTreeSet;
 
+use lockstep_dsl::graph::Kind;
 use lockstep_dsl::value::{Map, Millis, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +172,7 @@ impl Run {
             | Phase::Running { .. }
             | Phase::Delayed { .. }
             | Phase::Awaiting { .. }
+            | Phase::Calling { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => false,
@@ -235,7 +238,10 @@ impl Run {
     fn stands_still(&self, timer: Timer) -> bool {
         match timer {
             Timer::Run | Timer::Tail | Timer::Total(_) => true,
-            Timer::Attempt(step) => !self.node_of(step).kind.blocks().is_empty(),
+            Timer::Attempt(step) => {
+                let kind = &self.node_of(step).kind;
+                matches!(kind, Kind::Call(_)) || !kind.blocks().is_empty()
+            }
             Timer::Delay(_) | Timer::Escalate(_) => false,
         }
     }

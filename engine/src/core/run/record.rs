@@ -7,6 +7,7 @@ use lockstep_dsl::graph::{BlockId, Graph, Next, NodeId};
 use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
+use super::call::{Caller, Returned};
 pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
 use super::pause::Hold;
@@ -39,6 +40,9 @@ pub enum Record {
         /// Where it was asked for: the folder in which commands without a `cwd` run.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cwd: Option<String>,
+        /// The step that called it, where one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Caller>,
     },
     /// A run changed.
     #[serde(rename = "run")]
@@ -190,6 +194,29 @@ pub enum Change {
         how: Resolution,
         /// Who.
         by: String,
+    },
+    /// A step calls another runbook. The run that it calls comes to be in the same frame, or goes on in it, so after a
+    /// crash it is found again and never begun twice.
+    #[serde(rename = "call")]
+    Called {
+        /// The step.
+        step: StepNo,
+        /// The run that it calls.
+        run: RunId,
+        /// Its parameters, resolved; none where it goes on.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        params: Map,
+        /// Whether it goes on, since the run that called it was retried.
+        #[serde(default, skip_serializing_if = "is_false")]
+        again: bool,
+    },
+    /// The run that a step called has ended, in the same frame.
+    #[serde(rename = "return")]
+    Returned {
+        /// The step.
+        step: StepNo,
+        /// How it ended.
+        returned: Returned,
     },
     /// A step waits for somebody outside the run to say something. After a crash it waits on.
     #[serde(rename = "await")]

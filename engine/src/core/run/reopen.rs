@@ -76,6 +76,7 @@ impl Run {
                     again.rewind();
                     again.started = None;
                     again.outputs = Map::new();
+                    again.recall = again.calls.last().copied();
                 }
             }
             open += 1;

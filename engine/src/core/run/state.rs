@@ -12,11 +12,13 @@ use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
+use super::call::Caller;
 use super::error::RunError;
 use super::links::Links;
 use super::looping::Loop;
 use super::pause::{Hold, Pause};
-use super::record::{Delay, Question, RunOutcome, Settlement, Skip, StepStatus, StopCause};
+pub use super::phase::{Phase, Timer};
+use super::record::{Question, RunOutcome, Settlement, StepStatus, StopCause};
 use super::signal::Signal;
 use super::slab::Slab;
 use super::tally::Tally;
@@ -54,6 +56,9 @@ pub struct Run {
     /// The folder in which its commands run, and from which relative ones are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// The step that called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
     /// When it came to be.
     pub created: Timestamp,
     /// When it started.
@@ -284,6 +289,12 @@ pub struct Step {
     /// That a person said that it is not to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiver: Option<Box<Waiver>>,
+    /// The runs that it called, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<RunId>,
+    /// The last of them, where a `retry` of the run opened the step again: it goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<RunId>,
     /// When it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
@@ -314,80 +325,6 @@ pub struct Grant {
     pub boot: u64,
 }
 
-/// What is happening to a step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Phase {
-    /// It waits for what it needs.
-    Pending,
-    /// The evaluator owes an answer.
-    Asking(Question),
-    /// It has begun and the next thing is decided in the same frame.
-    Deciding,
-    /// An attempt is with a worker.
-    Running {
-        /// Its token.
-        token: Token,
-        /// Why it was asked to stop.
-        stopping: Option<StopCause>,
-    },
-    /// It waits for time.
-    Delayed {
-        /// Engine time in milliseconds.
-        until: u64,
-        /// The same as wall clock, for people.
-        wall: Timestamp,
-        /// What for.
-        why: Delay,
-    },
-    /// It waits for somebody outside the run to say something.
-    Awaiting {
-        /// Since when.
-        since: Timestamp,
-    },
-    /// It would go on if the run were not paused.
-    Held {
-        /// What comes next.
-        what: Hold,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// A block of its own runs: its steps, a handler, or its `finally`.
-    Inside,
-    /// The outcome of its last attempt is unknown.
-    InDoubt {
-        /// The attempt.
-        token: Token,
-        /// What is known.
-        why: String,
-        /// Since when.
-        since: Timestamp,
-    },
-    /// It ended.
-    Ended {
-        /// How.
-        status: StepStatus,
-        /// Why it was skipped.
-        skip: Option<Skip>,
-    },
-}
-
-/// What is due at a point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Timer {
-    /// The step's [`Phase::Delayed`] is over.
-    Delay(StepNo),
-    /// The limit of the step's attempt, or of its block's activation.
-    Attempt(StepNo),
-    /// The limit over all the step's attempts.
-    Total(StepNo),
-    /// The run's limit.
-    Run,
-    /// The limit of `on_failure` and `finally` together.
-    Tail,
-    /// From here on others may answer the step, too.
-    Escalate(StepNo),
-}
-
 impl Run {
     /// The step with this number.
     pub fn step(&self, no: StepNo) -> &Step {
@@ -414,10 +351,10 @@ impl Run {
         self.status == RunStatus::Ended
     }
 
-    /// Whether the run is open and nothing in it runs: it waits for time or for a person.
+    /// Whether the run is open and nothing in it runs: it waits for time, for a person, or for runs that it called.
     pub fn is_waiting(&self) -> bool {
-        let Tally { busy, delayed, doubted, awaiting } = self.tally;
-        busy == 0 && (delayed + doubted + awaiting > 0 || self.is_paused()) && !self.is_ended()
+        let Tally { busy, delayed, doubted, awaiting, calling } = self.tally;
+        busy == 0 && (delayed + doubted + awaiting + calling > 0 || self.is_paused()) && !self.is_ended()
     }
 
     /// Whether nothing new begins in it until somebody lets it go on.
@@ -495,6 +432,7 @@ impl Run {
             | Kind::AwaitSignal(_)
             | Kind::Approve(_)
             | Kind::Ask(_)
+            | Kind::Call(_)
             | Kind::Fail { .. }
             | Kind::Finish { .. } => Vec::new(),
         }
@@ -618,6 +556,8 @@ impl Step {
             looping: None,
             approval: None,
             waiver: None,
+            calls: Vec::new(),
+            recall: None,
             started: None,
             ended: None,
         }
@@ -629,7 +569,9 @@ impl Step {
             Phase::Pending => StepStatus::Pending,
             Phase::Asking(Question::When) | Phase::Held { what: Hold::Begin, .. } => StepStatus::Ready,
             Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => StepStatus::Running,
-            Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Held { .. } => StepStatus::Waiting,
+            Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Calling { .. } | Phase::Held { .. } => {
+                StepStatus::Waiting
+            }
             Phase::InDoubt { .. } => StepStatus::InDoubt,
             Phase::Ended { status, .. } => *status,
         }

@@ -77,6 +77,11 @@ impl Turn<'_> {
                 }
             }
             Kind::Repeat(_) => self.before_round(step),
+            Kind::Call(_) => {
+                if !self.call_again(step) {
+                    self.ask(step, Question::Input);
+                }
+            }
             Kind::Shell(_)
             | Kind::Exec(_)
             | Kind::Http(_)

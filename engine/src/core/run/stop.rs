@@ -40,6 +40,7 @@ impl Turn<'_> {
                 self.skip(step, Skip::Unreached);
             }
             Phase::Running { stopping: None, .. } if cancel => self.emit(Change::Stopping { step, cause }),
+            Phase::Calling { .. } if cancel => self.stop_call(step, cause),
             Phase::Asking(_) | Phase::InDoubt { .. } if cancel => self.stopped(step, cause),
             Phase::Delayed { why: Delay::Retry, .. } | Phase::Held { what: Hold::Attempt | Hold::Retry, .. }
                 if !cancel =>
@@ -49,6 +50,7 @@ impl Turn<'_> {
             Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Held { .. } => self.stopped(step, cause),
             Phase::Inside => self.stop_inside(step, cancel, cause),
             Phase::Running { .. }
+            | Phase::Calling { .. }
             | Phase::Asking(_)
             | Phase::InDoubt { .. }
             | Phase::Deciding
@@ -102,7 +104,7 @@ impl Turn<'_> {
     /// A limit of time of the step is reached.
     pub fn limit_reached(&mut self, step: StepNo, cause: StopCause) {
         match self.phase(step) {
-            Phase::Running { .. } => self.emit(Change::Stopping { step, cause }),
+            Phase::Running { .. } | Phase::Calling { .. } => self.emit(Change::Stopping { step, cause }),
             Phase::Inside => {
                 self.stop_undo(step, cause);
                 self.stop_items(step, true, cause);
@@ -126,7 +128,11 @@ impl Turn<'_> {
     /// Whether something of the step was started. What only computes has begun when it is asked about.
     fn has_begun(&self, step: StepNo) -> bool {
         let kind = &self.run.node_of(step).kind;
-        if kind.is_acting() { !self.run.step(step).grants.is_empty() } else { !self.starts_what_it_chooses(step) }
+        match kind {
+            Kind::Call(_) => !self.run.step(step).calls.is_empty(),
+            kind if kind.is_acting() => !self.run.step(step).grants.is_empty(),
+            _ => !self.starts_what_it_chooses(step),
+        }
     }
 
     /// Whether the step is a block that is asked first, and of which nothing has run.

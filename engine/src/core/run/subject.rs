@@ -53,7 +53,14 @@ mod tests {
     #[test]
     fn a_glance_at_a_record_says_whose_it_is() {
         let run = RunId::new(1_700_000_000_000, 9);
-        let created = Record::Created { run, definition: "ab".into(), params: Map::new(), by: "ana".into(), cwd: None };
+        let created = Record::Created {
+            run,
+            definition: "ab".into(),
+            params: Map::new(),
+            by: "ana".into(),
+            cwd: None,
+            caller: None,
+        };
         let changed = Record::Changed { run, change: Change::CancelRequested { by: "ben".into(), undo: false } };
         let checkpointed = Record::Checkpointed { lsn: Lsn(3), generation: 1, digest: [4; 32] };
         assert_eq!(Subject::of(&encode(&created)), Some(Subject::Run(run)));

@@ -14,6 +14,8 @@ pub(super) struct Tally {
     pub doubted: u32,
     /// They wait for somebody outside the run.
     pub awaiting: u32,
+    /// They wait for runs that they called.
+    pub calling: u32,
 }
 
 impl Tally {
@@ -49,6 +51,7 @@ impl Tally {
             Phase::Delayed { .. } => Some(&mut self.delayed),
             Phase::InDoubt { .. } => Some(&mut self.doubted),
             Phase::Awaiting { .. } => Some(&mut self.awaiting),
+            Phase::Calling { .. } => Some(&mut self.calling),
             Phase::Pending | Phase::Held { .. } | Phase::Inside | Phase::Ended { .. } => None,
         }
     }

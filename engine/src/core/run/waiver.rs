@@ -77,6 +77,10 @@ impl Turn<'_> {
                 self.skip(step, Skip::Person);
                 Ok(())
             }
+            Phase::Calling { run, .. } => refuse(
+                format!("step `{path}` waits for run {run}, which it called"),
+                format!("`lockstep skip {run} STEP` skips a step there, `lockstep cancel {run}` ends it"),
+            ),
             Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => refuse(
                 format!("step `{path}` runs, and what runs is not skipped"),
                 format!("`lockstep cancel {id}` stops it with the run; when it has failed it can be skipped"),
