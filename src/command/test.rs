@@ -26,6 +26,7 @@ use crate::testing::junit;
 use crate::testing::play::{prepare, refused};
 use crate::testing::report::{self, Outcome, SuiteOutcome};
 use crate::testing::suite::{self, Suite, Unusable};
+use crate::testing::watch::Files;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +35,7 @@ Examples:
   lockstep test runbooks/ --filter approval   only cases whose name holds this text
   lockstep test runbooks/ --coverage-min 100  fail unless every step and every branch is covered
   lockstep test runbooks/ --junit report.xml  also for a build server
+  lockstep test runbooks/ --watch             again whenever a file changes
   lockstep test runbooks/ --crash-everywhere  kill the engine at every durable write of every case
 
 No command is run and no request is sent: steps do what the case says under `mock`, and time jumps to
@@ -61,6 +63,9 @@ pub struct Options {
     /// Play every case again with the engine killed at each of its durable writes, and again with the host lost.
     #[arg(long)]
     crash_everywhere: bool,
+    /// Play them again whenever a file changes that stands with them, until Ctrl-C.
+    #[arg(long)]
+    watch: bool,
     /// Print one JSON object a line.
     #[arg(long)]
     json: bool,
@@ -78,6 +83,22 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     if let Some(Verb::Record(options)) = &options.verb {
         return record::execute(options, context);
     }
+    if !options.watch {
+        return once(options, context);
+    }
+    loop {
+        let files = Files::look(&options.paths);
+        if let Err(failure) = once(options, context) {
+            failure.report();
+        }
+        // Standard error may be gone; who watches sees the outcome.
+        let _ = output::say("lockstep: waiting for a file to change; Ctrl-C ends");
+        files.wait_for_change(&options.paths);
+    }
+}
+
+/// Plays them once.
+fn once(options: &Options, context: &Context) -> Result<Ending, Failure> {
     let suites = load(options, context)?;
     let outcomes = play_all(&suites, options);
     let played: usize = outcomes.iter().map(|outcome| outcome.cases.len()).sum();

@@ -11,6 +11,7 @@ use lockstep_engine::core::run::Resolution;
 use lockstep_engine::eval::Evaluator;
 use lockstep_engine::rehearsal::{self, End, Setting, Story, Trouble, rehearse};
 
+use super::people::People;
 use super::script::Mocked;
 
 /// When a run begins whose case does not say: noon on the first of March 2026.
@@ -22,6 +23,7 @@ const BY: &str = "user:test";
 /// A case with its parameters in their types.
 pub struct Prepared<'a> {
     case: &'a Case,
+    people: People,
     setting: Setting,
 }
 
@@ -33,16 +35,18 @@ pub fn prepare<'a>(graph: &Graph, case: &'a Case) -> Result<Prepared<'a>, Vec<St
         .map_err(|wrong| wrong.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let params: Map = resolved.values.into_iter().filter(|(name, _)| names.contains(name)).collect();
     let by = case.by.clone().unwrap_or_else(|| BY.to_owned());
-    let acts = case.acts.iter().map(|one| act(one, &by)).collect();
+    let people = People { by: by.clone(), groups: case.groups.clone() };
+    let acts = case.acts.iter().map(|one| act(one, &people)).collect();
     let begin = case.begins.unwrap_or(BEGINS);
-    Ok(Prepared { case, setting: Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, trouble: None } })
+    let setting = Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, trouble: None };
+    Ok(Prepared { case, people, setting })
 }
 
 impl Prepared<'_> {
     /// Rehearses it, with trouble or without.
     pub fn play(&self, evaluator: &Evaluator, trouble: Option<Trouble>) -> Story {
         let setting = Setting { trouble, ..self.setting.clone() };
-        rehearse(&setting, evaluator, &mut Mocked::new(&self.case.mocks))
+        rehearse(&setting, evaluator, &mut Mocked::new(&self.case.mocks, &self.people))
     }
 }
 
@@ -61,15 +65,27 @@ pub fn refused(why: &[String]) -> Story {
     }
 }
 
-fn act(act: &Act, by: &str) -> rehearsal::Act {
+fn act(act: &Act, people: &People) -> rehearsal::Act {
+    let by = act.by.clone().unwrap_or_else(|| people.by.clone());
     let resolve = |step: &str, how| rehearsal::What::Resolve { step: step.to_owned(), how };
     let what = match &act.what {
         What::Cancel => rehearsal::What::Cancel,
         What::Retry => rehearsal::What::Retry,
         What::Signal { name, payload } => rehearsal::What::Signal { name: name.clone(), payload: payload.clone() },
+        What::Vote { step, yes, comment } => {
+            let (step, comment) = (step.value.clone(), comment.clone());
+            rehearsal::What::Vote { step, yes: *yes, person: people.person(&by), comment }
+        }
+        What::Answer { step, fields } => {
+            let (step, fields) = (step.value.clone(), fields.clone());
+            rehearsal::What::Answer { step, fields, person: people.person(&by) }
+        }
+        What::Pause => rehearsal::What::Pause,
+        What::Resume => rehearsal::What::Unpause,
+        What::Skip { step, reason } => rehearsal::What::Skip { step: step.value.clone(), reason: reason.clone() },
         What::Done { step, outputs } => resolve(&step.value, Resolution::Done { outputs: outputs.clone() }),
         What::Failed(step) => resolve(&step.value, Resolution::Failed),
         What::Rerun(step) => resolve(&step.value, Resolution::Rerun),
     };
-    rehearsal::Act { after: act.after, by: act.by.clone().unwrap_or_else(|| by.to_owned()), what }
+    rehearsal::Act { after: act.after, by, what }
 }

@@ -4,7 +4,7 @@
 //! Secrets are not in a journal, so they are not in the case either: they stand there as the references they are, and
 //! what commands printed is masked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -28,6 +28,8 @@ pub struct Recorded {
     /// Paths in the order in which they were seen.
     order: Vec<String>,
     acts: Vec<Json>,
+    /// Groups by which people could answer, with these people.
+    groups: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An attempt that was granted and not reported yet.
@@ -40,7 +42,8 @@ struct Open {
 impl Recorded {
     /// Reads what a run did from its journal.
     pub fn of(view: RunView, rows: &[HistoryRow]) -> Self {
-        let mut recorded = Self { view, mocks: BTreeMap::new(), order: Vec::new(), acts: Vec::new() };
+        let mut recorded =
+            Self { view, mocks: BTreeMap::new(), order: Vec::new(), acts: Vec::new(), groups: BTreeMap::new() };
         let begins = rows.first().map_or(0, |row| millis(&row.at));
         // Each run counts its tokens for itself, and steps of runs that it called stand among its own.
         let mut open: BTreeMap<(String, u64), Open> = BTreeMap::new();
@@ -67,6 +70,14 @@ impl Recorded {
                 "cancel_requested" => {
                     recorded.acts.push(json!({ "after": after, "by": detail["by"], "cancel": true }));
                 }
+                "paused" => recorded.acts.push(json!({ "after": after, "by": detail["by"], "pause": true })),
+                "resumed" => recorded.acts.push(json!({ "after": after, "by": detail["by"], "resume": true })),
+                "skip_asked" => {
+                    let step = row.step.as_deref().map_or_else(|| detail["path"].clone(), Json::from);
+                    let reason = &detail["reason"];
+                    recorded.acts.push(json!({ "after": after, "by": detail["by"], "skip": step, "reason": reason }));
+                }
+                word @ ("approved" | "rejected" | "answered") => recorded.word(word, &after, &path, detail),
                 "retried" => recorded.acts.push(json!({ "after": after, "by": detail["by"], "retry": true })),
                 "signalled" => {
                     let mut act = json!({ "after": after, "by": detail["by"], "signal": detail["signal"] });
@@ -89,6 +100,30 @@ impl Recorded {
             }
         }
         recorded
+    }
+
+    /// What a person said to a step that waited.
+    fn word(&mut self, word: &str, after: &str, path: &str, detail: &Json) {
+        let mut act = json!({ "after": after, "by": detail["by"] });
+        let verb = match word {
+            "approved" => "approve",
+            "rejected" => "reject",
+            _ => "answer",
+        };
+        act[verb] = path.into();
+        if !detail["comment"].is_null() {
+            act["comment"] = detail["comment"].clone();
+        }
+        if detail["answer"].as_object().is_some_and(|fields| !fields.is_empty()) {
+            act["fields"] = detail["answer"].clone();
+        }
+        if let (Some(group), Some(by)) =
+            (detail["right"].as_str().and_then(|right| right.strip_prefix("group:")), detail["by"].as_str())
+        {
+            let user = by.strip_prefix("user:").unwrap_or(by);
+            self.groups.entry(group.to_owned()).or_default().insert(user.to_owned());
+        }
+        self.acts.push(act);
     }
 
     fn add(&mut self, path: &str, mock: Json) {
@@ -118,6 +153,9 @@ impl Recorded {
             view.params.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
         if !params.is_empty() {
             let _ = writeln!(text, "    params: {}", flow(&Json::Object(params)));
+        }
+        if !self.groups.is_empty() {
+            let _ = writeln!(text, "    groups: {}", flow(&json!(self.groups)));
         }
         if !self.mocks.is_empty() {
             text.push_str("    mock:\n");

@@ -4,22 +4,25 @@ use std::collections::BTreeMap;
 
 use lockstep_dsl::test_file::{Answer, Mock, MockError, Mocks};
 use lockstep_engine::core::run::Answer as PageAnswer;
-use lockstep_engine::rehearsal::{Play, Said, Script, ended};
+use lockstep_engine::rehearsal::{Act, Play, Said, Script, ended};
 use lockstep_engine::worker::pages::PageRead;
 use lockstep_engine::worker::{Attempt, Failure, Outcome};
 use lockstep_stdlib::http;
 
+use super::people::People;
+
 /// The mocks of one rehearsal.
 pub struct Mocked<'a> {
     mocks: &'a [Mocks],
+    people: &'a People,
     /// Attempts so far, by mock and by what it counts.
     counted: BTreeMap<(usize, String), u64>,
 }
 
 impl<'a> Mocked<'a> {
     /// Nothing has begun.
-    pub const fn new(mocks: &'a [Mocks]) -> Self {
-        Self { mocks, counted: BTreeMap::new() }
+    pub const fn new(mocks: &'a [Mocks], people: &'a People) -> Self {
+        Self { mocks, people, counted: BTreeMap::new() }
     }
 
     /// The mock for the next attempt of a step: of that very path, else the first that fits.
@@ -52,12 +55,18 @@ impl Script for Mocked<'_> {
         Some(Play { takes: mock.after, outcome: outcome(attempt, &mock.answer) })
     }
 
+    fn words(&mut self, path: &str, signal: Option<&str>) -> Vec<Act> {
+        let Some(mock) = self.next(path) else { return Vec::new() };
+        let Answer::Word(word) = &mock.answer else { return Vec::new() };
+        self.people.say(path, signal, word, mock.after)
+    }
+
     fn page(&mut self, path: &str, read: &PageRead) -> Option<PageAnswer> {
         let mock = self.mocks.iter().find(|mocks| mocks.path.value.matches(path))?.attempts.first()?;
         match &mock.answer {
             Answer::File(text) => Some(read.read_text(text)),
             Answer::Error(error) => Some(Err(failure(error))),
-            Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) => None,
+            Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) | Answer::Word(_) => None,
         }
     }
 }
@@ -69,9 +78,9 @@ fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
         Answer::Error(error) => failure(error).into(),
         Answer::Response(response) => http::answered(attempt, response.code, &response.headers, &response.body),
         Answer::Json(text) if is_request => http::answered(attempt, 200, &[], text),
-        Answer::Nothing | Answer::File(_) if is_request => http::answered(attempt, 200, &[], ""),
+        Answer::Nothing | Answer::File(_) | Answer::Word(_) if is_request => http::answered(attempt, 200, &[], ""),
         Answer::Json(text) => ended(attempt, Said { stdout: text.clone(), ..Said::default() }),
-        Answer::Nothing | Answer::File(_) => ended(attempt, Said::default()),
+        Answer::Nothing | Answer::File(_) | Answer::Word(_) => ended(attempt, Said::default()),
         Answer::Command { exit_code, stdout, stderr, outputs } => {
             let (stdout, stderr, outputs) = (stdout.clone(), stderr.clone(), outputs.clone());
             ended(attempt, Said { exit_code: *exit_code, stdout, stderr, outputs })

@@ -295,3 +295,93 @@ fn steps_of_called_runs_are_mocked_behind_the_path_of_the_call() {
     let case = case.file("calls.test.yaml", CALLS_HOLD.replace("    mock: { room/look: { stdout: '3' } }\n", ""));
     case.lockstep(["test", "calls.yaml"]).prints("room/look");
 }
+
+#[test]
+fn people_are_played_too() {
+    let case = Case::new()
+        .file(
+            "gate.yaml",
+            "
+runbook: change/gate
+steps:
+  - { id: ok, approve: { message: Sure?, by: ['group:sre'], quorum: 2, escalate: { after: 1h, to: ['group:leads'] } }, timeout: 4h }
+  - { id: which, ask: { message: Which?, fields: { host: string, count: { type: int, default: 2 } } }, timeout: 1h }
+  - { id: told, await: { signal: go }, timeout: 1h }
+  - id: act
+    effect: once
+    exec: [act, '${{ steps.which.host }}', '${{ steps.which.count }}', '${{ steps.told.payload }}']
+    probe: { exec: [look], done: exit_code == 0 }
+",
+        )
+        .file(
+            "gate.test.yaml",
+            "
+test: change/gate
+groups: { sre: [ana, ben], leads: [zoe] }
+mock:
+  ok: { approve: ['user:ana', 'user:ben'], after: 30m, comment: fine }
+  which: { answer: { host: web-1 }, after: 5m, by: 'user:ana' }
+  told: { payload: now, after: 1m }
+  act: {}
+cases:
+  - name: all goes well
+    expect:
+      status: succeeded
+      takes: 36m
+      path: [ok, which, told, act]
+      steps: { act: { argv: [act, web-1, '2', now] }, ok: { outputs: { by: 'user:ana, user:ben' } } }
+  - name: a lead helps out, when it has escalated
+    mock: { ok: { approve: 'user:ana' } }
+    acts: [{ after: 61m, by: 'user:zoe', approve: ok }]
+    expect: { status: succeeded, steps: { which: { begins: 61m } } }
+  - name: nobody answers in time
+    mock: { ok: { approve: ['user:ana', 'user:ben'], after: 5h } }
+    expect: { status: failed, error: timeout, takes: 4h, never: [act] }
+  - name: a stranger may not answer
+    mock: { ok: { approve: ['user:ana', 'user:eve'] } }
+    expect: { status: failed }
+  - name: it is rejected
+    mock: { ok: { reject: 'user:ben' } }
+    expect: { status: failed, error: rejected, takes: 0s }
+  - name: what is asked for is filled in by an act, in a run that was paused
+    mock: { which: [], told: [] }
+    acts:
+      - { after: 1m, pause: true }
+      - { after: 1h, resume: true }
+      - { after: 61m, answer: which, fields: { host: web-2, count: 7 } }
+      - { after: 2h, skip: told, reason: told by phone }
+    expect: { status: failed, error: invalid, steps: { which: { begins: 1h }, told: { status: skipped, begins: 61m } } }
+  - name: a probe finds out
+    mock: { act: [{ error: lost }, {}], 'act/probe/exec#1': { exit_code: 1 } }
+    expect: { status: succeeded, steps: { act: { attempts: 1 } } }
+  - name: it is left paused
+    acts: [{ after: 1m, pause: true }]
+    expect: { status: paused, never: [which] }
+",
+        );
+    let outcome = case.lockstep(["test", "gate.yaml"]);
+    outcome.exits(1).prints("what a person asked for was refused: user:eve may not answer step `ok`");
+    for name in ["all goes well", "a lead helps", "nobody answers", "it is rejected", "a probe finds", "it is left"] {
+        outcome.prints(&format!("  ok   {name}"));
+    }
+    let crashed = case.lockstep(["test", "gate.yaml", "--crash-everywhere", "--filter", "goes well"]);
+    crashed.exits(0).prints("crashes");
+}
+
+#[test]
+fn watched_files_are_played_again_when_they_change() {
+    let case = case(HOLDS);
+    let mut watch = crate::harness::Process::start(case.command(["test", "clean.yaml", "--watch", "--json"]));
+    let mut played = |failed: u64| {
+        watch.event("all cases", |event| event["type"] == "test" && event["failed"] == failed);
+    };
+    played(0);
+    std::fs::write(case.path("clean.yaml"), RUNBOOK.replace("default: 80", "default: 10")).expect("a file");
+    played(1);
+    // What cannot be read is said, and the next change is waited for.
+    std::fs::write(case.path("clean.yaml"), "runbook: storage/clean\nsteps: [{ sell: x }]\n").expect("a file");
+    watch.says("cannot be tested with");
+    std::fs::write(case.path("clean.yaml"), RUNBOOK).expect("a file");
+    watch.event("all cases", |event| event["type"] == "test" && event["failed"] == 0);
+    watch.signal(rustix::process::Signal::INT);
+}

@@ -140,3 +140,71 @@ fn a_run_and_the_one_that_it_called_name_each_other() {
     assert_eq!(ended["status"], "succeeded");
     assert_eq!(case.show(&called)["status"], "succeeded");
 }
+
+#[test]
+fn what_is_in_doubt_and_what_is_stopping_is_said() {
+    let case = Case::new();
+    let gate = case.gate("gate");
+    let case = case.runbook(&format!(
+        "steps:
+  - {{ id: a, shell: \"{}\" }}
+  - {{ id: b, shell: 'true' }}
+",
+        gate.script()
+    ));
+    let mut run = case.start();
+    let id = run.id();
+    gate.arrival();
+    run.kill();
+    case.kill_supervisors();
+    case.lockstep(["resume", &id]).exits(3);
+    let why_doubt = why(&case);
+    let doubt = wait(&why_doubt, "in_doubt");
+    assert_eq!((&doubt["step"], &doubt["next"]), (&"a".into(), &"`b` starts".into()));
+    assert!(doubt["since"].is_string() && doubt["what"].as_str().is_some_and(|what| what.contains("nobody knows")));
+    let verbs = commands(doubt);
+    for (command, how) in verbs.iter().zip(["done", "failed", "rerun"]) {
+        assert!(command.contains(&format!("resolve {id} a {how}")), "{verbs:?}");
+    }
+    assert!(
+        why_doubt["waits"].as_array().is_some_and(|all| all.len() == 1),
+        "that nobody carries it says nothing more"
+    );
+    case.lockstep(["why", &id]).exits(0).prints("step `a` is in doubt").prints("lockstep resolve");
+
+    let stubborn = Case::new();
+    let gate = stubborn.gate("gate");
+    let stubborn = stubborn.runbook(&format!(
+        "steps: [{{ id: a, timeout: {{ grace: 1h }}, shell: \"trap '' TERM; {}\" }}]",
+        gate.script()
+    ));
+    let run = stubborn.start();
+    gate.arrival();
+    stubborn.lockstep(["cancel", "last"]).exits(0);
+    let stopping = why(&stubborn);
+    let said = wait(&stopping, "stopping");
+    assert_eq!((&said["step"], &said["next"]), (&"a".into(), &"it is killed after its grace".into()));
+    gate.open();
+    run.outcome(&stubborn).exits(4);
+}
+
+#[test]
+fn what_is_paused_is_said_with_what_is_held_back() {
+    let case = Case::new().runbook(
+        "steps:
+  - { id: told, await: { signal: go } }
+  - { id: a, shell: 'true' }
+  - { id: b, needs: [told], shell: 'true' }
+",
+    );
+    let id = case.run().exits(3).id();
+    case.lockstep(["pause", &id, "--reason", "lunch"]).exits(0);
+    let waits = why(&case);
+    assert!(wait(&waits, "paused")["what"].as_str().is_some_and(|what| what.ends_with(": lunch")), "{waits:#}");
+    assert!(wait(&waits, "signal")["since"].is_string(), "what people are asked for is said as well");
+    assert_eq!(wait(&waits, "paused")["next"], "what follows from what runs begins");
+    case.lockstep(["signal", &id, "go"]).exits(3);
+    assert_eq!(wait(&why(&case), "paused")["next"], "`a`, `b` go on");
+    let text = case.lockstep(["why", &id]);
+    text.exits(0).prints("is paused by user:").prints(&format!("lockstep resume {id}"));
+}

@@ -2,6 +2,7 @@
 
 use super::mock::{Answer, Mock};
 use super::pattern::PathPattern;
+use super::word::Word;
 use super::{Case, TestFile, What};
 use crate::compile::keys::shorten;
 use crate::diagnostic::{Code, Diagnostic, suggest};
@@ -37,6 +38,19 @@ pub fn check(file: &TestFile, source: &Source, graph: &Graph) -> Vec<Diagnostic>
     found
 }
 
+/// The path of the step that an act is about.
+const fn step_of(what: &What) -> Option<&Spanned<String>> {
+    match what {
+        What::Done { step, .. }
+        | What::Failed(step)
+        | What::Rerun(step)
+        | What::Vote { step, .. }
+        | What::Answer { step, .. }
+        | What::Skip { step, .. } => Some(step),
+        What::Cancel | What::Retry | What::Signal { .. } | What::Pause | What::Resume => None,
+    }
+}
+
 struct Checker<'a> {
     source: &'a Source,
     graph: &'a Graph,
@@ -56,7 +70,7 @@ impl<'a> Checker<'a> {
             }
         }
         for act in &case.acts {
-            if let What::Done { step, .. } | What::Failed(step) | What::Rerun(step) = &act.what
+            if let Some(step) = step_of(&act.what)
                 && let Some(pattern) = PathPattern::parse(&step.value)
             {
                 self.step(&Spanned::new(pattern, step.span));
@@ -106,6 +120,15 @@ impl<'a> Checker<'a> {
     fn mock(&mut self, mock: &Mock, node: &Node) {
         let kind = node.kind.name();
         let wrong = match (&node.kind, &mock.answer) {
+            (Kind::Approve(_), Answer::Word(Word::Approve { .. } | Word::Reject { .. }))
+            | (Kind::Ask(_), Answer::Word(Word::Answer { .. }))
+            | (Kind::AwaitSignal(_), Answer::Word(Word::Payload { .. })) => None,
+            (Kind::Approve(_), _) => Some("people say `approve: WHO` or `reject: WHO` to it"),
+            (Kind::Ask(_), _) => Some("somebody fills it in, by `answer: { FIELD: TEXT }`"),
+            (Kind::AwaitSignal(_), _) => Some("a signal comes, by `payload: VALUE`"),
+            (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_) | Kind::Foreach(_), Answer::Word(_)) => {
+                Some("it waits for nobody who could say something")
+            }
             (Kind::Shell(_) | Kind::Exec(_), Answer::Response(_)) => {
                 Some("a command has no `code`, `headers` or `body`")
             }

@@ -40,13 +40,16 @@ pub enum RunStatus {
     Cancelled,
     /// It goes no further by itself: a person has to say something.
     Waiting,
+    /// Somebody paused it, and nobody lets it go on.
+    Paused,
     /// There is no run: the parameters are wrong.
     Refused,
 }
 
 impl RunStatus {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Succeeded, Self::Failed, Self::Cancelled, Self::Waiting, Self::Refused];
+    pub const ALL: [Self; 6] =
+        [Self::Succeeded, Self::Failed, Self::Cancelled, Self::Waiting, Self::Paused, Self::Refused];
 
     /// As tests spell it.
     pub const fn name(self) -> &'static str {
@@ -55,6 +58,7 @@ impl RunStatus {
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Waiting => "waiting",
+            Self::Paused => "paused",
             Self::Refused => "refused",
         }
     }

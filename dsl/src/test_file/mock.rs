@@ -2,6 +2,7 @@
 
 use super::pattern::PathPattern;
 use super::read::{TestReader, data};
+use super::word::Word;
 use crate::compile::keys::Keys;
 use crate::diagnostic::Code;
 use crate::source::{Span, Spanned};
@@ -56,6 +57,8 @@ pub enum Answer {
     Error(MockError),
     /// The file that a `foreach` runs over holds this.
     File(String),
+    /// This is said to a step that waits for somebody.
+    Word(Word),
 }
 
 /// The answer of a server.
@@ -93,6 +96,12 @@ const MOCK: Keys = Keys {
         "body",
         "error",
         "file",
+        "approve",
+        "reject",
+        "answer",
+        "payload",
+        "by",
+        "comment",
         "after",
         "times",
     ],
@@ -140,6 +149,9 @@ impl TestReader<'_> {
     }
 
     fn answer(&mut self, mapping: &Mapping) -> Option<Answer> {
+        if let Some(said) = self.word(mapping).ok()? {
+            return Some(said);
+        }
         let has = |keys: &[&str]| mapping.entries.iter().find(|(key, _)| keys.contains(&key.text.as_str()));
         let command = has(COMMAND).map(|(key, _)| key);
         let response = has(RESPONSE).map(|(key, _)| key);

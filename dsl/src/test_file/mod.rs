@@ -9,12 +9,16 @@ mod pattern;
 mod read;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub use check::check;
 pub use expect::{ErrorExpect, Expect, Lasts, RunStatus, StepExpect};
 pub use mock::{Answer, Mock, MockError, Mocks, Response};
 pub use pattern::PathPattern;
 pub use read::read;
+pub use word::Word;
+
+use std::collections::BTreeMap;
 
 use crate::param::Given;
 use crate::source::{Span, Spanned};
@@ -40,6 +44,8 @@ pub struct Case {
     pub begins: Option<Timestamp>,
     /// Who asks for the run.
     pub by: Option<String>,
+    /// The people of each group.
+    pub groups: BTreeMap<String, Vec<String>>,
     /// What steps do, a case's own before those of the file.
     pub mocks: Vec<Mocks>,
     /// What people do while the run goes on.
@@ -74,6 +80,33 @@ pub enum What {
         name: String,
         /// What it carries.
         payload: Value,
+    },
+    /// Says yes or no to what a step asks.
+    Vote {
+        /// The step's path.
+        step: Spanned<String>,
+        /// Whether they approve.
+        yes: bool,
+        /// What they say to it.
+        comment: Option<String>,
+    },
+    /// Fills in what a step asks for.
+    Answer {
+        /// The step's path.
+        step: Spanned<String>,
+        /// The fields, as texts of the command line.
+        fields: BTreeMap<String, String>,
+    },
+    /// Has it begin nothing new.
+    Pause,
+    /// Lets it go on after that.
+    Resume,
+    /// Has a step not run.
+    Skip {
+        /// The step's path.
+        step: Spanned<String>,
+        /// Why.
+        reason: String,
     },
     /// Says of a step in doubt that it was done, with these outputs.
     Done {

@@ -19,7 +19,7 @@ use crate::yaml::{self, Mapping, Node};
 
 const FILE: Keys = Keys {
     of: "a file of tests",
-    known: &["test", "params", "mock", "begins", "by", "cases"],
+    known: &["test", "params", "mock", "begins", "by", "groups", "cases"],
     later: &[],
     hints: &[
         ("runbook", "the runbook that is tested stands under `test`"),
@@ -30,7 +30,7 @@ const FILE: Keys = Keys {
 
 const CASE: Keys = Keys {
     of: "a case",
-    known: &["name", "params", "mock", "begins", "by", "acts", "expect"],
+    known: &["name", "params", "mock", "begins", "by", "groups", "acts", "expect"],
     later: &[],
     hints: &[
         ("case", "what a case is called stands under `name`"),
@@ -42,7 +42,10 @@ const CASE: Keys = Keys {
 
 const ACT: Keys = Keys {
     of: "an act",
-    known: &["after", "by", "cancel", "retry", "signal", "payload", "done", "outputs", "failed", "rerun"],
+    known: &[
+        "after", "by", "cancel", "retry", "pause", "resume", "signal", "payload", "approve", "reject", "comment",
+        "answer", "fields", "skip", "reason", "done", "outputs", "failed", "rerun",
+    ],
     later: &[],
     hints: &[
         ("resolve", "write `done: PATH`, `failed: PATH` or `rerun: PATH`"),
@@ -51,7 +54,8 @@ const ACT: Keys = Keys {
 };
 
 /// The one thing that an act is.
-const ACTS: &[&str] = &["cancel", "retry", "signal", "done", "failed", "rerun"];
+const ACTS: &[&str] =
+    &["cancel", "retry", "pause", "resume", "signal", "approve", "reject", "answer", "skip", "done", "failed", "rerun"];
 
 /// Reads a file of cases. The sandbox knows which words expressions cannot use as names.
 ///
@@ -78,6 +82,7 @@ struct Shared {
     mocks: Vec<Mocks>,
     begins: Option<Timestamp>,
     by: Option<String>,
+    groups: BTreeMap<String, Vec<String>>,
 }
 
 impl TestReader<'_> {
@@ -117,6 +122,7 @@ impl TestReader<'_> {
             mocks: mapping.get("mock").map(|node| self.mocks(node)).unwrap_or_default(),
             begins: mapping.get("begins").and_then(|node| self.begins(node)),
             by: mapping.get("by").and_then(|node| self.text(node, "`by`")),
+            groups: mapping.get("groups").map(|node| self.groups(node)).unwrap_or_default(),
         }
     }
 
@@ -143,7 +149,9 @@ impl TestReader<'_> {
         };
         let expect = self.expect(expect)?;
         let (begins, by) = (own.begins.or(shared.begins), own.by.or_else(|| shared.by.clone()));
-        Some(Case { name: name?, params, begins, by, mocks, acts, expect })
+        let mut groups = shared.groups.clone();
+        groups.extend(own.groups);
+        Some(Case { name: name?, params, begins, by, groups, mocks, acts, expect })
     }
 
     fn params(&mut self, node: &Node) -> Vec<(Spanned<String>, Given)> {
@@ -181,9 +189,14 @@ impl TestReader<'_> {
             return None;
         };
         let what = match key.text.as_str() {
-            "cancel" | "retry" => {
-                self.inner.choice(value, &format!("`{}`", key.text), &[("true", ())])?;
-                if key.text == "cancel" { What::Cancel } else { What::Retry }
+            word @ ("cancel" | "retry" | "pause" | "resume") => {
+                self.inner.choice(value, &format!("`{word}`"), &[("true", ())])?;
+                match word {
+                    "cancel" => What::Cancel,
+                    "retry" => What::Retry,
+                    "pause" => What::Pause,
+                    _ => What::Resume,
+                }
             }
             "signal" => What::Signal {
                 name: self.text(value, "`signal`")?,
@@ -195,6 +208,18 @@ impl TestReader<'_> {
                     "done" => {
                         let outputs = mapping.get("outputs").and_then(|node| self.map(node, "`outputs`"));
                         What::Done { step, outputs: outputs.unwrap_or_default() }
+                    }
+                    "approve" | "reject" => {
+                        let comment = mapping.get("comment").and_then(|node| self.text(node, "`comment`"));
+                        What::Vote { step, yes: other == "approve", comment }
+                    }
+                    "answer" => {
+                        let fields = mapping.get("fields").map(|node| self.fields(node, "`fields`"));
+                        What::Answer { step, fields: fields.unwrap_or_else(|| Some(BTreeMap::new()))? }
+                    }
+                    "skip" => {
+                        let reason = self.inner.required(mapping, "a skip", "reason", "reason: it was done by hand")?;
+                        What::Skip { step, reason: self.text(reason, "`reason`")? }
                     }
                     "failed" => What::Failed(step),
                     _ => What::Rerun(step),

@@ -19,6 +19,8 @@ pub(super) struct Observer {
     nodes: BTreeMap<StepNo, NodeId>,
     pub begun: Vec<Begun>,
     pub reached: Reached,
+    /// Steps whose probe found out that the last attempt took no effect, since they were asked for.
+    pub untouched: Vec<StepNo>,
 }
 
 impl Observer {
@@ -41,6 +43,9 @@ impl Observer {
             if run.has(*step) {
                 self.begun.push(begun(run, *step, elapsed));
             }
+        }
+        if let Change::Probed { step, done: None } = change {
+            self.untouched.push(*step);
         }
         if let Change::Skipped { step, why: Skip::When } = change {
             let node = self.node(*step, run);

@@ -19,6 +19,10 @@ use crate::worker::{Attempt, Outcome};
 struct Codes(BTreeMap<&'static str, Vec<i64>>);
 
 impl Script for Codes {
+    fn words(&mut self, _: &str, _: Option<&str>) -> Vec<Act> {
+        Vec::new()
+    }
+
     fn play(&mut self, attempt: &Attempt) -> Option<Play> {
         let codes = self.0.get_mut(attempt.step.as_str())?;
         let code = if codes.len() > 1 { codes.remove(0) } else { codes[0] };

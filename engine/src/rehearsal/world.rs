@@ -1,10 +1,11 @@
 //! The world of a rehearsal: one engine at a time over a disk that survives it, and a clock that jumps.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lockstep_dsl::graph::Graph;
-use lockstep_dsl::value::{Map, Millis, Timestamp};
+use lockstep_dsl::graph::{Graph, Role};
+use lockstep_dsl::value::{Map, Millis, Timestamp, Value};
 
 use super::act::{Act, What};
 use super::attempts::{Attempts, Ending, Found};
@@ -13,14 +14,14 @@ use super::script::Script;
 use super::story::{Attempted, End, Missing, Story, in_order};
 use crate::api::{Beginning, Reply, Request, Start};
 use crate::clock::ManualClock;
-use crate::core::run::{Question, Resolution, Run};
+use crate::core::run::{Phase, Question, Resolution, Run};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use crate::eval::Evaluator;
 use crate::id::{RunId, StepNo};
 use crate::limits::MAX_REHEARSED_TURNS;
 use crate::store::memory::MemoryDisk;
 use crate::view::run_view;
-use crate::worker::{Attempt, Outcome};
+use crate::worker::{Attempt, Failure, Outcome};
 
 /// The run's id in every rehearsal.
 const RUN: u32 = 7;
@@ -71,6 +72,13 @@ pub fn rehearse(setting: &Setting, evaluator: &Evaluator, script: &mut dyn Scrip
     World::new(setting, evaluator.clone(), script).run()
 }
 
+/// Something that somebody will do.
+struct Planned {
+    act: Act,
+    /// Left undone where this step does not wait any more: it is said to that step.
+    to: Option<(RunId, StepNo)>,
+}
+
 struct World<'a> {
     setting: &'a Setting,
     script: &'a mut dyn Script,
@@ -87,7 +95,9 @@ struct World<'a> {
     again: bool,
     attempts: Attempts,
     attempted: Vec<Attempted>,
-    acts: Vec<(u64, Act)>,
+    acts: Vec<(u64, Planned)>,
+    /// Steps that wait for somebody, each with since when, of which the script was asked what is said.
+    asked: BTreeSet<(RunId, StepNo, Timestamp)>,
     callers: u64,
     trouble: Option<Trouble>,
     observer: Observer,
@@ -98,7 +108,8 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn new(setting: &'a Setting, evaluator: Evaluator, script: &'a mut dyn Script) -> Self {
-        let mut acts: Vec<(u64, Act)> = setting.acts.iter().map(|act| (act.after.0, act.clone())).collect();
+        let planned = |act: &Act| (act.after.0, Planned { act: act.clone(), to: None });
+        let mut acts: Vec<(u64, Planned)> = setting.acts.iter().map(planned).collect();
         acts.sort_by_key(|(at, _)| *at);
         Self {
             setting,
@@ -114,6 +125,7 @@ impl<'a> World<'a> {
             attempts: Attempts::default(),
             attempted: Vec::new(),
             acts,
+            asked: BTreeSet::new(),
             callers: 0,
             trouble: setting.trouble,
             observer: Observer::default(),
@@ -182,8 +194,12 @@ impl<'a> World<'a> {
         if let Some((run, step, token, outcome)) = self.attempts.end_one(self.now) {
             self.mailbox.push(Input::Reported { run, step, token, outcome });
         } else if self.acts.first().is_some_and(|(at, _)| *at <= self.now) && self.mailbox.is_empty() && !self.again {
-            let (_, act) = self.acts.remove(0);
+            let (_, Planned { act, to }) = self.acts.remove(0);
+            if to.is_some_and(|(run, step)| !self.is_awaiting(run, step)) {
+                return true;
+            }
             let (run, act) = self.to_whom(act);
+            let run = to.map_or(run, |(run, _)| run);
             if let What::Resolve { step, .. } = &act.what {
                 self.attempts.may_be_repeated(run, step);
             }
@@ -254,9 +270,57 @@ impl<'a> World<'a> {
         let Some(driver) = &mut self.driver else { return };
         if let Some(run) = driver.run(self.id) {
             self.observer.look(&self.disk, self.id, &run, self.now);
+            for no in std::mem::take(&mut self.observer.untouched) {
+                self.attempts.may_be_repeated(self.id, &run.path(no));
+            }
+            drop(run);
+            self.open_runs().into_iter().for_each(|run| self.listen(run));
         } else if let Some(run) = driver.stored(self.id) {
             self.observer.look(&self.disk, self.id, &run, self.now);
         }
+    }
+
+    /// What is said to the steps of a run that have begun to wait for somebody is planned.
+    fn listen(&mut self, id: RunId) {
+        let Some(run) = self.driver.as_ref().and_then(|driver| driver.run(id)) else { return };
+        let waiting = run.awaiting().into_iter().filter_map(|no| {
+            let signal = run.awaited_signal(no).map(str::to_owned);
+            Some((no, since(&run, no)?, run.path(no), signal))
+        });
+        let waiting: Vec<_> = waiting.collect();
+        drop(run);
+        for (no, since, path, signal) in waiting {
+            if !self.asked.insert((id, no, since)) {
+                continue;
+            }
+            let path = format!("{}{path}", self.prefix(id));
+            for act in self.script.words(&path, signal.as_deref()) {
+                self.plan(self.now.saturating_add(act.after.0), Planned { act, to: Some((id, no)) });
+            }
+        }
+    }
+
+    /// The run, and those that it has called and waits for, as far as they are open.
+    fn open_runs(&self) -> Vec<RunId> {
+        let mut found = vec![self.id];
+        let mut next = 0;
+        while let Some(id) = found.get(next).copied() {
+            let run = self.driver.as_ref().and_then(|driver| driver.run(id));
+            found.extend(run.iter().flat_map(|run| run.calling().map(|(_, called)| called).collect::<Vec<_>>()));
+            next += 1;
+        }
+        found
+    }
+
+    /// Somebody will do something, behind what was planned for that moment before.
+    fn plan(&mut self, at: u64, planned: Planned) {
+        let place = self.acts.partition_point(|(other, _)| *other <= at);
+        self.acts.insert(place, (at, planned));
+    }
+
+    fn is_awaiting(&self, run: RunId, step: StepNo) -> bool {
+        let run = self.driver.as_ref().and_then(|driver| driver.run(run));
+        run.is_some_and(|run| run.has(step) && since(&run, step).is_some())
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -302,10 +366,10 @@ impl<'a> World<'a> {
         Attempt { step: format!("{}{}", self.prefix(attempt.run), attempt.step), ..attempt }
     }
 
-    /// The run that an act is for, and the act as it is said to that: what is in doubt may stand in a run that was called.
-    fn to_whom(&self, act: Act) -> (RunId, Act) {
+    /// The run that an act is for, and the act as it is said to that: a step may stand in a run that was called.
+    fn to_whom(&self, mut act: Act) -> (RunId, Act) {
         let mut id = self.id;
-        let What::Resolve { step, how } = &act.what else { return (id, act) };
+        let Some(step) = act.what.step_mut() else { return (id, act) };
         let mut path = step.as_str();
         while let Some(run) = self.driver.as_ref().and_then(|driver| driver.run(id)) {
             let inside = |(no, called): (StepNo, RunId)| {
@@ -314,8 +378,8 @@ impl<'a> World<'a> {
             let Some((called, rest)) = run.calling().find_map(inside) else { break };
             (id, path) = (called, rest);
         }
-        let what = What::Resolve { step: path.to_owned(), how: how.clone() };
-        (id, Act { what, ..act })
+        *step = path.to_owned();
+        (id, act)
     }
 
     /// Whether a person is asked what became of a step of the run, or of one that it called.
@@ -337,6 +401,12 @@ impl<'a> World<'a> {
         run.filter(|run| run.has(step)).map(|run| run.path(step)).unwrap_or_default()
     }
 
+    /// Whether a step finds out what became of another.
+    fn is_probe(&self, run: RunId, step: StepNo) -> bool {
+        let run = self.driver.as_ref().and_then(|driver| driver.run(run));
+        run.is_some_and(|run| run.has(step) && run.graph.block(run.node_of(step).block).role == Role::Probe)
+    }
+
     fn miss(&mut self, step: String, kind: String, attempt: u32) {
         self.end.get_or_insert(End::Missing(Missing { step, kind, attempt }));
     }
@@ -347,6 +417,13 @@ impl<'a> World<'a> {
             Some(lost) => Ending { at: lost.at.max(self.now), ..lost },
             None => match self.script.play(&attempt) {
                 Some(play) => Ending { at: self.now.saturating_add(play.takes.0), place, outcome: play.outcome },
+                // A probe that only trouble has led to is nothing that a case must know of: it finds out nothing.
+                None if self.setting.trouble.is_some() && self.is_probe(attempt.run, step) => {
+                    let why = "the case says nothing of this probe".to_owned();
+                    let failure =
+                        Failure { kind: "invalid".to_owned(), message: why, data: Value::Null, untouched: false };
+                    Ending { at: self.now, place, outcome: failure.into() }
+                }
                 None => return self.miss(attempt.step, attempt.action, attempt.number),
             },
         };
@@ -396,9 +473,7 @@ impl<'a> World<'a> {
         let what = What::Resolve { step: attempt.step.clone(), how };
         let by = "user:who-looked".to_owned();
         let act = Act { after: Millis(at), by, what };
-        let at = at.max(self.now);
-        let place = self.acts.partition_point(|(other, _)| *other <= at);
-        self.acts.insert(place, (at, act));
+        self.plan(at.max(self.now), Planned { act, to: None });
     }
 
     /// When the engine turns by itself.
@@ -420,7 +495,10 @@ impl<'a> World<'a> {
         }
         let acts = self.acts.first().map(|(at, _)| *at);
         let own = self.attempts.next_end();
-        let wakes = if idle { None } else { self.wakes_at() };
+        // Who is waited for may come too late: that is a limit of time, which nothing else wakes for.
+        let waits = |id: RunId| driver.run(id).is_some_and(|run| run.only_awaits() && !run.is_paused());
+        let awaits = self.open_runs().into_iter().any(waits);
+        let wakes = if idle && !awaits { None } else { self.wakes_at() };
         match [acts, own, wakes].into_iter().flatten().min() {
             Some(next) => {
                 self.clock.advance(next.saturating_sub(self.now));
@@ -436,7 +514,7 @@ impl<'a> World<'a> {
         if let Some(run) = &run {
             let ended = run.ended.map(|ended| ended.0.saturating_sub(self.setting.begin.0));
             elapsed = ended.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(elapsed);
-            if self.end == Some(End::Rest) && !run.is_ended() && !self.is_in_doubt(run) {
+            if self.end == Some(End::Rest) && !run.is_ended() && !self.is_in_doubt(run) && !run.is_paused() {
                 self.broken.push(format!("the run is {} and waits for nothing", run.status_name()));
             }
         }
@@ -458,5 +536,13 @@ impl<'a> World<'a> {
         let driver = self.driver.as_mut()?;
         let open = driver.run(self.id).map(|run| Run::clone(&run));
         open.or_else(|| driver.stored(self.id))
+    }
+}
+
+/// Since when a step waits for somebody.
+fn since(run: &Run, no: StepNo) -> Option<Timestamp> {
+    match run.step(no).phase {
+        Phase::Awaiting { since } => Some(since),
+        _ => None,
     }
 }
