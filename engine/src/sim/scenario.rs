@@ -46,6 +46,12 @@ pub enum Ask {
     Retry,
     /// Look at it, then say how a step in doubt goes on.
     Resolve,
+    /// Have it begin nothing new.
+    Pause,
+    /// Let it go on after that.
+    Unpause,
+    /// Look at it, then have a step not run.
+    Skip,
     /// Let it go on after a crash.
     Resume,
     /// Look at it.
@@ -82,7 +88,7 @@ impl Scenario {
             .collect();
         // Most that can go wrong is close together, while something happens.
         let horizon = *dice.pick(&[2_000, 20_000, 200_000]);
-        let orders = orders(&mut dice, runs.len(), horizon);
+        let mut orders = orders(&mut dice, runs.len(), horizon);
         let troubles = troubles(&mut dice, horizon);
         let mood = Mood {
             fails: *dice.pick(&[0, 10, 30, 60]),
@@ -91,7 +97,10 @@ impl Scenario {
             stubborn: *dice.pick(&[0, 30, 80]),
             longest: *dice.pick(&[50, 2_000, 60_000]),
         };
-        Self { seed, runs, orders, troubles, mood, resumes: dice.percent(60), heals: 2 * horizon }
+        let resumes = dice.percent(60);
+        // Drawn last, so that what is drawn before stays what it was.
+        orders.extend(interventions(&mut dice, runs.len(), horizon));
+        Self { seed, runs, orders, troubles, mood, resumes, heals: 2 * horizon }
     }
 }
 
@@ -117,6 +126,24 @@ fn orders(dice: &mut Dice, runs: usize, horizon: u64) -> Vec<Order> {
         ];
         for _ in 0..dice.below(6) {
             orders.push(Order { at: dice.below(2 * horizon), run, what: *dice.weighted(&asks) });
+        }
+    }
+    orders
+}
+
+/// Runs are paused, mostly to be let go on, and steps skipped.
+fn interventions(dice: &mut Dice, runs: usize, horizon: u64) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for run in 0..runs {
+        if dice.percent(30) {
+            let at = dice.below(horizon);
+            orders.push(Order { at, run, what: Ask::Pause });
+            if dice.percent(70) {
+                orders.push(Order { at: at + dice.below(horizon), run, what: Ask::Unpause });
+            }
+        }
+        if dice.percent(25) {
+            orders.push(Order { at: dice.below(2 * horizon), run, what: Ask::Skip });
         }
     }
     orders

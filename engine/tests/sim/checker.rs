@@ -97,6 +97,8 @@ const DOCTORS: &[(&str, Doctor)] = &[
         insert_behind(evidence, "act", "halt", json!({ "activation": 0, "cancel": false, "cause": "failure" }))
     }),
     ("nothing new after cancel", |evidence| insert_behind(evidence, "act", "cancel", json!({ "by": "user:eve" }))),
+    ("a paused run begins nothing", |evidence| rename(evidence, "start", "pause")),
+    ("what a person skips was asked for", |evidence| rename(evidence, "waive", "nothing")),
     ("conditions are obeyed", |evidence| {
         evidence.plans.values_mut().for_each(|plan| plan.steps.iter_mut().for_each(|step| step.when = Some(false)));
         true

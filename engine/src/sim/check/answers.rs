@@ -6,7 +6,15 @@ use super::{Case, Findings};
 use crate::sim::evidence::{Answer, Asked, Record};
 
 /// The record that a request leads to, and who asked stands in.
-const LEADS_TO: &[(&str, &str)] = &[("start", "new"), ("cancel", "cancel"), ("retry", "retry"), ("resolve", "solve")];
+const LEADS_TO: &[(&str, &str)] = &[
+    ("start", "new"),
+    ("cancel", "cancel"),
+    ("retry", "retry"),
+    ("resolve", "solve"),
+    ("pause", "pause"),
+    ("unpause", "unpause"),
+    ("skip", "waive"),
+];
 
 fn led_to<'a>(case: &'a Case<'_>, asked: &Asked) -> Option<&'a Record> {
     let (_, what) = LEADS_TO.iter().find(|(request, _)| *request == asked.what)?;

@@ -6,7 +6,8 @@ use super::{Case, Findings};
 /// After its end nothing changes a step but a retry of the run.
 pub fn a_step_ends_once(case: &Case<'_>, findings: &mut Findings) {
     case.replay(|run, record| {
-        let Some(step) = run.step_of(record) else { return };
+        // That a failed step is to be skipped is said of it when the run is retried.
+        let Some(step) = run.step_of(record).filter(|_| record.what != "waive") else { return };
         findings.unless(!step.status.is_end(), || {
             format!("record {} ({}) changes {}, which has ended", record.lsn, record.what, run.node(step).path)
         });
@@ -32,7 +33,7 @@ pub fn a_block_ends_last(case: &Case<'_>, findings: &mut Findings) {
 /// After its end nothing changes a run but a retry.
 pub fn a_run_ends_once(case: &Case<'_>, findings: &mut Findings) {
     case.replay(|run, record| {
-        findings.unless(run.ended.is_none() || record.what == "retry", || {
+        findings.unless(run.ended.is_none() || matches!(record.what.as_str(), "retry" | "waive"), || {
             format!("record {} ({}) changes run {}, which has ended", record.lsn, record.what, record.run)
         });
         findings.unless(record.what != "retry" || run.ended.is_some(), || {

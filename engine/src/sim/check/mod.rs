@@ -90,6 +90,8 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("needs are met", order::needs_are_met),
     ("a halted block starts nothing", order::halted_starts_nothing),
     ("nothing new after cancel", order::nothing_new_after_cancel),
+    ("a paused run begins nothing", order::paused_begins_nothing),
+    ("what a person skips was asked for", order::skips_were_asked_for),
     ("conditions are obeyed", order::conditions_are_obeyed),
     ("items are as written", loops::items_are_as_written),
     ("rounds are as written", loops::rounds_are_as_written),

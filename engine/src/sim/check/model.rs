@@ -193,6 +193,8 @@ pub struct Step {
     pub reopened: bool,
     /// Why it was asked to stop.
     pub stopping: Option<String>,
+    /// A person said that it is not to run.
+    pub waived: bool,
     /// Its items or rounds.
     pub looping: Loop,
 }
@@ -286,6 +288,8 @@ pub struct Run {
     pub ended: Option<String>,
     /// A `finish` step ended it.
     pub finishing: bool,
+    /// Since which record a person has it begin nothing new.
+    pub paused: Option<u64>,
     /// Quarantined.
     pub broken: bool,
 }
@@ -393,10 +397,18 @@ impl Run {
                     activation.halted.get_or_insert(cause);
                 }
             }
-            "cancel" => self.cancels += 1,
+            "cancel" => {
+                self.cancels += 1;
+                self.paused = None;
+            }
+            "pause" => self.paused = Some(record.lsn),
+            "unpause" => self.paused = None,
             "finish" => self.finishing = true,
             "concl" => self.cancelled_in_time = self.cancels > 0,
-            "over" => self.ended = record.text("outcome").map(str::to_owned),
+            "over" => {
+                self.ended = record.text("outcome").map(str::to_owned);
+                self.paused = None;
+            }
             "quar" => self.broken = true,
             "retry" => self.reopen(),
             _ => self.change_step(record),
@@ -454,8 +466,10 @@ impl Run {
             }
             "loophalt" => step.looping.halted = true,
             "loopover" => step.looping.over = true,
+            "hold" if record.text("what") == Some("begin") => step.status = Status::Ready,
+            "waive" => step.waived = true,
             "doubt" => step.status = Status::InDoubt,
-            "await" => step.status = Status::Waiting,
+            "hold" | "await" => step.status = Status::Waiting,
             "solve" => {
                 step.status = Status::Running;
                 let how = record.body.get("how").cloned().and_then(tagged);
@@ -531,6 +545,7 @@ impl Run {
                 resolved: None,
                 reopened: false,
                 stopping: None,
+                waived: false,
                 looping: Loop::default(),
             });
         }

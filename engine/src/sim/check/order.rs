@@ -66,6 +66,26 @@ pub fn nothing_new_after_cancel(case: &Case<'_>, findings: &mut Findings) {
     });
 }
 
+/// Nothing begins, and nothing is tried again, while the run is paused.
+pub fn paused_begins_nothing(case: &Case<'_>, findings: &mut Findings) {
+    case.replay(|run, record| {
+        let (Some(since), Some(step)) = (run.paused.filter(|_| starts(record)), run.step_of(record)) else { return };
+        let path = &run.node(step).path;
+        findings.add(format!("record {} starts {path} in a run that is paused since record {since}", record.lsn));
+    });
+}
+
+/// A step is skipped for a person only when one has said so of it.
+pub fn skips_were_asked_for(case: &Case<'_>, findings: &mut Findings) {
+    case.replay(|run, record| {
+        let is_skip = record.what == "skip" && record.text("why") == Some("person");
+        let Some(step) = run.step_of(record).filter(|_| is_skip) else { return };
+        findings.unless(step.waived, || {
+            format!("record {} skips {}, and nobody asked for it", record.lsn, run.node(step).path)
+        });
+    });
+}
+
 /// A step whose condition does not hold, or that is disabled, never begins.
 pub fn conditions_are_obeyed(case: &Case<'_>, findings: &mut Findings) {
     case.replay(|run, record| {

@@ -13,7 +13,7 @@ pub fn never_early(case: &Case<'_>, findings: &mut Findings) {
         let stopped = match record.what.as_str() {
             "res" => record.body.get("result").is_some_and(|result| result.get("ok").is_none()),
             "ask" => !matches!(record.text("question"), Some("input" | "while")),
-            "done" | "skip" => true,
+            "done" | "skip" | "waive" => true,
             "act" => !matches!(run_role(run, record), Some(Role::Body(_) | Role::Round)),
             _ => false,
         };

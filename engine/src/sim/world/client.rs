@@ -63,7 +63,9 @@ impl World<'_> {
             Ask::Cancel => ("cancel", |run, by| Request::Cancel { run, by, undo: false }),
             Ask::Retry => ("retry", |run, by| Request::Retry { run, by }),
             Ask::Resume => ("resume", |run, by| Request::Resume { run, by }),
-            Ask::Resolve | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),
+            Ask::Pause => ("pause", |run, by| Request::Pause { run, by, reason: None }),
+            Ask::Unpause => ("unpause", |run, by| Request::Unpause { run, by }),
+            Ask::Resolve | Ask::Skip | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),
             Ask::History => ("history", |run, _| Request::History { run }),
             Ask::List => ("list", |_, _| Request::Runs { limit: 10, status: None, runbook: None }),
         };
@@ -106,8 +108,17 @@ impl World<'_> {
         match order.what {
             Ask::Start if refused_by_store => self.plan(self.now + 2 * AGAIN, Event::Order(order)),
             Ask::Resolve => self.resolve_first(order, &reply),
+            Ask::Skip => self.skip_one(order, &reply),
             Ask::Attend => self.attend(order, &reply),
-            Ask::Start | Ask::Cancel | Ask::Retry | Ask::Resume | Ask::Show | Ask::History | Ask::List => {}
+            Ask::Pause
+            | Ask::Unpause
+            | Ask::Start
+            | Ask::Cancel
+            | Ask::Retry
+            | Ask::Resume
+            | Ask::Show
+            | Ask::History
+            | Ask::List => {}
         }
     }
 
@@ -129,6 +140,27 @@ impl World<'_> {
         self.ask(place, Order { what: Ask::Show, ..order }, request);
     }
 
+    /// Has a step not run, of those that the run has not come to, that wait, or that failed.
+    fn skip_one(&mut self, order: Order, shown: &Json) {
+        let steps = shown.pointer("/run/steps").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+        let may_be = |step: &&Json| {
+            let status = step.get("status").and_then(Json::as_str).unwrap_or_default();
+            matches!(status, "pending" | "ready" | "waiting" | "in_doubt" | "failed")
+        };
+        let paths: Vec<&str> =
+            steps.iter().filter(may_be).filter_map(|step| step.get("path").and_then(Json::as_str)).collect();
+        if paths.is_empty() {
+            return;
+        }
+        let run = self.ids[order.run].to_string();
+        let (place, by) = self.note_asked("skip", run.clone());
+        let chosen = self.fate(&["skip"], place as u64) % paths.len() as u64;
+        let step = paths[usize::try_from(chosen).unwrap_or(0)].to_owned();
+        let request = Request::Skip { run, step, by, reason: "done by hand".to_owned() };
+        // Its answer leads to nothing more.
+        self.ask(place, Order { what: Ask::Show, ..order }, request);
+    }
+
     /// Brings a run to its end, once nothing goes wrong any more.
     fn attend(&mut self, order: Order, shown: &Json) {
         let Some(run) = shown.get("run") else {
@@ -142,6 +174,8 @@ impl World<'_> {
         }
         if run.get("interrupted").and_then(Json::as_bool) == Some(true) {
             self.order(Order { what: Ask::Resume, ..order });
+        } else if run.get("paused").is_some_and(|paused| !paused.is_null()) {
+            self.order(Order { what: Ask::Unpause, ..order });
         } else {
             self.resolve_first(order, shown);
         }
