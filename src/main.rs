@@ -25,11 +25,17 @@ use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::Arguments;
 use crate::context::Context;
+
+/// What one thread takes and another gives back, as the engine and the checkpoint's thread do all the time, libc's
+/// allocator keeps in pieces, and takes longer for: `docs/performance.md` has the figures.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Before all else: a supervisor needs nothing of what follows, and there is one for every command.

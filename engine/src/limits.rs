@@ -92,6 +92,10 @@ pub const HEAVY_BYTES: usize = 64 * 1024;
 pub const HEAVY_FACTOR: usize = 8;
 /// Milliseconds after which they are written all the same.
 pub const HEAVY_CHECKPOINT_MS: u64 = 60_000;
+/// Milliseconds between two looks at a checkpoint that is being written.
+pub const CHECKPOINT_POLL_MS: u64 = 10;
+/// Milliseconds after which one that is being written is waited for, and given up if that does not help.
+pub const CHECKPOINT_PATIENCE_MS: u64 = 120_000;
 /// Appended bytes after which a checkpoint is made at once.
 pub const CHECKPOINT_BYTES: usize = 64 * 1024 * 1024;
 

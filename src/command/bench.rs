@@ -4,6 +4,7 @@
 //! since it is the engine that is measured. Counts (syncs, bytes, processor time) say more than times, which depend on
 //! the disk: beside each time stands the floor, measured in the same run.
 
+mod ends;
 mod engine;
 mod figures;
 mod floor;

@@ -22,7 +22,7 @@ use crate::store::{Bases, Checkpoint, Image, MadeBase, OpenError, Order, ShardLo
 const RECORD_BYTES: u64 = 64;
 /// So many times what a base takes is journaled before the next one: what bases cost stays a part of what commits cost,
 /// however much there is to dump.
-const BASE_FACTOR: u64 = 2;
+const BASE_FACTOR: u64 = 6;
 
 /// Why a checkpoint is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,9 @@ impl LastBase {
 
 impl<B: Backing> Driver<B> {
     /// Begins a base of the checkpoint that was just made and journaled, if one is due.
-    pub(super) fn begin_base_of(&mut self, checkpoint: Checkpoint, occasion: Occasion) {
+    ///
+    /// `needs` is the oldest position that anything in the checkpoint may come to need.
+    pub(super) fn begin_base_of(&mut self, checkpoint: Checkpoint, needs: Lsn, occasion: Occasion) {
         let due = match occasion {
             Occasion::Due => {
                 let due = self.base.is_wanted() || self.base.is_due(checkpoint.lsn, BASE_BYTES);
@@ -90,7 +92,7 @@ impl<B: Backing> Driver<B> {
         match self.image.pages() {
             Ok(pages) => {
                 self.base.journaled = 0;
-                self.bases.begin(checkpoint, self.positions.needs, pages);
+                self.bases.begin(checkpoint, needs, pages);
             }
             Err(error) => self.pause_bases(&error),
         }
@@ -125,8 +127,9 @@ impl<B: Backing> Driver<B> {
     pub fn drop_history(&mut self, bytes: u64) -> Result<Option<Turn>, String> {
         let Some(below) = self.log.freeing(bytes) else { return Ok(None) };
         let turn = self.forget_before(below)?;
-        // One that is being made does not know of it yet.
-        self.base.wanted = KEPT_BASES + usize::from(self.bases.is_busy());
+        // What is being made, or written to make one of, does not know of it yet.
+        let unaware = self.bases.is_busy() || self.writing.is_some();
+        self.base.wanted = KEPT_BASES + usize::from(unaware);
         self.dirty.since.get_or_insert(self.now.time);
         Ok(Some(turn))
     }

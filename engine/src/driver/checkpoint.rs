@@ -1,25 +1,30 @@
 //! Brings what changed into the image every few seconds, so that a start need not read the whole journal.
 //!
-//! The image is only trusted when the journal says what is in it, so the journal's record comes last. When the image
-//! cannot be written nothing else suffers: what changed is kept in memory and tried again.
+//! A checkpoint that is due is taken down in one turn and written beside those that follow; at closing it is waited for.
+//! The image is only trusted when the journal says what is in it, so the journal's record comes last, and only then what
+//! has ended is let go of, unless it has changed meanwhile. When the image cannot be written nothing else suffers: what
+//! changed is kept in memory and tried again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_set};
 
 use super::backing::Backing;
 use super::base::Occasion;
 use super::batch::Batch;
 use super::effect::Turn;
 use super::entry::RunEntry;
-use super::past::Summary;
+use super::past::{Positions, Summary};
+use super::pending::Pending;
 use super::{Driver, Input};
-use crate::core::run::Record;
+use crate::core::State;
+use crate::core::run::{Kept, Record};
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
 use crate::limits::{
-    CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_RUNS, HEAVY_BYTES, HEAVY_CHECKPOINT_MS, HEAVY_FACTOR, WANTED_BASE_MS,
+    CHECKPOINT_BYTES, CHECKPOINT_MS, CHECKPOINT_PATIENCE_MS, CHECKPOINT_POLL_MS, CHECKPOINT_RUNS, HEAVY_BYTES,
+    HEAVY_CHECKPOINT_MS, HEAVY_FACTOR, WANTED_BASE_MS,
 };
-use crate::store::{self, Checkpoint, Frames, Image, ImageError};
+use crate::store::{Checkpoint, EntryChange, Frames, Image, ImageError};
 
 /// What changed since the last checkpoint.
 #[derive(Debug, Default)]
@@ -29,6 +34,21 @@ pub(super) struct Dirty {
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
+}
+
+/// A checkpoint that is being written while the engine goes on.
+#[derive(Debug)]
+pub(super) struct Writing {
+    /// The record after which it holds the state.
+    lsn: Lsn,
+    /// The oldest position that anything in it may come to need.
+    needs: Lsn,
+    /// What changed up to there.
+    dirty: Dirty,
+    /// Definitions whose place or use changed up to there.
+    touched: BTreeSet<String>,
+    /// Engine time at which it was begun.
+    since: u64,
 }
 
 /// What long runs took in the last checkpoint that held them. Such a run is written whole whenever it changed, so what is
@@ -108,6 +128,9 @@ impl<B: Backing> Driver<B> {
 
     /// Engine time at which the next checkpoint is due.
     pub(super) fn checkpoint_due(&self) -> Option<u64> {
+        if self.writing.is_some() {
+            return Some(self.now.time + CHECKPOINT_POLL_MS);
+        }
         let since = self.dirty.since?;
         let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.runs.len() >= CHECKPOINT_RUNS;
         Some(if is_large {
@@ -124,6 +147,11 @@ impl<B: Backing> Driver<B> {
     /// Makes a checkpoint if one is due. To be called between turns, when the effects of the last one are done: runs
     /// that have ended are let go of.
     pub fn tend(&mut self) -> Turn {
+        let mut turn = Turn::default();
+        if self.writing.is_some() {
+            self.finish_writing(false, &mut turn);
+            return turn;
+        }
         if self.image.failure().is_some() {
             self.dirty.since.get_or_insert(self.now.time);
         }
@@ -147,6 +175,7 @@ impl<B: Backing> Driver<B> {
             self.commit(batch, &mut turn);
         }
         self.refuse_requests(&mut turn);
+        self.finish_writing(true, &mut turn);
         if self.dirty.since.is_some() && !self.may_rest_unchecked() {
             turn.effects.extend(self.checkpoint(Occasion::Closing).effects);
         }
@@ -159,6 +188,10 @@ impl<B: Backing> Driver<B> {
         if self.held.is_some() || self.halted.is_some() {
             return turn;
         }
+        self.finish_writing(true, &mut turn);
+        if self.held.is_some() || self.halted.is_some() {
+            return turn;
+        }
         if let Err(refusal) = self.catch_up() {
             self.put_off_checkpoint(&refusal.message);
             return turn;
@@ -168,17 +201,71 @@ impl<B: Backing> Driver<B> {
             return turn;
         }
         self.refill_image();
-        let lsn = self.last;
-        match self.store_state(lsn) {
-            Ok((generation, digest)) => {
-                self.append_records(vec![Record::Checkpointed { lsn, generation, digest }], &mut turn);
-                if self.held.is_none() && self.halted.is_none() {
-                    self.begin_base_of(Checkpoint { lsn, generation, digest }, occasion);
+        match occasion {
+            Occasion::Due => {
+                self.begin_writing();
+                self.finish_writing(false, &mut turn);
+            }
+            // The caller waits for it anyway.
+            Occasion::Closing | Occasion::WithBase => {
+                let (lsn, needs) = (self.last, self.positions.needs);
+                match self.store_state(lsn) {
+                    Ok((generation, digest)) => {
+                        let stored = Checkpoint { lsn, generation, digest };
+                        self.conclude_checkpoint(stored, needs, Some(occasion), &mut turn);
+                    }
+                    Err(error) => self.put_off_checkpoint(&error.to_string()),
                 }
             }
-            Err(error) => self.put_off_checkpoint(&error.to_string()),
         }
         turn
+    }
+
+    /// Takes down what changed and has it written while the engine goes on.
+    fn begin_writing(&mut self) {
+        let (lsn, needs, since) = (self.last, self.positions.needs, self.now.time);
+        let (image, changes) = self.changes();
+        let changes = changes.collect();
+        image.begin(lsn, changes);
+        let (dirty, touched) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.positions.touched));
+        self.writing = Some(Writing { lsn, needs, dirty, touched, since });
+    }
+
+    /// Takes in the checkpoint that is being written, once it is; `wait` for it. What it holds of runs that have ended and
+    /// of definitions is let go of, unless they have changed since.
+    fn finish_writing(&mut self, wait: bool, turn: &mut Turn) {
+        // Its record could not be appended now.
+        if self.held.is_some() || self.halted.is_some() {
+            return;
+        }
+        let Some(begun) = self.writing.as_ref().map(|writing| writing.since) else { return };
+        let overdue = self.now.time.saturating_sub(begun) >= CHECKPOINT_PATIENCE_MS;
+        let Some(stored) = self.image.finish(wait || overdue) else { return };
+        let Some(Writing { lsn, needs, dirty, touched, .. }) = self.writing.take() else { return };
+        match stored {
+            Ok((generation, digest)) => {
+                self.let_go(dirty, touched);
+                let occasion = (!wait).then_some(Occasion::Due);
+                self.conclude_checkpoint(Checkpoint { lsn, generation, digest }, needs, occasion, turn);
+            }
+            Err(error) => {
+                self.dirty.runs.extend(dirty.runs);
+                self.positions.touched.extend(touched);
+                self.put_off_checkpoint(&error.to_string());
+            }
+        }
+    }
+
+    /// Journals that there is such a checkpoint, and begins a base of it, if it is time and that is an occasion for one.
+    fn conclude_checkpoint(&mut self, stored: Checkpoint, needs: Lsn, occasion: Option<Occasion>, turn: &mut Turn) {
+        let Checkpoint { lsn, generation, digest } = stored;
+        self.append_records(vec![Record::Checkpointed { lsn, generation, digest }], turn);
+        if let Some(occasion) = occasion
+            && self.held.is_none()
+            && self.halted.is_none()
+        {
+            self.begin_base_of(stored, needs, occasion);
+        }
     }
 
     fn put_off_checkpoint(&mut self, why: &str) {
@@ -195,55 +282,96 @@ impl<B: Backing> Driver<B> {
     /// Brings what changed up to `lsn` into the image, and lets go of what it holds now. Nothing but the journal's
     /// record, which is to follow, makes the image believed.
     pub(super) fn store_state(&mut self, lsn: Lsn) -> Result<(u64, [u8; 32]), ImageError> {
-        let entries = self.changed_entries();
-        let stored = self.image.checkpoint(lsn, &entries)?;
-        self.let_go();
+        let (image, mut changes) = self.changes();
+        let stored = image.checkpoint(lsn, &mut changes)?;
+        drop(changes);
+        let (dirty, touched) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.positions.touched));
+        self.let_go(dirty, touched);
         Ok(stored)
     }
 
-    fn changed_entries(&mut self) -> store::Dirty {
-        let mut entries = BTreeMap::new();
+    /// The image, and what changed since its last checkpoint, encoded as it is asked for.
+    fn changes(&mut self) -> (&mut Pending<B::Image>, impl Iterator<Item = EntryChange>) {
+        let definitions = self.changed_definitions();
+        let Self { image, state, interrupted, positions, heavy, dirty, log, .. } = self;
+        let needs = (NEEDS_KEY.to_vec(), Some(encode(&positions.needs)));
+        let is_whole = positions.forgotten.is_empty();
+        let forgotten = (!is_whole).then(|| (FORGOTTEN_KEY.to_vec(), Some(encode(&positions.forgotten))));
+        let runs = ChangedRuns {
+            ids: dirty.runs.iter(),
+            summary: None,
+            state,
+            interrupted,
+            positions,
+            heavy,
+            oldest: log.oldest(),
+        };
+        (image, [needs].into_iter().chain(forgotten).chain(definitions).chain(runs))
+    }
+
+    fn changed_definitions(&self) -> Vec<EntryChange> {
+        let mut changes = Vec::new();
         for hash in &self.positions.touched {
             let used = self.positions.uses.contains_key(hash);
             let graph = self.state.definition(hash).filter(|_| used);
-            entries.insert(key(DEFINITION_PREFIX, hash), graph.map(|graph| encode(graph.as_ref())));
+            changes.push((key(DEFINITION_PREFIX, hash), graph.map(|graph| encode(graph.as_ref()))));
             let place = self.positions.definitions.get(hash);
-            entries.insert(key(PLACE_PREFIX, hash), place.map(encode));
+            changes.push((key(PLACE_PREFIX, hash), place.map(encode)));
         }
-        let oldest = self.log.oldest();
-        for id in &self.dirty.runs {
-            // What waits is encoded once, to be kept so as well.
-            self.state.pack(*id);
-            let kept = self.state.kept(*id).or_else(|| self.interrupted.get_mut(id));
-            let (Some(kept), Some(span)) = (kept, self.positions.runs.get(id).copied()) else { continue };
-            let ended = kept.is_ended();
-            let summary = ended.then(|| encode(&Summary::of(&kept.look(), span)));
-            // What is not all in the journal any more cannot be made again from it.
-            let keep = !ended || span.first < oldest;
-            let definition = keep.then(|| kept.definition().to_owned());
-            let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
-            self.heavy.note(*id, entry.as_ref());
-            entries.insert(run_key(*id), entry);
-            entries.insert(summary_key(&id.to_string()), summary);
-        }
-        entries.insert(NEEDS_KEY.to_vec(), Some(encode(&self.positions.needs)));
-        if !self.positions.forgotten.is_empty() {
-            entries.insert(FORGOTTEN_KEY.to_vec(), Some(encode(&self.positions.forgotten)));
-        }
-        store::Dirty { entries }
+        changes
     }
 
-    /// Lets go of runs that ended and of definitions that only they used: the image and the journal have them.
-    fn let_go(&mut self) {
-        for id in std::mem::take(&mut self.dirty).runs {
-            if self.state.release(id).is_some() {
+    /// Lets go of runs that ended and of definitions that only they used: the image and the journal have them. Those that
+    /// changed again are not in the image yet.
+    fn let_go(&mut self, stored: Dirty, touched: BTreeSet<String>) {
+        for id in stored.runs {
+            if !self.dirty.runs.contains(&id) && self.state.release(id).is_some() {
                 self.positions.runs.remove(&id);
             }
         }
-        for hash in std::mem::take(&mut self.positions.touched) {
-            if !self.positions.uses.contains_key(&hash) {
+        for hash in touched {
+            if !self.positions.uses.contains_key(&hash) && !self.positions.touched.contains(&hash) {
                 self.state.undefine(&hash);
             }
+        }
+    }
+}
+
+/// The entries of runs that changed, each encoded when it is asked for.
+struct ChangedRuns<'a> {
+    ids: btree_set::Iter<'a, RunId>,
+    /// The row of the run whose own entry was given last.
+    summary: Option<EntryChange>,
+    state: &'a mut State,
+    interrupted: &'a mut BTreeMap<RunId, Kept>,
+    positions: &'a Positions,
+    heavy: &'a mut Heavy,
+    /// The oldest record of the journal.
+    oldest: Lsn,
+}
+
+impl Iterator for ChangedRuns<'_> {
+    type Item = EntryChange;
+
+    fn next(&mut self) -> Option<EntryChange> {
+        if let Some(summary) = self.summary.take() {
+            return Some(summary);
+        }
+        loop {
+            let id = *self.ids.next()?;
+            // What waits is encoded once, to be kept so as well.
+            self.state.pack(id);
+            let kept = self.state.kept(id).or_else(|| self.interrupted.get_mut(&id));
+            let (Some(kept), Some(span)) = (kept, self.positions.runs.get(&id).copied()) else { continue };
+            let ended = kept.is_ended();
+            let summary = ended.then(|| encode(&Summary::of(&kept.look(), span)));
+            // What is not all in the journal any more cannot be made again from it.
+            let keep = !ended || span.first < self.oldest;
+            let definition = keep.then(|| kept.definition().to_owned());
+            let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
+            self.heavy.note(id, entry.as_ref());
+            self.summary = Some((summary_key(&id.to_string()), summary));
+            return Some((run_key(id), entry));
         }
     }
 }

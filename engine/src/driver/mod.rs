@@ -46,7 +46,7 @@ pub use self::effect::{Caller, Effect, Turn};
 
 use self::base::LastBase;
 use self::batch::Batch;
-use self::checkpoint::{Dirty, Heavy};
+use self::checkpoint::{Dirty, Heavy, Writing};
 use self::commit::Held;
 use self::definitions::Definitions;
 use self::past::Positions;
@@ -148,6 +148,8 @@ pub struct Driver<B: Backing> {
     evaluating: BTreeSet<(RunId, Option<StepNo>, Question)>,
     held: Option<Held>,
     dirty: Dirty,
+    /// The checkpoint that is being written.
+    writing: Option<Writing>,
     heavy: Heavy,
     halted: Option<String>,
 }

@@ -6,9 +6,10 @@
 //! must be filled again before anything is put into it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use crate::id::Lsn;
-use crate::store::{Checkpoint, Dirty, Entry, Image, ImageError, Order, Pages};
+use crate::store::{Checkpoint, Entry, EntryChange, Image, ImageError, Order, Pages, Stored};
 
 /// Stands among the waiting entries as long as any may wait; never stored.
 const FILLED_KEY: &[u8] = b"";
@@ -20,12 +21,14 @@ pub(super) struct Pending<I> {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Why the image must be filled again.
     failed: Option<String>,
+    /// What came of a checkpoint that was begun and could not go on elsewhere.
+    done: Option<Stored>,
 }
 
 impl<I: Image> Pending<I> {
     /// Nothing waits.
     pub const fn new(image: I) -> Self {
-        Self { image, entries: BTreeMap::new(), failed: None }
+        Self { image, entries: BTreeMap::new(), failed: None, done: None }
     }
 
     /// Empties the image and lets entries wait for it: they, and what the next checkpoint brings, are all that it is to
@@ -85,15 +88,12 @@ impl<I: Image> Image for Pending<I> {
         Ok(())
     }
 
-    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+    fn checkpoint(&mut self, lsn: Lsn, changes: &mut dyn Iterator<Item = EntryChange>) -> Stored {
         if self.entries.is_empty() {
-            return self.ask(|image| image.checkpoint(lsn, dirty));
+            return self.ask(|image| image.checkpoint(lsn, changes));
         }
-        let mut entries: BTreeMap<_, _> =
-            self.entries.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
-        entries.extend(dirty.entries.clone());
-        entries.remove(FILLED_KEY);
-        let stored = match self.image.checkpoint(lsn, &Dirty { entries }) {
+        let mut filling = Filling { changes, entries: &mut self.entries, after: FILLED_KEY.to_vec() };
+        let stored = match self.image.checkpoint(lsn, &mut filling) {
             Ok(stored) => stored,
             Err(error) => {
                 // What it took of it, if anything, must not stay.
@@ -103,6 +103,22 @@ impl<I: Image> Image for Pending<I> {
         };
         self.entries.clear();
         Ok(stored)
+    }
+
+    fn begin(&mut self, lsn: Lsn, changes: Vec<EntryChange>) {
+        if self.entries.is_empty() && self.failed.is_none() {
+            self.image.begin(lsn, changes);
+        } else {
+            self.done = Some(self.checkpoint(lsn, &mut changes.into_iter()));
+        }
+    }
+
+    fn finish(&mut self, wait: bool) -> Option<Stored> {
+        if self.done.is_some() {
+            return self.done.take();
+        }
+        let stored = self.image.finish(wait)?;
+        Some(stored.inspect_err(|error| self.failed = Some(error.0.clone())))
     }
 
     fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
@@ -117,5 +133,30 @@ impl<I: Image> Image for Pending<I> {
         self.entries.clear();
         self.failed = None;
         self.image.reset()
+    }
+}
+
+/// What changed, and behind it the entries that waited and that nothing changed. These stay until the image has them
+/// all; of those that changed, whoever brings the changes has the newer ones.
+struct Filling<'a> {
+    changes: &'a mut dyn Iterator<Item = EntryChange>,
+    entries: &'a mut BTreeMap<Vec<u8>, Vec<u8>>,
+    /// The last one that was given.
+    after: Vec<u8>,
+}
+
+impl Iterator for Filling<'_> {
+    type Item = EntryChange;
+
+    fn next(&mut self) -> Option<EntryChange> {
+        if let Some((key, value)) = self.changes.next() {
+            self.entries.remove(&key);
+            return Some((key, value));
+        }
+        let behind = (Bound::Excluded(&self.after), Bound::Unbounded);
+        let (key, value) = self.entries.range::<Vec<u8>, _>(behind).next()?;
+        let given = (key.clone(), Some(value.clone()));
+        self.after.clone_from(key);
+        Some(given)
     }
 }

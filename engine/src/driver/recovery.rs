@@ -71,6 +71,7 @@ impl<B: Backing> Driver<B> {
             evaluating: BTreeSet::new(),
             held: None,
             dirty: Dirty::default(),
+            writing: None,
             heavy: Heavy::default(),
             halted: None,
         };
@@ -307,17 +308,19 @@ impl<I: Image, L: Frames> Shelf for ImageShelf<'_, I, L> {
     }
 }
 
-/// Whether the journal holds the record of that very checkpoint, which comes right behind what the checkpoint holds.
+/// Whether the journal holds the record of that very checkpoint: it comes behind what the checkpoint holds, and behind
+/// what was journaled while that was written.
 fn is_vouched_for(frames: &dyn Frames, checkpoint: &Checkpoint) -> Result<bool, OpenError> {
     let Checkpoint { lsn, generation, digest } = *checkpoint;
     let expected = Record::Checkpointed { lsn, generation, digest };
     let behind = Lsn(lsn.0 + 1);
     let mut vouched = Ok(false);
     frames.read(behind, &mut |frame| {
-        if frame.first == behind {
-            vouched = decode_record(behind, &frame.records[0]).map(|record| record == expected);
+        // Such a record stands in a frame of its own.
+        if let [bytes] = frame.records.as_slice() {
+            vouched = decode_record(frame.first, bytes).map(|record| record == expected);
         }
-        false
+        matches!(vouched, Ok(false))
     })?;
     if matches!(vouched, Ok(false)) {
         tracing::warn!(lsn = lsn.0, "the journal does not vouch for a checkpoint; it is not used");

@@ -227,6 +227,9 @@ impl Subject for MemoryDisk {
     }
 }
 
+/// More entries than an image takes at once.
+const MANY: u32 = 5_000;
+
 /// Any image keeps its entries, its digest and its position over an opening.
 pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
     type Change<'a> = (&'a [u8], Option<&'a [u8]>);
@@ -241,8 +244,8 @@ pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
         &[(b"b", Some(&large)), (b"a\0", Some(b"4"))],
     ];
     for (round, entries) in (1..).zip(rounds) {
-        let dirty = entries.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
-        let (generation, digest) = image.checkpoint(Lsn(round * 10), &super::Dirty { entries: dirty }).unwrap();
+        let mut dirty = entries.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)));
+        let (generation, digest) = image.checkpoint(Lsn(round * 10), &mut dirty).unwrap();
         for (key, value) in entries {
             match value {
                 Some(value) => drop(expected.insert(key.to_vec(), value.to_vec())),
@@ -272,17 +275,29 @@ pub fn image_keeps_its_entries<I: Image>(mut open: impl FnMut() -> I) {
         false
     });
     one.unwrap();
-    // More than are fetched at once.
-    let many = (0..600_u32).map(|number| (number.to_be_bytes().to_vec(), Some(vec![7; 40]))).collect();
-    image.checkpoint(Lsn(40), &super::Dirty { entries: many }).unwrap();
+    // More than are fetched, or put, at once.
+    let mut many = (0..MANY).map(|number| (number.to_be_bytes().to_vec(), Some(vec![7; 40])));
+    let (generation, digest) = image.checkpoint(Lsn(40), &mut many).unwrap();
+    drop(image);
+    image = open();
+    assert_eq!(image.load(), Some(super::Checkpoint { lsn: Lsn(40), generation, digest }));
     for order in [Order::Up, Order::Down] {
         let seen: Vec<u32> = read_entries(&mut image, &[0, 0], order)
             .into_iter()
             .map(|(key, _)| u32::from_be_bytes(key.try_into().unwrap()))
             .collect();
-        let all = if order == Order::Up { (0..600).collect::<Vec<_>>() } else { (0..600).rev().collect() };
+        let all = if order == Order::Up { (0..MANY).collect::<Vec<_>>() } else { (0..MANY).rev().collect() };
         assert_eq!(seen, all);
     }
+    // One that is begun is the same as any other.
+    assert!(image.finish(true).is_none());
+    image.begin(Lsn(50), (0..MANY).map(|number| (number.to_be_bytes().to_vec(), None)).collect());
+    let (generation, digest) = image.finish(true).expect("it was begun").unwrap();
+    assert!(image.finish(false).is_none());
+    drop(image);
+    image = open();
+    assert_eq!(image.load(), Some(super::Checkpoint { lsn: Lsn(50), generation, digest }));
+    assert_eq!(read_entries(&mut image, &[0, 0], Order::Up), []);
     image.reset().unwrap();
     assert_eq!(image.load(), None);
 }

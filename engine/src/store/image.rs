@@ -6,22 +6,24 @@
 //! anything is off the folder is set aside and there is no checkpoint: the journal has everything. A failing sled never
 //! fails a commit.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::lock::Held;
-use super::{Checkpoint, Dirty, Entry, Image, ImageError, Order, Pages};
+use super::{Checkpoint, Entry, EntryChange, Image, ImageError, Order, Pages, Stored};
 use crate::fault::{self, Point};
 use crate::id::Lsn;
 
 use self::guarded::{Asker, Guarded};
+use self::part::parts;
 use self::tree::Tree;
 
 mod examine;
 mod guarded;
+mod part;
 mod tree;
 
 pub(crate) use self::examine::examine;
@@ -44,9 +46,13 @@ const PAGE: usize = 256;
 pub struct SledImage {
     folder: PathBuf,
     state: State,
+    begun: Option<Begun>,
     /// Keeps the data folder locked while sled may write.
     _held: Arc<Held>,
 }
+
+/// What becomes of a checkpoint that goes on elsewhere.
+type Begun = Receiver<Result<(u64, [u8; 32]), String>>;
 
 #[derive(Debug)]
 enum State {
@@ -59,7 +65,7 @@ enum State {
 impl SledImage {
     /// The checkpoint in `folder`, not opened yet.
     pub(super) const fn new(folder: PathBuf, held: Arc<Held>) -> Self {
-        Self { folder, state: State::Unopened, _held: held }
+        Self { folder, state: State::Unopened, begun: None, _held: held }
     }
 
     /// Asks the opened tree; when that fails in any way, sets it aside.
@@ -71,13 +77,16 @@ impl SledImage {
         let State::Open(tree) = &mut self.state else { return Err(ImageError("it is not open".to_owned())) };
         match tree.ask(USE_DEADLINE, question) {
             Ok(answer) => Ok(answer),
-            Err(why) => {
-                self.set_aside(&why);
-                // What comes next must not be taken for what was there: it is for `reset` to begin anew.
-                self.state = State::Broken(why.clone());
-                Err(ImageError(why))
-            }
+            Err(why) => Err(self.give_up(why)),
         }
+    }
+
+    /// Sets the tree aside because of something that failed.
+    fn give_up(&mut self, why: String) -> ImageError {
+        self.set_aside(&why);
+        // What comes next must not be taken for what was there: it is for `reset` to begin anew.
+        self.state = State::Broken(why.clone());
+        ImageError(why)
     }
 
     /// Opens it if it is not open; one that cannot be opened or verified is set aside and begun anew.
@@ -197,11 +206,56 @@ impl Image for SledImage {
         }
     }
 
-    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
-        let entries: BTreeMap<_, _> = dirty.entries.clone();
-        let stored = self.ask(move |tree| tree.checkpoint(lsn, &entries))?;
+    fn checkpoint(&mut self, lsn: Lsn, changes: &mut dyn Iterator<Item = EntryChange>) -> Stored {
+        let mut stored = None;
+        for part in parts(changes) {
+            stored = self.ask(move |tree| tree.take(lsn, part))?;
+        }
         self.compact();
-        Ok(stored)
+        Ok(stored.expect("the last part makes the checkpoint"))
+    }
+
+    fn begin(&mut self, lsn: Lsn, changes: Vec<EntryChange>) {
+        let (report, begun) = channel();
+        self.begun = Some(begun);
+        let store = move |tree: &mut Tree| {
+            let mut stored = None;
+            for part in parts(changes.into_iter()) {
+                stored = tree.take(lsn, part)?;
+            }
+            Ok(stored.expect("the last part makes the checkpoint"))
+        };
+        let sent = self.open().and_then(|()| match &self.state {
+            State::Open(tree) => {
+                let answer = report.clone();
+                let asked = tree.asker().and_then(|asker| asker.send(store, answer));
+                asked.ok_or_else(|| ImageError("it does not answer".to_owned()))
+            }
+            State::Unopened | State::Broken(_) => Err(ImageError("it is not open".to_owned())),
+        });
+        if let Err(ImageError(why)) = sent {
+            // The receiver is in this very image.
+            let _ = report.send(Err(why));
+        }
+    }
+
+    fn finish(&mut self, wait: bool) -> Option<Stored> {
+        let begun = self.begun.take()?;
+        let answer = if wait { begun.recv_timeout(USE_DEADLINE) } else { begun.recv_timeout(Duration::ZERO) };
+        let answer = match answer {
+            Err(RecvTimeoutError::Timeout) if !wait => {
+                self.begun = Some(begun);
+                return None;
+            }
+            answer => answer.unwrap_or_else(|error| Err(guarded::no_answer(error))),
+        };
+        Some(match answer {
+            Ok(stored) => {
+                self.compact();
+                Ok(stored)
+            }
+            Err(why) => Err(self.give_up(why)),
+        })
     }
 
     fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
@@ -217,6 +271,7 @@ impl Image for SledImage {
     }
 
     fn reset(&mut self) -> Result<(), ImageError> {
+        self.begun = None;
         self.state = State::Unopened;
         remove_folder(&self.folder).map_err(|error| {
             let why = format!("cannot remove `{}`: {error}", self.folder.display());

@@ -192,12 +192,12 @@ pub struct Checkpoint {
     pub digest: [u8; 32],
 }
 
-/// A change of an image since its last checkpoint.
-#[derive(Clone, Debug, Default)]
-pub struct Dirty {
-    /// Entries to put (`Some`) or to remove (`None`), by key.
-    pub entries: std::collections::BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-}
+/// An entry that changed since the last checkpoint of an image: the key, and its value (`Some`) or that it is gone
+/// (`None`).
+pub type EntryChange = (Vec<u8>, Option<Vec<u8>>);
+
+/// What came of a checkpoint: its generation, and the digest over all its entries.
+pub type Stored = Result<(u64, [u8; 32]), ImageError>;
 
 /// The checkpointed open state. May fail at any time without any harm but time.
 pub trait Image: Send {
@@ -222,8 +222,18 @@ pub trait Image: Send {
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError>;
 
-    /// Makes `dirty` and `lsn` durable together; gives the new generation and the digest over all entries.
-    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError>;
+    /// Makes what changed and `lsn` durable together; gives the new generation and the digest over all entries. Each key
+    /// comes once. The changes are taken some at a time, so that however many there are, few of them are in memory: of
+    /// very many, a crash in the middle leaves no checkpoint.
+    fn checkpoint(&mut self, lsn: Lsn, changes: &mut dyn Iterator<Item = EntryChange>) -> Stored;
+
+    /// Begins to make what changed and `lsn` durable, and goes on with it beside the caller, who asks how it ended
+    /// ([`Image::finish`]) before anything else is begun. What is read meanwhile waits for it.
+    fn begin(&mut self, lsn: Lsn, changes: Vec<EntryChange>);
+
+    /// What came of the checkpoint that was begun, as [`Image::checkpoint`] gives it; `None` where none was, and while it
+    /// goes on. With `wait` it is waited for, as long as any operation may take.
+    fn finish(&mut self, wait: bool) -> Option<Stored>;
 
     /// All entries of the last checkpoint, to be read elsewhere. They are those only as long as no other is made.
     fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError>;

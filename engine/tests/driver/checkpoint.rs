@@ -60,9 +60,8 @@ fn an_image_that_the_journal_does_not_vouch_for_is_not_believed() {
     case.start();
     case.pass(60_000);
     let mut image = case.disk.image();
-    let mut dirty = lockstep_engine::store::Dirty::default();
-    dirty.entries.insert(b"sum/forged".to_vec(), Some(b"nothing that can be decoded".to_vec()));
-    image.checkpoint(lockstep_engine::id::Lsn(3), &dirty).unwrap();
+    let forged = (b"sum/forged".to_vec(), Some(b"nothing that can be decoded".to_vec()));
+    image.checkpoint(lockstep_engine::id::Lsn(3), &mut std::iter::once(forged)).unwrap();
     case.crash();
     case.open();
     assert_eq!(rows(&mut case).len(), 1);
@@ -175,4 +174,77 @@ fn what_is_long_is_not_written_again_for_every_little_change() {
     };
     assert_eq!(written("short", [10_000, HEAVY_CHECKPOINT_MS]), [true, true]);
     assert_eq!(written(&digits[..200_000], [10_000, HEAVY_CHECKPOINT_MS]), [false, true]);
+}
+
+/// A case with a checkpoint, of which the next one is told as many turns late as there are records before it. Another
+/// run has begun since.
+fn changed_behind_a_checkpoint() -> Case {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.pass(2 * CHECKPOINT_MS);
+    assert!(case.disk.image().load().is_some());
+    case.disk.slow_image(u64::MAX);
+    case.send(Case::start_other("runbook: other\nsteps:\n  - wait: 1h\n", 2));
+    case
+}
+
+/// A case whose checkpoint is on the disk and not known to be: the engine has gone on meanwhile, and the run is cancelled.
+fn cancelled_while_a_checkpoint_is_written() -> Case {
+    let mut case = changed_behind_a_checkpoint();
+    let first = case.disk.image().load();
+    while case.disk.image().load() == first {
+        case.pass(1);
+    }
+    let begun = case.disk.image().load().expect("it is there").lsn;
+    case.cancel();
+    assert!(case.disk.durable() > begun, "the log goes on");
+    case
+}
+
+#[test]
+fn a_checkpoint_is_believed_whatever_was_journaled_while_it_was_written() {
+    let mut case = cancelled_while_a_checkpoint_is_written();
+    let written = case.disk.image().load();
+    // Until it is known to be written, and before the next one is due.
+    case.pass(CHECKPOINT_MS / 2);
+    case.crash();
+    case.open();
+    assert_eq!(case.disk.image().load(), written, "it was believed: else it would have been emptied");
+    assert_eq!(case.status(), "cancelled");
+}
+
+#[test]
+fn a_checkpoint_is_not_believed_before_the_journal_says_so() {
+    let mut case = cancelled_while_a_checkpoint_is_written();
+    case.crash();
+    case.open();
+    assert_eq!(case.disk.image().load(), None);
+    assert_eq!(case.status(), "cancelled");
+}
+
+#[test]
+fn closing_waits_for_a_checkpoint_that_is_written() {
+    let mut case = cancelled_while_a_checkpoint_is_written();
+    case.driver().close([]);
+    case.crash();
+    case.open();
+    assert!(case.disk.image().load().is_some());
+    assert_eq!(case.status(), "cancelled");
+}
+
+#[test]
+fn what_a_checkpoint_that_failed_held_is_in_the_next_one() {
+    let mut case = changed_behind_a_checkpoint();
+    case.disk.fail_image(true);
+    case.pass(CHECKPOINT_MS + CHECKPOINT_MS / 2);
+    case.disk.fail_image(false);
+    case.pass(2 * CHECKPOINT_MS);
+    let written = case.disk.image().load();
+    assert!(written.is_some());
+    case.crash();
+    case.open();
+    assert_eq!(case.disk.image().load(), written, "it was believed: else it would have been emptied");
+    case.resume();
+    case.settle();
+    assert_eq!(case.story(), "a b: succeeded");
 }

@@ -43,14 +43,20 @@ pub struct Mark {
     pub memory: u64,
 }
 
+impl Mark {
+    fn now() -> Self {
+        Self { processor: processor(), memory: memory() }
+    }
+}
+
 impl Lane {
     fn new() -> Self {
         Self { done: Semaphore::new(0), count: AtomicU32::new(0), marks: Mutex::default() }
     }
 
     fn note(&self) {
-        if self.count.fetch_add(1, Ordering::Relaxed).is_multiple_of(MARK) {
-            self.marks().push(Mark { processor: processor(), memory: memory() });
+        if (self.count.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(MARK) {
+            self.marks().push(Mark::now());
         }
         self.done.add_permits(1);
     }
@@ -159,9 +165,14 @@ impl Engine {
         self.lanes[lane].done.acquire_many(count).await.expect("a lane is never closed").forget();
     }
 
-    /// What the process had used at each hundredth last step of a lane since this was asked before, from the first one.
-    pub fn take_marks(&self, lane: usize) -> Vec<Mark> {
+    /// Counts the last steps of a lane from here on.
+    pub fn begin_marks(&self, lane: usize) {
         self.lanes[lane].count.store(0, Ordering::Relaxed);
+        *self.lanes[lane].marks() = vec![Mark::now()];
+    }
+
+    /// What the process had used when the marks were begun, and at each hundredth last step of the lane since then.
+    pub fn take_marks(&self, lane: usize) -> Vec<Mark> {
         std::mem::take(&mut *self.lanes[lane].marks())
     }
 

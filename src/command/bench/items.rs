@@ -1,16 +1,14 @@
 //! A `foreach` over many items: its last items beside its first ones, and the memory that they take.
 
 use super::Bench;
-use super::engine::{Engine, MARK, Mark, runbook};
+use super::ends::Ends;
+use super::engine::{Engine, MARK, runbook};
 use super::figures::{Report, Unit, median, number};
-use super::meter::micros;
 use crate::ending::Failure;
 use crate::runtime;
 
-/// Items that are measured together.
-const PART: u32 = 1_000;
-/// Parts at each end whose middle one counts: a checkpoint, every five seconds, falls into one of them.
-const END: usize = 10;
+/// The part of the beginning that counts: the first 1,000 items.
+const EARLY: usize = 0;
 /// Ends when the first checkpoint has been made, and with it what sled takes.
 const WARM: &str = "\
 runbook: bench/warm
@@ -23,40 +21,38 @@ steps:
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Vec<Report>, Failure> {
-    let items = bench.size(100_000, 10_000);
-    let data = bench.data("items")?;
+    let (items, runs) = (bench.size(100_000, 10_000), bench.size(3, 1));
     let graph = runbook(&text(items));
-    runtime::result(async move {
-        let engine = Engine::open(&data, 1).await?;
-        engine.run(&runbook(WARM), 0, 1).await?;
-        engine.take_marks(0);
-        engine.start(&graph, 0).await?;
-        engine.idle().await;
-        let marks = engine.take_marks(0);
-        engine.close().await?;
-        let parts = parts(&marks, PART);
-        let end = END.min(parts.len());
-        let (early, late) = (median(&mut parts[..end].to_vec()), median(&mut parts[parts.len() - end..].to_vec()));
+    let mut ends = Ends::default();
+    let (mut before, mut after) = (vec![], vec![]);
+    for _ in 0..runs {
+        let data = bench.data("items")?;
+        let marks = runtime::result(async {
+            let engine = Engine::open(&data, 1).await?;
+            engine.run(&runbook(WARM), 0, 1).await?;
+            engine.begin_marks(0);
+            engine.start(&graph, 0).await?;
+            engine.idle().await;
+            let marks = engine.take_marks(0);
+            engine.close().await?;
+            Ok(marks)
+        })?;
+        ends.note(&marks, EARLY, MARK);
         let memory = |place: usize| number(marks[place].memory) / 1_048_576.0;
-        // By then everything that an item needs has been there.
-        let (before, after) = (memory(marks.len() / 10), memory(marks.len() - 1));
-        Ok(vec![
-            Report::new("items", format!("a foreach over {items} items"))
-                .with("processor time of an item, 1,000 at first", "early_cpu_us_per_item", early, Unit::Microseconds)
-                .with("processor time of an item, 1,000 at last", "late_cpu_us_per_item", late, Unit::Microseconds)
-                .with("last / first", "late_ratio", late / early, Unit::Ratio)
-                .with("memory after a tenth of them", "early_memory_mib", before, Unit::Mebibytes)
-                .with("memory after all of them", "late_memory_mib", after, Unit::Mebibytes)
-                .with("all / a tenth", "memory_ratio", after / before, Unit::Ratio),
-        ])
-    })
-}
-
-/// Processor time of each of so many last steps, in microseconds.
-pub fn parts(marks: &[Mark], steps: u32) -> Vec<f64> {
-    let each = (steps / MARK) as usize;
-    let times: Vec<_> = marks.iter().step_by(each).map(|mark| mark.processor).collect();
-    times.windows(2).map(|pair| micros(pair[1].saturating_sub(pair[0])) / number(steps.into())).collect()
+        // By then everything has been there that takes memory once: a segment was sealed, a base was made.
+        before.push(memory(marks.len() / 2));
+        after.push(memory(marks.len() - 1));
+    }
+    let (before, after) = (median(&mut before), median(&mut after));
+    Ok(vec![
+        Report::new("items", format!("a foreach over {items} items, {runs} times"))
+            .with("processor time, the first 1,000 items", "early_cpu_us_per_item", ends.early(), Unit::Microseconds)
+            .with("processor time, the last 1,000 items", "late_cpu_us_per_item", ends.late(), Unit::Microseconds)
+            .with("last / first", "late_ratio", ends.ratio(), Unit::Ratio)
+            .with("memory after half of them", "half_memory_mib", before, Unit::Mebibytes)
+            .with("memory after all of them", "late_memory_mib", after, Unit::Mebibytes)
+            .with("all / half", "memory_ratio", after / before, Unit::Ratio),
+    ])
 }
 
 fn text(items: usize) -> String {

@@ -1,39 +1,39 @@
 //! A long run: its last steps beside its first ones, since nothing may grow with a history.
 
 use super::Bench;
-use super::engine::{Engine, runbook};
-use super::figures::{Report, Unit, median, number};
-use super::items::parts;
+use super::ends::Ends;
+use super::engine::{Engine, MARK, runbook};
+use super::figures::{Report, Unit};
 use crate::ending::Failure;
 use crate::runtime;
 
-/// Steps that are measured together.
-const PART: u32 = 1_000;
-/// Parts at each end whose middle one counts: a checkpoint, every five seconds, falls into one of them.
-const END: usize = 9;
+/// The part of the beginning that counts: the steps 1,000 to 2,000. Before them a program warms up.
+const EARLY: usize = 1;
 
 /// Measures it.
 pub fn measure(bench: &Bench) -> Result<Vec<Report>, Failure> {
-    let steps = bench.size(100_000, 10_000);
-    let data = bench.data("long")?;
+    let (steps, runs) = (bench.size(100_000, 10_000), bench.size(3, 1));
     let graph = runbook(&rounds(steps));
-    runtime::result(async move {
-        let engine = Engine::open(&data, 1).await?;
-        engine.start(&graph, 0).await?;
-        engine.idle().await;
-        let marks = engine.take_marks(0);
-        engine.close().await?;
-        let parts: Vec<_> = parts(&marks, PART / ROUND).iter().map(|part| part / number(ROUND.into())).collect();
-        let end = END.min(parts.len() - 1);
-        let (first, last) = (&parts[1..=end], &parts[parts.len() - end..]);
-        let (early, late) = (median(&mut first.to_vec()), median(&mut last.to_vec()));
-        Ok(vec![
-            Report::new("long", format!("one run of {steps} steps"))
-                .with("processor time, 1,000 steps at first", "early_cpu_us_per_step", early, Unit::Microseconds)
-                .with("processor time, 1,000 steps at last", "late_cpu_us_per_step", late, Unit::Microseconds)
-                .with("last / first", "late_ratio", late / early, Unit::Ratio),
-        ])
-    })
+    let mut ends = Ends::default();
+    for _ in 0..runs {
+        let data = bench.data("long")?;
+        let marks = runtime::result(async {
+            let engine = Engine::open(&data, 1).await?;
+            engine.begin_marks(0);
+            engine.start(&graph, 0).await?;
+            engine.idle().await;
+            let marks = engine.take_marks(0);
+            engine.close().await?;
+            Ok(marks)
+        })?;
+        ends.note(&marks, EARLY, ROUND * MARK);
+    }
+    Ok(vec![
+        Report::new("long", format!("one run of {steps} steps, {runs} times"))
+            .with("processor time, steps 1,000 to 2,000", "early_cpu_us_per_step", ends.early(), Unit::Microseconds)
+            .with("processor time, the last 1,000 steps", "late_cpu_us_per_step", ends.late(), Unit::Microseconds)
+            .with("last / first", "late_ratio", ends.ratio(), Unit::Ratio),
+    ])
 }
 
 /// Steps of one round.

@@ -47,6 +47,13 @@ pub fn memory() -> u64 {
     sizes.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
 }
 
+/// The most memory that this process has had so far, in bytes.
+pub fn most_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) * 1024
+}
+
 /// Microseconds.
 pub fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6

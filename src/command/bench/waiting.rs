@@ -7,7 +7,7 @@ use lockstep_dsl::graph::Graph;
 use super::Bench;
 use super::engine::{Engine, runbook};
 use super::figures::{Report, Unit, number};
-use super::meter::{Meter, memory, micros};
+use super::meter::{Meter, memory, micros, most_memory};
 use crate::ending::Failure;
 use crate::runtime;
 
@@ -40,20 +40,28 @@ pub fn measure(bench: &Bench) -> Result<Vec<Report>, Failure> {
         let used = meter.used();
         let after = memory();
         engine.close().await?;
+        let most = most_memory();
+        let meter = Meter::start();
+        let engine = Engine::open(&data, 0).await?;
+        let opening = meter.used();
+        let opened = memory();
+        engine.close().await?;
         let bytes = number(after.saturating_sub(before));
         let count = number(runs as u64);
         Ok(vec![
             Report::new("waiting", format!("{runs} runs that wait"))
-                .with("memory of the process", "memory_mib", number(after) / 1_048_576.0, Unit::Mebibytes)
+                .with("memory of the process", "memory_mib", mebibytes(after), Unit::Mebibytes)
                 .with("memory a run", "bytes_per_run", bytes / count, Unit::Bytes)
-                .with(
-                    "processor time to start one",
-                    "start_cpu_us",
-                    micros(used.processor) / count,
-                    Unit::Microseconds,
-                ),
+                .with("processor time to start one", "start_cpu_us", micros(used.processor) / count, Unit::Microseconds)
+                .with("most memory until the folder is closed", "most_memory_mib", mebibytes(most), Unit::Mebibytes)
+                .with("opening the folder again", "open_ms", micros(opening.time) / 1e3, Unit::Milliseconds)
+                .with("memory of the process then", "opened_memory_mib", mebibytes(opened), Unit::Mebibytes),
         ])
     })
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    number(bytes) / 1_048_576.0
 }
 
 /// Starts so many runs, some at a time.

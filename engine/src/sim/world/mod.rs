@@ -45,6 +45,9 @@ const BEGIN: Timestamp = Timestamp(1_700_000_000_000);
 /// Events after which a world is given up: something goes round in circles.
 const MAX_EVENTS: u64 = 60_000;
 
+/// A checkpoint is asked for fewer times than this before it is told that it is there.
+const SLOW_IMAGE: u64 = 4;
+
 /// Milliseconds after the healing within which every run must have come to its end.
 const MAX_CALM: u64 = 48 * 3_600_000;
 
@@ -165,6 +168,7 @@ impl<'a> World<'a> {
             trace: Trace::default(),
             log: log.then(Vec::new),
         };
+        world.disk.slow_image(SLOW_IMAGE);
         world.plan(0, Event::Boot);
         for order in &scenario.orders {
             world.plan(order.at, Event::Order(*order));

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::embedded::{append, copy_folder, frame_after, read_all};
 use crate::id::{Epoch, Lsn};
 use crate::store::journal::frame;
-use crate::store::{Dirty, Folder, Frame, Frames, Image, OpenError, ShardLog};
+use crate::store::{Folder, Frame, Frames, Image, OpenError, ShardLog};
 
 /// A folder of 12 small frames, written by three handles; the last one was closed.
 fn closed_folder() -> (TempDir, Vec<Frame>) {
@@ -237,9 +237,9 @@ proptest! {
     fn a_damaged_checkpoint_is_none(offset: prop::sample::Index, bit in 0..8_u8) {
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
-        let entries = (0..50_u8).map(|key| (vec![key], Some(vec![key; 100]))).collect();
+        let mut entries = (0..50_u8).map(|key| (vec![key], Some(vec![key; 100])));
         let mut image = folder.image();
-        image.checkpoint(Lsn(7), &Dirty { entries }).unwrap();
+        image.checkpoint(Lsn(7), &mut entries).unwrap();
         let written = image.load();
         prop_assert!(written.is_some());
         drop(image);
@@ -248,7 +248,7 @@ proptest! {
         let loaded = with_flipped(&file, offset.index(used) as u64, bit, || folder.image().load());
         prop_assert!(loaded.is_none() || loaded == written);
         let mut image = folder.image();
-        image.checkpoint(Lsn(8), &Dirty::default()).unwrap();
+        image.checkpoint(Lsn(8), &mut std::iter::empty()).unwrap();
         prop_assert_eq!(image.load().unwrap().lsn, Lsn(8));
     }
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::embedded::{append, frame_after, read_all};
-use crate::store::{AppendError, Blobs, Dirty, Folder, Image, ShardLog};
+use crate::store::{AppendError, Blobs, Folder, Image, ShardLog};
 
 /// A mounted file system of a few MiB; mounting takes root.
 struct SmallDisk(TempDir);
@@ -81,9 +81,9 @@ fn on_a_full_disk_a_checkpoint_and_a_blob_fail_and_the_log_goes_on() {
     let refused = folder.blobs().put(&large);
     assert!(matches!(refused, Err(AppendError::NoSpace(_))), "{refused:?}");
     assert_eq!(fs::read_dir(folder.layout().blobs()).unwrap().count(), 0, "no half blob is left");
-    let entries = (0..100_u8).map(|key| (vec![key], Some(vec![key; 9000]))).collect();
+    let mut entries = (0..100_u8).map(|key| (vec![key], Some(vec![key; 9000])));
     let mut image = folder.image();
-    image.checkpoint(log.head().last, &Dirty { entries }).unwrap_err();
+    image.checkpoint(log.head().last, &mut entries).unwrap_err();
     append(&mut log, 1000);
     append(&mut log, 1000);
     drop(image);

@@ -87,19 +87,29 @@ impl<T: 'static> Asker<T> {
         self.try_ask(deadline, question).unwrap_or_else(|error| Err(no_answer(error)))
     }
 
+    /// Asks one question whose answer goes elsewhere, and does not wait; `None` when no more may be asked. Where the answer
+    /// never comes, the sender is dropped.
+    pub fn send<R: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut T) -> Result<R, String> + Send + 'static,
+        answer: Sender<Result<R, String>>,
+    ) -> Option<()> {
+        let question = move |value: &mut T| drop(answer.send(question(value)));
+        self.0.send(Box::new(question)).ok()
+    }
+
     fn try_ask<R: Send + 'static>(
         &self,
         deadline: Duration,
         question: impl FnOnce(&mut T) -> Result<R, String> + Send + 'static,
     ) -> Result<Result<R, String>, RecvTimeoutError> {
         let (answer, answered) = channel();
-        let question = move |value: &mut T| drop(answer.send(question(value)));
-        self.0.send(Box::new(question)).map_err(|_| RecvTimeoutError::Disconnected)?;
+        self.send(question, answer).ok_or(RecvTimeoutError::Disconnected)?;
         answered.recv_timeout(deadline)
     }
 }
 
-fn no_answer(error: RecvTimeoutError) -> String {
+pub(super) fn no_answer(error: RecvTimeoutError) -> String {
     match error {
         RecvTimeoutError::Timeout => "it does not answer".to_owned(),
         RecvTimeoutError::Disconnected => "it panicked".to_owned(),

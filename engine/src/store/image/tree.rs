@@ -3,14 +3,14 @@
 //! A value is cut into chunks, because sled syncs large ones badly. Keys are escaped, so that the chunks of an entry lie
 //! together and entries keep their order.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::part::Part;
 use crate::fault::{self, Bug, Point};
 use crate::id::Lsn;
-use crate::store::{Checkpoint, Digest, Entry, Order, files};
+use crate::store::{Checkpoint, Digest, Entry, EntryChange, Order, files};
 
 /// sled keeps values of more than a few pages in files that it never syncs; below this they stay in its log.
 const CHUNK_BYTES: usize = 12 * 1024;
@@ -119,45 +119,64 @@ impl Tree {
         }
     }
 
-    /// Makes the changed entries durable.
-    pub fn checkpoint(
-        &mut self,
-        lsn: Lsn,
-        dirty: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-    ) -> Result<(u64, [u8; 32]), String> {
-        let mut meta = Meta { lsn, generation: self.meta.generation + 1, ..self.meta };
-        let mut live = self.live;
-        let mut batch = sled::Batch::default();
-        for (key, value) in dirty {
-            if key.len() > MAX_KEY_BYTES {
-                return Err(format!("a key of {} bytes is longer than {MAX_KEY_BYTES}", key.len()));
-            }
-            let place = escape(key);
-            let old = self.get(key)?;
-            if let Some(old) = &old {
-                meta.digest.toggle(key, old);
-                meta.count -= 1;
-                live -= (key.len() + old.len()) as u64;
-            }
-            if let Some(value) = value {
-                meta.digest.toggle(key, value);
-                meta.count += 1;
-                live += (key.len() + value.len()) as u64;
-            }
-            let kept = value.as_ref().map_or(0, |value| put_chunks(&mut batch, &place, value));
-            let had = old.map_or(0, |old| chunks_of(&old));
-            (kept..had).for_each(|number| batch.remove(chunk_key(&place, number)));
+    /// Takes a part of a checkpoint, which is made with the last one: then it says what it is.
+    pub fn take(&mut self, lsn: Lsn, part: Part) -> Result<Option<(u64, [u8; 32])>, String> {
+        match part {
+            Part::More(changes) => self.put(changes).map(|()| None),
+            Part::Last(changes) => self.checkpoint(lsn, changes).map(Some),
         }
+    }
+
+    /// Puts a part of what the next checkpoint will hold. Until that is made there is none.
+    pub fn put(&mut self, changes: Vec<EntryChange>) -> Result<(), String> {
+        let mut batch = self.batch_of(changes)?;
+        batch.remove(META_KEY);
+        self.apply(batch)
+    }
+
+    /// Makes the changed entries durable, and those that were put before.
+    pub fn checkpoint(&mut self, lsn: Lsn, changes: Vec<EntryChange>) -> Result<(u64, [u8; 32]), String> {
+        let mut batch = self.batch_of(changes)?;
+        let meta = Meta { lsn, generation: self.meta.generation + 1, ..self.meta };
         batch.insert(META_KEY, meta.encode());
-        let apply = || self.db.apply_batch(batch).map_err(std::io::Error::from);
-        fault::at(Point::ImageBatch, apply).map_err(|error| error.to_string())?;
+        self.apply(batch)?;
         let flush = || self.db.flush().map_err(std::io::Error::from);
         fault::at(Point::ImageFlush, flush).map_err(|error| error.to_string())?;
         let synced = fault::at(Point::ImageSync, || self.file.sync_data());
         synced.map_err(|error| format!("cannot sync sled's file: {error}"))?;
         self.meta = meta;
-        self.live = live;
         Ok((meta.generation, meta.digest.0))
+    }
+
+    fn apply(&self, batch: sled::Batch) -> Result<(), String> {
+        let apply = || self.db.apply_batch(batch).map_err(std::io::Error::from);
+        fault::at(Point::ImageBatch, apply).map_err(|error| error.to_string())
+    }
+
+    /// What sled is to do, and with it what the tree will hold.
+    fn batch_of(&mut self, changes: Vec<EntryChange>) -> Result<sled::Batch, String> {
+        let mut batch = sled::Batch::default();
+        for (key, value) in changes {
+            if key.len() > MAX_KEY_BYTES {
+                return Err(format!("a key of {} bytes is longer than {MAX_KEY_BYTES}", key.len()));
+            }
+            let place = escape(&key);
+            let old = self.get(&key)?;
+            if let Some(old) = &old {
+                self.meta.digest.toggle(&key, old);
+                self.meta.count -= 1;
+                self.live -= (key.len() + old.len()) as u64;
+            }
+            if let Some(value) = &value {
+                self.meta.digest.toggle(&key, value);
+                self.meta.count += 1;
+                self.live += (key.len() + value.len()) as u64;
+            }
+            let kept = value.as_ref().map_or(0, |value| put_chunks(&mut batch, &place, value));
+            let had = old.map_or(0, |old| chunks_of(&old));
+            (kept..had).for_each(|number| batch.remove(chunk_key(&place, number)));
+        }
+        Ok(batch)
     }
 
     /// Whether the file is much longer than what it holds.
@@ -174,14 +193,14 @@ impl Tree {
             let page = self.page(b"", after.as_deref(), Order::Up, COPIED_AT_ONCE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            copy.checkpoint(self.meta.lsn, &page.into_iter().map(|(key, value)| (key, Some(value))).collect())?;
+            copy.put(page.into_iter().map(|(key, value)| (key, Some(value))).collect())?;
         }
         if (copy.meta.count, copy.meta.digest) != (self.meta.count, self.meta.digest) {
             return Err("the copy is not what was copied".to_owned());
         }
         // The same generation, so that the journal's record is of the copy too.
         copy.meta.generation = self.meta.generation - 1;
-        copy.checkpoint(self.meta.lsn, &BTreeMap::new())?;
+        copy.checkpoint(self.meta.lsn, Vec::new())?;
         Ok(())
     }
 
@@ -356,7 +375,7 @@ mod tests {
     #[test]
     fn entries_that_sled_lost_without_a_word_are_missed() {
         let large = vec![3; 2 * CHUNK_BYTES];
-        let entries = BTreeMap::from([(b"a".to_vec(), Some(b"1".to_vec())), (b"b".to_vec(), Some(large))]);
+        let entries = vec![(b"a".to_vec(), Some(b"1".to_vec())), (b"b".to_vec(), Some(large))];
         let lose: [fn(&Tree); 4] = [
             |tree| drop(tree.db.remove(chunk_key(&escape(b"a"), 0)).unwrap()),
             |tree| drop(tree.db.remove(chunk_key(&escape(b"b"), 1)).unwrap()),
@@ -367,7 +386,7 @@ mod tests {
             let place = tempfile::tempdir().unwrap();
             let folder = place.path().join("state");
             let mut tree = Tree::open(&folder).unwrap();
-            tree.checkpoint(Lsn(1), &entries).unwrap();
+            tree.checkpoint(Lsn(1), entries.clone()).unwrap();
             lose(&tree);
             tree.db.flush().unwrap();
             drop(tree);
@@ -387,12 +406,33 @@ mod tests {
     }
 
     #[test]
+    fn what_was_put_is_no_checkpoint_before_it_is_made() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        let entries = |value: u8| (0..9_u8).map(|key| (vec![key], Some(vec![value]))).collect::<Vec<_>>();
+        let mut tree = Tree::open(&folder).unwrap();
+        tree.checkpoint(Lsn(1), entries(1)).unwrap();
+        tree.put(entries(2)).unwrap();
+        tree.db.flush().unwrap();
+        drop(tree);
+        assert!(Tree::open(&folder).is_err(), "it was cut off");
+        fs::remove_dir_all(&folder).unwrap();
+        let mut tree = Tree::open(&folder).unwrap();
+        tree.put(entries(2)).unwrap();
+        let (generation, digest) = tree.checkpoint(Lsn(2), entries(3)[..4].to_vec()).unwrap();
+        drop(tree);
+        let tree = Tree::open(&folder).unwrap();
+        assert_eq!(tree.checkpointed(), Some(Checkpoint { lsn: Lsn(2), generation, digest }));
+        assert_eq!(tree.count(), 9);
+    }
+
+    #[test]
     fn a_copy_is_the_same_checkpoint() {
         let place = tempfile::tempdir().unwrap();
         let mut tree = Tree::open(&place.path().join("state")).unwrap();
         for round in 0..4_u8 {
             let entries = (0..40_u8).map(|key| (vec![key], Some(vec![round; 30_000]))).collect();
-            tree.checkpoint(Lsn(round.into()), &entries).unwrap();
+            tree.checkpoint(Lsn(round.into()), entries).unwrap();
         }
         let copy = place.path().join("copy");
         tree.copy_to(&copy).unwrap();

@@ -5,14 +5,16 @@ use crate::id::Lsn;
 use crate::store::base::KEPT_BASES;
 use crate::store::files::damaged;
 use crate::store::{
-    AppendError, Bases, Blobs, Checkpoint, Dirty, Entry, Image, ImageError, MadeBase, OpenError, Order, Pages,
-    StoredBase, StoredBases, digest,
+    AppendError, Bases, Blobs, Checkpoint, Entry, EntryChange, Image, ImageError, MadeBase, OpenError, Order, Pages,
+    Stored, StoredBase, StoredBases, digest,
 };
 
 /// An [`Image`] on a [`MemoryDisk`].
 #[derive(Debug)]
 pub struct MemoryImage {
     pub(super) disk: MemoryDisk,
+    /// What came of the checkpoint that was begun, and how often it is asked for before it is told.
+    pub(super) begun: Option<(u64, Stored)>,
 }
 
 impl Image for MemoryImage {
@@ -40,23 +42,40 @@ impl Image for MemoryImage {
         Ok(())
     }
 
-    fn checkpoint(&mut self, lsn: Lsn, dirty: &Dirty) -> Result<(u64, [u8; 32]), ImageError> {
+    fn checkpoint(&mut self, lsn: Lsn, changes: &mut dyn Iterator<Item = EntryChange>) -> Stored {
         let mut disk = self.disk.disk();
         if disk.image_fails {
             return Err(ImageError("an injected fault".to_owned()));
         }
         disk.image_before = disk.image.take();
         let (last, mut entries) = disk.image_before.clone().unwrap_or_default();
-        for (key, value) in &dirty.entries {
+        for (key, value) in changes {
             match value {
-                Some(value) => drop(entries.insert(key.clone(), value.clone())),
-                None => drop(entries.remove(key)),
+                Some(value) => drop(entries.insert(key, value)),
+                None => drop(entries.remove(&key)),
             }
         }
         let digest = digest(entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())));
         let generation = last.generation + 1;
         disk.image = Some((Checkpoint { lsn, generation, digest }, entries));
         Ok((generation, digest))
+    }
+
+    fn begin(&mut self, lsn: Lsn, changes: Vec<EntryChange>) {
+        let stored = self.checkpoint(lsn, &mut changes.into_iter());
+        let patience = self.disk.disk().image_patience;
+        // Now one, now another, and the same every time.
+        let asked = if patience == 0 { 0 } else { lsn.0 % patience };
+        self.begun = Some((asked, stored));
+    }
+
+    fn finish(&mut self, wait: bool) -> Option<Stored> {
+        let (left, _) = self.begun.as_mut()?;
+        if *left > 0 && !wait {
+            *left -= 1;
+            return None;
+        }
+        self.begun.take().map(|(_, stored)| stored)
     }
 
     fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {

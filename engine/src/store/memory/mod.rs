@@ -91,6 +91,7 @@ struct Disk {
     image: Option<Stored>,
     image_before: Option<Stored>,
     image_fails: bool,
+    image_patience: u64,
     bases: BTreeMap<Lsn, Dump>,
     /// So many openings of the log fail.
     open_fails: u64,
@@ -134,6 +135,7 @@ impl Default for Disk {
             image: None,
             image_before: None,
             image_fails: false,
+            image_patience: 0,
             bases: BTreeMap::new(),
             open_fails: 0,
             hits: BTreeMap::new(),
@@ -163,7 +165,7 @@ impl MemoryDisk {
 
     /// The checkpoint.
     pub fn image(&self) -> MemoryImage {
-        MemoryImage { disk: self.clone() }
+        MemoryImage { disk: self.clone(), begun: None }
     }
 
     /// What the checkpoint is made anew from.
@@ -259,6 +261,12 @@ impl MemoryDisk {
     /// Makes checkpoints fail, or work again.
     pub fn fail_image(&self, fails: bool) {
         self.disk().image_fails = fails;
+    }
+
+    /// Lets a checkpoint that was begun be asked for up to so many times, less one, before it is told how it ended: it is
+    /// on the disk meanwhile, and the log goes on.
+    pub fn slow_image(&self, times: u64) {
+        self.disk().image_patience = times;
     }
 
     /// Loses the checkpoint, which costs time and nothing else. Says whether there was one.
