@@ -61,7 +61,7 @@ impl Turn<'_> {
 fn skipped(graph: &Graph, path: &str) -> Result<NodeId, Refused> {
     let node = node_by_path(graph, path).ok_or_else(|| unknown(graph, path, |_| true))?;
     match gate_in(graph, node) {
-        Some(gate) => Err(gated(graph, &format!("`--skip {path}`"), gate)),
+        Some(gate) => Err(gated(&format!("`--skip {path}`"), &gate)),
         None => Ok(node),
     }
 }
@@ -78,7 +78,7 @@ fn first(graph: &Graph, id: &str) -> Result<NodeId, Refused> {
         return Err(unknown(graph, id, |node| own.contains(&node)));
     };
     let gate = own[..place].iter().find_map(|node| gate_in(graph, *node));
-    gate.map_or(Ok(own[place]), |gate| Err(gated(graph, &format!("`--from {id}`"), gate)))
+    gate.map_or(Ok(own[place]), |gate| Err(gated(&format!("`--from {id}`"), &gate)))
 }
 
 /// The step of the file with this path.
@@ -97,9 +97,9 @@ fn unknown(graph: &Graph, path: &str, is_meant: impl Fn(NodeId) -> bool) -> Refu
     Refused::Instead { why: format!("`{}` has no step `{path}`", graph.runbook), instead }
 }
 
-fn gated(graph: &Graph, option: &str, gate: NodeId) -> Refused {
+fn gated(option: &str, gate: &str) -> Refused {
     Refused::Instead {
-        why: format!("{option} would leave out `{}`, which asks for an approval", graph.node(gate).path),
+        why: format!("{option} would leave out `{gate}`, which asks for an approval"),
         instead: "what asks for an approval is not skipped: nobody would have approved what comes behind it".to_owned(),
     }
 }

@@ -118,16 +118,13 @@ impl Turn<'_> {
     fn refuse_gate(&self, path: &str, node: NodeId) -> Result<(), Refused> {
         let id = self.run.id;
         let Some(gate) = gate_in(&self.run.graph, node) else { return Ok(()) };
-        let gate_path = &self.run.graph.node(gate).path;
-        let why = if gate == node {
+        let why = if gate == self.run.graph.node(node).path {
             format!("step `{path}` asks for an approval, which is not skipped")
         } else {
-            format!("step `{path}` holds `{gate_path}`, which asks for an approval and is not skipped")
+            format!("step `{path}` holds `{gate}`, which asks for an approval and is not skipped")
         };
-        Err(Refused::Instead {
-            why,
-            instead: format!("`lockstep approve {id} {gate_path}` says yes, `lockstep reject {id} {gate_path}` no"),
-        })
+        let instead = format!("`lockstep approve {id} {gate}` says yes, `lockstep reject {id} {gate}` no");
+        Err(Refused::Instead { why, instead })
     }
 }
 
@@ -149,13 +146,21 @@ impl Run {
     }
 }
 
-/// A step that asks for an approval: this one, or one in its blocks.
-pub(super) fn gate_in(graph: &Graph, node: NodeId) -> Option<NodeId> {
+/// The path of a step that asks for an approval: this one, one in its blocks, or one of a runbook that is called there.
+pub(super) fn gate_in(graph: &Graph, node: NodeId) -> Option<String> {
     let mut left = vec![node];
     while let Some(no) = left.pop() {
         let node = graph.node(no);
         if matches!(node.kind, Kind::Approve(_)) {
-            return Some(no);
+            return Some(node.path.clone());
+        }
+        if let Kind::Call(call) = &node.kind {
+            let called = &graph.called_by(call).graph;
+            let starts = [Some(called.main), called.on_failure, called.finally].into_iter().flatten();
+            let mut steps = starts.flat_map(|block| called.block(block).steps.iter());
+            if let Some(gate) = steps.find_map(|step| gate_in(called, *step)) {
+                return Some(format!("{}/{gate}", node.path));
+            }
         }
         let blocks = node.kind.blocks().into_iter().chain(node.handlers());
         left.extend(blocks.flat_map(|block| graph.block(block).steps.iter().copied()));
