@@ -11,7 +11,7 @@ use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::core::run::{Person, Refused, Resolution, RunError, StepStatus};
+use crate::core::run::{Loss, Person, Refused, Resolution, RunError, StepStatus};
 use crate::id::RunId;
 use crate::worker::Stream;
 
@@ -386,6 +386,32 @@ pub enum Gone {
         /// When, RFC 3339; `None` where that is not known.
         at: Option<String>,
     },
+    /// It could not be read any more, and a person has accepted that.
+    Loss {
+        /// When, RFC 3339.
+        at: String,
+        /// Who.
+        by: String,
+        /// The file that held it, from the data folder on.
+        file: String,
+        /// The position of the first record that was lost.
+        first: u64,
+        /// The position of the last one.
+        last: u64,
+    },
+}
+
+impl Gone {
+    /// Why what was lost is not there.
+    pub fn of(loss: &Loss) -> Self {
+        Self::Loss {
+            at: loss.at.to_string(),
+            by: loss.by.clone(),
+            file: loss.file.clone(),
+            first: loss.first.0,
+            last: loss.last.0,
+        }
+    }
 }
 
 /// One visit of a step.

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Caller, Change, Delay, Hold, ItemEnd, Items, Page, Question, Record, Resolution, Returned, RunError, RunOutcome,
-    Settlement, Skip, StepStatus, StopCause, UndoEnd,
+    Caller, Change, Delay, Hold, ItemEnd, Items, Loss, Page, Question, Record, Resolution, Returned, RunError,
+    RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
@@ -47,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 53] = [
+const VARIANTS: [&str; 54] = [
     "Permitted",
     "Paused",
     "Unpaused",
@@ -55,6 +55,7 @@ const VARIANTS: [&str; 53] = [
     "Waived",
     "Called",
     "Returned",
+    "Lost",
     "Voted",
     "Escalated",
     "FilledIn",
@@ -109,6 +110,7 @@ fn variant(record: &Record) -> &'static str {
         Record::Created { .. } => return "Created",
         Record::Checkpointed { .. } => return "Checkpointed",
         Record::Rested { .. } => return "Rested",
+        Record::Lost { .. } => return "Lost",
         Record::Changed { change, .. } => change,
     };
     match change {
@@ -336,10 +338,27 @@ fn samples() -> Vec<(String, Record)> {
             },
         ),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
+        ("lost".to_owned(), Record::Lost { loss: Some(Box::new(loss(run))) }),
+        ("lost-position".to_owned(), Record::Lost { loss: None }),
         ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
     samples
+}
+
+fn loss(run: RunId) -> Loss {
+    Loss {
+        first: Lsn(12),
+        last: Lsn(14),
+        file: "journal/0000000002.segment".to_owned(),
+        offset: 131_136,
+        what: "the frame's hash does not match".to_owned(),
+        runs: vec![run],
+        until: Lsn(70_000),
+        by: "user:ana".to_owned(),
+        at: Timestamp(1_700_000_000_000),
+        kept: "journal.damaged-1".to_owned(),
+    }
 }
 
 const STOPS: [StopCause; 9] = [

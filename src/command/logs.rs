@@ -52,8 +52,12 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     let mut view = view(options, context)?;
     if let Some(gone) = &view.gone {
         // Which step a log is of was in the history; in most cases the logs went before it.
-        let logs = retired(&context.data.join("logs").join(view.id.to_string()));
-        let logs = logs.map(|at| format!("; its logs were removed on {at}")).unwrap_or_default();
+        let folder = context.data.join("logs").join(view.id.to_string());
+        let logs = match retired(&folder) {
+            Some(at) => format!("; its logs were removed on {at}"),
+            None if folder.is_dir() => format!("; what its commands printed lies in `{}`", folder.display()),
+            None => String::new(),
+        };
         let text = format!("[lockstep: {}{}]\n", words::gone(gone), harmless_line(&logs));
         let _ = output::print_bytes(text.as_bytes())?;
         return Ok(Ending::Succeeded);

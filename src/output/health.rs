@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
-use lockstep_engine::doctor::{Finding, Grade, Report};
+use lockstep_engine::doctor::{Finding, Grade, Losses, LostRecords, Report};
 use serde_json::json;
 
 use super::json::line;
 use super::style::{Style, Tone};
 use super::text::harmless_line;
 use crate::ending::Failure;
+
+/// Runs that are named on one line.
+const RUNS_A_LINE: usize = 6;
 
 /// The report as people read it: what is wrong first, then what was looked at.
 pub fn text(report: &Report, repaired: &[Finding], style: Style) -> String {
@@ -26,6 +29,9 @@ pub fn text(report: &Report, repaired: &[Finding], style: Style) -> String {
         };
         let _ = writeln!(text, "{} {}: {}", style.paint(tone, word), place(finding), harmless_line(&finding.what));
         let _ = writeln!(text, "  help: {}", finding.advice);
+    }
+    if let Some(losses) = &report.losses {
+        text.push_str(&lost(losses, style));
     }
     let (tone, verdict) = match report.worst() {
         None | Some(Grade::Note) => (Tone::Good, "sound"),
@@ -68,6 +74,29 @@ pub fn text(report: &Report, repaired: &[Finding], style: Style) -> String {
     text
 }
 
+/// What would be given up if the loss were accepted.
+fn lost(losses: &Losses, style: Style) -> String {
+    let mut text = String::new();
+    let word = style.paint(Tone::Bad, "would be lost:");
+    for LostRecords { path, offset, first, last, runs, .. } in &losses.gaps {
+        let which = if first == last { format!("record {first}") } else { format!("the records {first} to {last}") };
+        let path = harmless_line(&path.to_string_lossy());
+        let _ = writeln!(text, "{word} {which} of {}, in {path} from byte {offset} on", losses.last);
+        for part in runs.chunks(RUNS_A_LINE) {
+            let names: Vec<String> = part.iter().map(ToString::to_string).collect();
+            let _ = writeln!(text, "  of, or perhaps of: {}", names.join(", "));
+        }
+    }
+    if losses.gaps.is_empty() {
+        let _ = writeln!(text, "{word} no record that is known of");
+    }
+    text.push_str(
+        "  help: a backup loses less: `lockstep restore` makes a folder of it. Where there is none, `lockstep doctor \
+         --accept-loss` keeps all the rest; runs that are open and named here can only be cancelled then\n",
+    );
+    text
+}
+
 /// The report as programs read it.
 pub fn json(report: &Report, repaired: &[Finding]) -> Result<(), Failure> {
     for (kind, findings) in [("repaired", repaired), ("finding", &report.findings)] {
@@ -84,6 +113,7 @@ pub fn json(report: &Report, repaired: &[Finding]) -> Result<(), Failure> {
         "held": report.holder.is_some(),
         "holder": report.holder.flatten(),
         "checked": report.checked,
+        "losses": report.losses,
         "room": report.room,
         "floor": report.floor,
     }))

@@ -138,6 +138,13 @@ pub fn gone(gone: &Gone) -> String {
         Gone::Retention { at: None } => {
             "the history of this run was removed by retention; how it ended is all that is kept".to_owned()
         }
+        Gone::Loss { at, by, file, first, last } => format!(
+            "{} of `{}` were lost, which {} accepted on {}: what is known of this run is how it ended",
+            if first == last { format!("record {first}") } else { format!("the records {first} to {last}") },
+            harmless_line(file),
+            harmless_line(by),
+            harmless_line(at)
+        ),
     }
 }
 

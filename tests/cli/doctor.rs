@@ -93,6 +93,67 @@ fn damage_in_the_journal_is_named_with_its_place() {
 }
 
 #[test]
+fn a_loss_is_accepted_when_a_person_asks_for_it() {
+    let case = Case::new().runbook(HELLO);
+    let lost = case.run().succeeds().id();
+    let kept = case.run().succeeds().id();
+    let before = case.show(&kept);
+    let segment = case.data().join("journal/0000000001.segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    // Where the first run's command has printed: before the record that nothing was open then.
+    let rested = bytes.windows(6).position(|window| window == b"newest").expect("the end of the first");
+    let place = bytes[..rested].windows(5).rposition(|window| window == b"hello").expect("the output of the first");
+    bytes[place] ^= 1;
+    fs::write(&segment, &bytes).unwrap();
+
+    // What would be lost is said, and nothing is done about it.
+    let outcome = case.lockstep(["doctor"]);
+    outcome.exits(5).prints("would be lost: ").prints(&lost).prints("lockstep restore").prints("--accept-loss");
+    outcome.does_not_print(&kept);
+    let losses = findings(&case, 5, &[]).last().unwrap()["losses"].clone();
+    assert_eq!(losses["gaps"][0]["runs"], serde_json::json!([lost]), "{losses}");
+    case.lockstep(["runs"]).exits(5).says("is damaged at byte");
+    assert_eq!(fs::read(&segment).unwrap(), bytes);
+
+    case.lockstep(["doctor", "--accept-loss"]).exits(0).prints("repaired: ").prints(": sound\n");
+    let aside = case.data().join("journal.damaged-1");
+    assert_eq!(fs::read(aside.join("0000000001.segment")).unwrap(), bytes);
+    let outcome = case.lockstep(["doctor"]);
+    outcome.exits(0).prints("note: ").prints("journal.damaged-1").prints("accepted on").prints(&lost);
+
+    // The one is as it was; of the other it is said what is lost, and that there is nothing to be done but to end it.
+    assert_eq!(case.show(&kept), before);
+    let view = case.show(&lost);
+    assert_eq!((&view["status"], &view["error"]["kind"]), (&"waiting".into(), &"quarantined".into()), "{view:#}");
+    case.lockstep(["show", &lost]).exits(0).prints("were lost").prints("0000000001.segment").prints("accepted on");
+    case.lockstep(["history", &lost]).exits(0).prints("lost").prints("created");
+    case.lockstep(["why", &lost]).exits(0).prints("were lost").prints("cancel");
+    case.lockstep(["retry", &lost]).exits(2).says("were lost").says("it can only be cancelled");
+    case.lockstep(["cancel", &lost]);
+    assert_eq!(case.show(&lost)["status"], "failed");
+    case.run().succeeds();
+    assert_eq!(case.runs().len(), 3);
+    // Also without what was made from the journal.
+    fs::remove_dir_all(case.data().join("state")).unwrap();
+    fs::remove_dir_all(case.data().join("bases")).unwrap();
+    assert_eq!((&case.show(&lost)["status"], &case.show(&kept)), (&"failed".into(), &before));
+    case.lockstep(["doctor", "--accept-loss"]).says("there is nothing to accept");
+}
+
+#[test]
+fn a_journal_without_its_bookkeeping_is_accepted_whole() {
+    let case = Case::new().runbook(HELLO);
+    let id = case.run().succeeds().id();
+    let before = case.show(&id);
+    fs::remove_file(case.data().join("journal/HEAD")).unwrap();
+    case.lockstep(["doctor"]).exits(5).prints("would be lost: no record that is known of");
+    case.lockstep(["doctor", "--accept-loss"]).exits(0);
+    assert_eq!(case.show(&id), before);
+    case.lockstep(["doctor"]).exits(0).prints("`journal/HEAD` was damaged and nothing is known to be lost");
+    case.run().succeeds();
+}
+
+#[test]
 fn a_checkpoint_that_cannot_be_used_is_made_anew() {
     // As much as no engine leaves without a checkpoint.
     let case = Case::new().runbook(&format!("steps:\n{}", "  - exec: [seq, '15000']\n".repeat(16)));

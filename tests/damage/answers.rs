@@ -1,6 +1,7 @@
 //! Everything that a data folder answers, in a form that can be compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use lockstep_dsl::expr::Sandbox;
 use lockstep_engine::api::{RefusalKind, Reply, Request};
 use lockstep_engine::host::{self, Options, ReadOnly, Storage};
 use lockstep_engine::worker::log::{LogReader, Rest};
+use serde_json::Value as Json;
 
 use super::specimen::{Specimen, content, placeless};
 
@@ -86,6 +88,75 @@ impl Answers {
         if reported { Verdict::Reported { opened } } else { Verdict::Intact }
     }
 
+    /// Why an engine did not open the folder.
+    pub fn refusal(&self) -> Option<&str> {
+        self.engine.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether everything is as it was recorded but what is about these runs, which are listed all the same unless all
+    /// of their records were at these positions.
+    pub fn but_for(
+        &self,
+        runs: &BTreeSet<String>,
+        positions: &[RangeInclusive<u64>],
+        recorded: &Self,
+    ) -> Result<(), String> {
+        let gone = |run: &str| recorded.records_of(run).iter().all(|lsn| positions.iter().any(|gap| gap.contains(lsn)));
+        for (now, was) in [(&self.engine, &recorded.engine), (&self.look, &recorded.look)] {
+            let (now, was) = (now.as_ref().map_err(Clone::clone)?, was.as_ref().expect("the original opens"));
+            for (name, was) in was {
+                let now = now.get(name);
+                if name == "runs" {
+                    same_rows(now, was, runs, &gone)?;
+                } else if now.is_none() && name.rsplit(' ').next().is_some_and(gone) {
+                    // Nobody can know any more that it ever was.
+                } else if name.rsplit(' ').next().is_some_and(|run| runs.contains(run)) {
+                    now.ok_or_else(|| format!("`{name}` is not asked any more"))?.as_ref().map_err(Clone::clone)?;
+                } else if now != Some(was) {
+                    return Err(format!("`{name}` was {was:?} and is {now:?}"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a run had records at these positions, or on both sides of them.
+    pub fn reaches_into(&self, run: &str, positions: &[RangeInclusive<u64>]) -> bool {
+        let rows = self.history(run);
+        let lsns = rows.iter().filter_map(|row| row["lsn"].as_u64());
+        let Some((first, last)) = lsns.clone().min().zip(lsns.max()) else {
+            // One that is not known was never acknowledged.
+            return true;
+        };
+        // Of one whose beginning was removed nobody tells where it ended.
+        let last = if rows.iter().all(|row| row["what"] == "removed") { u64::MAX } else { last };
+        positions.iter().any(|gap| first <= *gap.end() && last >= *gap.start())
+    }
+
+    /// Whether a run that is not among these, and whose steps are told, has the same definition.
+    pub fn is_defined_for_others(&self, run: &str, but: &BTreeSet<String>) -> bool {
+        let engine = self.engine.as_ref().expect("the original opens");
+        let shown = engine.iter().filter_map(|(name, answer)| {
+            let view: Json = serde_json::from_str(answer.as_ref().ok()?).ok()?;
+            Some((name.strip_prefix("show ")?, view))
+        });
+        let (own, others): (Vec<_>, Vec<_>) = shown.partition(|(id, _)| *id == run);
+        let same = |view: &Json| own.iter().any(|(_, own)| own["definition"] == view["definition"]);
+        others.iter().any(|(id, view)| !but.contains(*id) && view["gone"].is_null() && same(view))
+    }
+
+    /// What is told of a run; nothing where it is not listed.
+    fn history(&self, run: &str) -> Vec<Json> {
+        let engine = self.engine.as_ref().expect("the original opens");
+        let Some(Ok(rows)) = engine.get(&format!("history {run}")) else { return Vec::new() };
+        serde_json::from_str(rows).expect("rows")
+    }
+
+    /// The positions of what is told of a run; none where nothing is.
+    fn records_of(&self, run: &str) -> Vec<u64> {
+        self.history(run).iter().filter_map(|row| row["lsn"].as_u64()).collect()
+    }
+
     /// Whether the real program says of the original what was recorded.
     pub fn told_by_program(&self, specimen: &Specimen) -> Result<(), String> {
         let look = self.look.as_ref().map_err(Clone::clone)?;
@@ -106,6 +177,32 @@ impl Answers {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether two lists hold the same rows but those of these runs, which stand in both; only what is gone need not.
+fn same_rows(
+    now: Option<&Answer>,
+    was: &Answer,
+    but: &BTreeSet<String>,
+    gone: &dyn Fn(&str) -> bool,
+) -> Result<(), String> {
+    let rows = |answer: &Answer| -> Result<BTreeMap<String, Json>, String> {
+        let rows: Vec<Json> =
+            serde_json::from_str(answer.as_ref().map_err(Clone::clone)?).map_err(|error| error.to_string())?;
+        Ok(rows.into_iter().map(|row| (row["id"].as_str().unwrap_or_default().to_owned(), row)).collect())
+    };
+    let (now, was) = (rows(now.ok_or("nothing is listed")?)?, rows(was)?);
+    for (id, row) in &was {
+        match now.get(id) {
+            Some(now) if now == row || but.contains(id) => {}
+            None if gone(id) => {}
+            now => return Err(format!("run {id} was listed as {row} and is {now:?}")),
+        }
+    }
+    match now.keys().find(|id| !was.contains_key(*id)) {
+        None => Ok(()),
+        Some(id) => Err(format!("run {id} was not listed before")),
     }
 }
 

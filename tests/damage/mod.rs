@@ -3,7 +3,8 @@
 //! A data folder is made by real runs, and what it holds is recorded. Each round takes a copy, harms one file (a bit is
 //! turned, the file is cut short, its tail becomes zeros, it is gone), and asks the copy everything again. Whatever the
 //! harm: each answer is the recorded one, or an error that names a file. Nothing panics, nothing hangs, and a refused
-//! opening changes nothing. What is no part of the journal never keeps the folder from being opened, and the history
+//! opening changes nothing. Where the journal cannot be read, accepting the loss opens the folder again, with every run
+//! as it was of which nothing is lost. What is no part of the journal never keeps the folder from being opened, and the history
 //! stays whole.
 //!
 //! `LOCKSTEP_ROUNDS` sets the number of rounds, `LOCKSTEP_SEED` repeats a series; both are printed.
@@ -12,12 +13,12 @@ mod answers;
 mod harm;
 mod specimen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
 
-use lockstep_engine::doctor::{self, Grade};
+use lockstep_engine::doctor::{self, Grade, Losses};
 use lockstep_engine::store::OpenError;
 
 use self::answers::{Answers, Verdict};
@@ -79,11 +80,12 @@ fn round(
     let told = format!("{name}: {harm}");
     let journal = matches!(harm.part(), "journal" | "folder").then(|| copy.content("journal"));
 
-    let (sound, mendable, after) = in_time(&told, copy, |data| {
+    let (sound, mendable, losses, after) = in_time(&told, copy, |data| {
         let examined = examine(&data);
         let sound = examined.as_ref().is_ok_and(|report| report.findings.is_empty());
-        let mendable = examined.is_ok_and(|report| report.worst() == Some(Grade::Mendable));
-        (sound, mendable, Answers::of(&data))
+        let mendable = examined.as_ref().is_ok_and(|report| report.worst() == Some(Grade::Mendable));
+        let losses = examined.ok().and_then(|report| report.losses);
+        (sound, mendable, losses, Answers::of(&data))
     });
     let became = match after.against(recorded) {
         Verdict::Intact if sound => "intact",
@@ -92,6 +94,9 @@ fn round(
             assert!(opened || journal.is_some(), "{told}: it was not opened for it");
             assert!(!sound, "{told}: it was reported, and an examination finds nothing: {after:#?}");
             assert!(opened || after.journal == journal, "{told}: the journal was changed, though it was refused");
+            // What a newer program wrote is not damaged: nobody may give it up here.
+            let newer = after.refusal().is_some_and(|why| why.contains("use a newer lockstep"));
+            assert!(opened || newer || losses.is_some(), "{told}: nobody can say what would be lost: {after:#?}");
             "reported"
         }
         Verdict::Lost(what) => panic!("{told}: {what}"),
@@ -107,6 +112,9 @@ fn round(
         assert_eq!(findings, [], "{told}: it was repaired");
         assert_eq!(after.against(recorded), Verdict::Intact, "{told}: it was repaired");
     }
+    if let Some(losses) = losses {
+        accept(&told, specimen, harm, &losses, recorded);
+    }
     if random.below(BY_PROGRAM) == 0 || harm.part() == "spool" {
         let copy = specimen.copy();
         harm.inflict(copy.path());
@@ -115,6 +123,29 @@ fn round(
         }
     }
     (harm.part(), became)
+}
+
+/// Accepts what a harm has taken: the folder opens, and every run that is not named is as it was.
+fn accept(told: &str, specimen: &Specimen, harm: &Harm, losses: &Losses, recorded: &Answers) {
+    let copy = specimen.copy();
+    harm.inflict(copy.path());
+    let told = format!("{told}, accepted");
+    let (worst, kept, findings, after) = in_time(&told, copy, |data| {
+        doctor::accept_loss(&data, "user:ana").expect("what is left is kept");
+        let examined = examine(&data).expect("a data folder");
+        let kept = examined.findings.iter().any(|finding| finding.what.contains("user:ana accepted"));
+        (examined.worst(), kept, examined.findings, Answers::of(&data))
+    });
+    assert!(worst == Some(Grade::Note) && kept, "{told}: {findings:#?}");
+    let concerned: BTreeSet<String> = losses.runs().iter().map(ToString::to_string).collect();
+    let gaps: Vec<_> = losses.gaps.iter().map(|gap| gap.first..=gap.last).collect();
+    if let Err(what) = after.but_for(&concerned, &gaps, recorded) {
+        panic!("{told}: {what}; said to be lost: {losses:#?}");
+    }
+    for run in &concerned {
+        let right = recorded.reaches_into(run, &gaps) || !recorded.is_defined_for_others(run, &concerned);
+        assert!(right, "{told}: run {run} has lost neither a record nor its definition: {losses:#?}");
+    }
 }
 
 /// Examines a folder that nobody holds. A process that another round just starts has the locks of this one for a moment,

@@ -102,9 +102,11 @@ enum Setting {
     Backup,
     /// Somebody makes another folder of that.
     Restore,
+    /// Somebody accepts that records of another run, which had ended, are lost.
+    Accept,
 }
 
-const SETTINGS: [Setting; 9] = [
+const SETTINGS: [Setting; 10] = [
     Setting::Run,
     Setting::Resume,
     Setting::Torn,
@@ -114,6 +116,7 @@ const SETTINGS: [Setting; 9] = [
     Setting::Look,
     Setting::Backup,
     Setting::Restore,
+    Setting::Accept,
 ];
 
 /// How often each point is passed by one process, by setting.
@@ -161,6 +164,11 @@ impl Setting {
         if self == Self::Over {
             fill(trial);
         }
+        if self == Self::Accept {
+            let text = format!("runbook: {FILLER}\nsteps: [{{ id: a, shell: 'echo filling' }}]\n");
+            fs::write(trial.case.path("filler.yaml"), text).expect("a file of the case");
+            trial.case.lockstep(["run", "filler.yaml", "--json"]).exits(0);
+        }
         let mut command = trial.run_command();
         command.env("LOCKSTEP_FAULTS", "journal.append=after:crash@3");
         assert_eq!(trial.play(command), None, "the run is killed");
@@ -168,6 +176,7 @@ impl Setting {
             Self::Run | Self::Orphan | Self::Resume | Self::Over | Self::Look | Self::Backup => {}
             Self::Restore => drop(trial.case.lockstep(["backup", "copy"]).exits(0)),
             Self::Torn => tear(trial),
+            Self::Accept => damage_filler(trial),
             Self::BadImage => {
                 let state = trial.case.data().join("state");
                 fs::create_dir_all(&state).expect("a folder in the data folder");
@@ -189,11 +198,12 @@ impl Setting {
             Self::Look => trial.case.command(["runs", "--json"]),
             Self::Backup => trial.case.command(["backup", "copy"]),
             Self::Restore => trial.case.command(["restore", "copy", "--data", "restored"]),
+            Self::Accept => trial.case.command(["doctor", "--accept-loss"]),
         }
     }
 
     fn play(self, trial: &mut Trial, command: Command) {
-        if matches!(self, Self::Look | Self::Backup | Self::Restore) {
+        if matches!(self, Self::Look | Self::Backup | Self::Restore | Self::Accept) {
             // What it prints is no story of a run.
             trial.case.outcome(command);
         } else {
@@ -217,6 +227,15 @@ fn fill(trial: &Trial) {
     fs::write(trial.case.data().join("config.yaml"), "storage: { max: 1MB }\n").expect("a file in the data folder");
 }
 
+/// Changes what the other run's command printed, in the frame that holds it.
+fn damage_filler(trial: &Trial) {
+    let path = trial.case.data().join("journal/0000000001.segment");
+    let mut bytes = fs::read(&path).expect("a segment");
+    let place = bytes.windows(7).rposition(|window| window == b"filling").expect("the output is there");
+    bytes[place] ^= 1;
+    fs::write(path, bytes).expect("a segment");
+}
+
 /// Puts what a cut-off write may leave behind the last frame.
 fn tear(trial: &Trial) {
     use std::os::unix::fs::FileExt as _;
@@ -237,6 +256,17 @@ fn play(known: &Known, point: Point, action: &str, random: &mut Random) -> Resul
     let orphaned = if setting == Setting::Orphan { format!(";{ORPHANED}") } else { String::new() };
     command.env("LOCKSTEP_FAULTS", format!("{}={what}@{number}{orphaned}", point.name()));
     setting.play(&mut trial, command);
+    if setting == Setting::Accept {
+        // Whatever was cut off is asked for again, and leaves the journal whole. Of the other run a person gets rid.
+        trial.case.lockstep(["doctor", "--accept-loss"]);
+        for run in trial.case.runs().iter().filter(|run| run["runbook"] == FILLER && run["ended"].is_null()) {
+            trial.case.lockstep(["cancel", run["id"].as_str().unwrap_or_default()]);
+        }
+        let doctor = trial.case.lockstep(["doctor"]);
+        if doctor.code() == Some(5) || !doctor.stdout.contains("accepted on") {
+            return Err(format!("the loss was accepted, and the folder is damaged:\n{}", doctor.stdout));
+        }
+    }
     if again {
         let mut command = trial.resume_command();
         command.env("LOCKSTEP_FAULTS", crash_in_recovery(known, random));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Caller, Change, Definition, Input, Kept, Look, Opening, Record, Refused, Run, decide};
+use super::run::{Caller, Change, Definition, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -121,8 +121,19 @@ impl State {
                 self.keep(new);
             }
             Record::Changed { run, change } => self.change(*run, change, at),
-            Record::Checkpointed { .. } | Record::Rested { .. } => {}
+            Record::Lost { loss: Some(loss) } => loss.runs.iter().for_each(|run| self.lose(*run, loss)),
+            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
         }
+    }
+
+    /// Stops a run of which records were lost, if it is open.
+    pub fn lose(&mut self, id: RunId, loss: &Loss) {
+        let Some(kept) = self.runs.get_mut(&id).filter(|kept| !kept.is_ended()) else { return };
+        let run = kept.open();
+        let before = Indexed::of(run);
+        run.lose(loss);
+        let after = Indexed::of(run);
+        self.reindex(id, before, after, false);
     }
 
     fn change(&mut self, id: RunId, change: &Change, at: Stamp) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::floor::Floor;
+use super::loss::Losses;
 use crate::store::Room;
 
 /// How bad a finding is, from the least.
@@ -92,6 +93,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was read.
     pub checked: Checked,
+    /// What would be lost if a person accepted it; `None` where the journal is whole, or is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Losses>,
     /// The room on the disk; `None` where the system does not say.
     pub room: Option<Room>,
     /// What a durable write costs there; `None` where it could not be measured.
@@ -107,6 +111,7 @@ impl Report {
             holder: None,
             findings: Vec::new(),
             checked: Checked::default(),
+            losses: None,
             room: None,
             floor: None,
         }

@@ -5,18 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::finding::{Part, Report};
-use crate::core::run::{Record, Run};
-use crate::driver::fold::Broken;
+use crate::core::run::{Loss, Record, Run, Subject};
+use crate::driver::fold::{Break, Broken};
 use crate::driver::past::{definition, retell};
 use crate::driver::recovery::{decode_record, load_base};
 use crate::driver::whole::Whole;
 use crate::id::{Lsn, RunId};
 use crate::store::folder::open_read_only;
-use crate::store::journal::Reader;
-use crate::store::{Frames, Layout, OpenError};
+use crate::store::journal::{Reader, name_runs};
+use crate::store::{Frame, Frames, Layout, OpenError};
 
 const MENDED: &str = "nothing of the history is lost: `lockstep doctor --repair` makes it anew";
-const DAMAGED: &str = "keep a copy of the folder as it is, and put a backup in its place";
+const DAMAGED: &str =
+    "put a backup in its place; where there is none, `lockstep doctor --accept-loss` keeps what is left";
+
+const ACCEPTED: &str = "what was damaged is kept there as it was: remove it when nobody wants to look into it any more";
 
 /// What the journal says.
 pub(super) struct Truth {
@@ -60,7 +63,7 @@ impl Truth {
                 return Err(error);
             }
         }
-        for run in broken.keys() {
+        for run in broken.iter().filter(|(_, why)| matches!(why, Break::Bug(_))).map(|(run, _)| run) {
             let what = format!("a record of run {run} cannot be applied: the run is quarantined, the others go on");
             report.damage(Part::Journal, &layout.journal(), 0, what, "this is a bug of lockstep: please report it");
         }
@@ -95,11 +98,11 @@ impl Truth {
         let (base, opening) = base.unwrap_or_default();
         self.whole = Whole::after(opening);
         let from = Lsn(base.0 + 1);
-        let mut failed = None;
+        let (mut failed, mut losses) = (None, Vec::new());
         folder.journal.read(oldest, &mut |frame| {
             let folds = frame.last() >= from;
             let taken = if folds { self.whole.fold(&folder.journal, broken, &frame, from).map(drop) } else { Ok(()) };
-            let taken = taken.and_then(|()| self.take_checkpoints(&frame));
+            let taken = taken.and_then(|()| self.take_checkpoints(&frame, &mut losses));
             report.checked.frames += 1;
             report.checked.records += frame.records.len() as u64;
             self.last = frame.last();
@@ -107,18 +110,43 @@ impl Truth {
             failed = taken.err();
             failed.is_none()
         })?;
+        if failed.is_none() && losses.iter().any(|loss| loss.last > base) {
+            // A base behind the loss knows what became of the runs.
+            self.whole = Whole::read(&folder.bases, &folder.journal)?;
+        }
+        for loss in losses {
+            report.note(Part::Journal, &layout.path().join(&loss.kept), describe(&loss), ACCEPTED);
+        }
         self.journal = Some(folder.journal);
         failed.map_or(Ok(()), Err)
     }
 
-    fn take_checkpoints(&mut self, frame: &crate::store::Frame) -> Result<(), OpenError> {
-        // Such a record stands in a frame of its own.
-        let [bytes] = frame.records.as_slice() else { return Ok(()) };
-        if let Record::Checkpointed { lsn, generation, digest } = decode_record(frame.first, bytes)? {
-            self.checkpoints.insert((lsn, generation, digest));
+    fn take_checkpoints(&mut self, frame: &Frame, losses: &mut Vec<Loss>) -> Result<(), OpenError> {
+        // Both stand first in a frame of their own, and the one of a checkpoint alone.
+        let [bytes, rest @ ..] = frame.records.as_slice() else { return Ok(()) };
+        if Subject::of(bytes) != Some(Subject::Everything) && !rest.is_empty() {
+            return Ok(());
+        }
+        match decode_record(frame.first, bytes)? {
+            Record::Checkpointed { lsn, generation, digest } => {
+                self.checkpoints.insert((lsn, generation, digest));
+            }
+            Record::Lost { loss: Some(loss) } => losses.push(*loss),
+            Record::Lost { loss: None }
+            | Record::Defined { .. }
+            | Record::Created { .. }
+            | Record::Changed { .. }
+            | Record::Rested { .. } => {}
         }
         Ok(())
     }
+}
+
+/// What was lost, and of which runs.
+fn describe(loss: &Loss) -> String {
+    let of = name_runs(&loss.runs);
+    let of = if of.is_empty() { of } else { format!("; they are, or may be,{of}") };
+    format!("{}: {}{of}", loss.describe(), loss.what)
 }
 
 /// What lies beside the frames and follows from them: indexes of sealed segments, and the note of what was dropped. A

@@ -2,14 +2,17 @@
 //!
 //! An examination takes no lock and changes nothing, so it may run beside an engine; what an engine changes just then is
 //! left out and said to be. A [`repair`] takes the lock, and does only what loses nothing: all that it removes or makes
-//! anew is left over, or follows from the journal.
+//! anew is left over, or follows from the journal. What cannot be mended without loss is left as it is, until a person
+//! [accepts the loss](accept_loss).
 
+mod accept;
 mod bases;
 mod blobs;
 mod finding;
 mod floor;
 mod journal;
 mod logs;
+mod loss;
 mod place;
 mod repair;
 mod spool;
@@ -17,8 +20,10 @@ mod state;
 
 use std::path::Path;
 
+pub use self::accept::accept_loss;
 pub use self::finding::{Checked, Finding, Grade, Part, Report};
 pub use self::floor::Floor;
+pub use self::loss::{Losses, LostRecords};
 pub use self::repair::repair;
 
 use self::journal::Truth;
@@ -42,6 +47,9 @@ pub fn examine(path: &Path) -> Result<Report, OpenError> {
     if let Some(truth) = &truth {
         spool::examine(&layout, truth, &mut report);
         logs::examine(&layout, truth, &mut report);
+    }
+    if truth.is_none() && !held {
+        report.losses = loss::survey(&layout);
     }
     report.floor = Floor::measure(path).ok();
     if !held && Folder::is_held(path)? {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use lockstep_dsl::expr::Sandbox;
 
+use super::accept::settle;
 use crate::clock::SystemClock;
 use crate::driver::{Driver, Places};
 use crate::eval::Evaluator;
@@ -24,15 +25,21 @@ use crate::store::{Frames as _, OpenError, StoredBases as _};
 /// # Errors
 /// The folder is held by another process, or its journal is damaged; then nothing that was stored has been changed.
 pub fn repair(path: &Path) -> Result<(), OpenError> {
+    put_in_order(path, false)
+}
+
+/// The same, and with `anew` the bases are made anew whatever they hold.
+pub(super) fn put_in_order(path: &Path, anew: bool) -> Result<(), OpenError> {
     // Opening it removes what was not finished, in the folder of blobs and in the journal's.
     let folder = Folder::open(path)?;
+    settle(folder.layout())?;
     files::remove_unfinished(path).map_err(cannot("cannot clean", path))?;
     let places = Places { logs: folder.logs_dir(), spool: folder.spool_dir() };
     let aside = folder.layout().state().with_extension(SET_ASIDE);
     // Indexes of segments, and the note of what was dropped; both handles are fenced by the driver's.
     let mut log = folder.log()?;
     log.mend()?;
-    let sound = are_sound(&bases_in(folder.layout()), log.oldest())?;
+    let sound = !anew && are_sound(&bases_in(folder.layout()), log.oldest())?;
     drop(log);
     let evaluator = Evaluator::new(Arc::new(Sandbox::new(&[])));
     let mut driver = Driver::open(folder, Box::new(SystemClock::new()), evaluator, places)?;

@@ -81,7 +81,8 @@ impl Batch {
                 | Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
-                | Record::Rested { .. } => {
+                | Record::Rested { .. }
+                | Record::Lost { .. } => {
                     self.records.push(record);
                     self.encoded.push(bytes);
                 }

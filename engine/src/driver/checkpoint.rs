@@ -120,8 +120,12 @@ impl<B: Backing> Driver<B> {
                     self.dirty.runs.insert(*run);
                 }
             }
+            Record::Lost { loss: Some(loss) } => {
+                let there = loss.runs.iter().filter(|run| self.state.has(**run));
+                self.dirty.runs.extend(there);
+            }
             Record::Defined { .. } => {}
-            Record::Checkpointed { .. } | Record::Rested { .. } => return,
+            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => return,
         }
         self.dirty.since.get_or_insert(self.now.time);
     }

@@ -83,7 +83,13 @@ impl<B: Backing> Driver<B> {
         if kept.is_none() && span.first < oldest {
             return Err(PastError::Dropped { run: id, oldest: oldest.0 });
         }
-        let graph = self.definition(id, &definition)?;
+        let graph = match self.definition(id, &definition) {
+            Ok(graph) => graph,
+            Err(error) => {
+                let loss = past::loss_of(&self.log, id)?;
+                return Err(loss.map_or(error, |loss| PastError::Lost { run: id, loss }));
+            }
+        };
         match kept {
             Some(kept) => Ok(kept.into_kept(&Definition::new(definition, graph)).into_run()),
             None => retell(&self.log, id, span, (&definition, graph), &mut |_, _, _, _| {}),

@@ -5,18 +5,35 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use lockstep_dsl::graph::Graph;
+use lockstep_dsl::value::Map;
+
 use super::entry::RunEntry;
-use super::past::{Positions, Summary, definition, retell};
+use super::past::{Positions, Span, Summary, definition, retell};
 use super::quarantine::panic_message;
 use crate::clock::Stamp;
 use crate::core::State;
-use crate::core::run::{Change, Definition, Record};
+use crate::core::run::{Change, Definition, Loss, Record, Run};
 use crate::id::{Lsn, RunId};
 use crate::store::files::damaged;
 use crate::store::{Frames, OpenError};
 
-/// Runs with a record that could not be applied, and why; `None` when that is journaled already.
-pub(crate) type Broken = BTreeMap<RunId, Option<String>>;
+/// Runs of which not every record can be applied.
+pub(crate) type Broken = BTreeMap<RunId, Break>;
+
+/// Why not every record of a run can be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Break {
+    /// One could not be, and why; `None` when that is journaled already.
+    Bug(Option<String>),
+    /// Some were lost, which was accepted: what the journal says up to here does not fit together.
+    Lost(Lsn),
+}
+
+/// The hash of the definition of runs whose own one is not known: their first records were lost.
+const UNKNOWN_DEFINITION: &str = "lost";
+/// What lists show in place of their runbook.
+const UNKNOWN_RUNBOOK: &str = "(lost)";
 
 /// Where what is not in memory is looked up.
 pub(crate) trait Shelf {
@@ -46,33 +63,79 @@ impl Fold<'_> {
     /// Applies the next record. Says whether it changed anything.
     pub fn apply(&mut self, lsn: Lsn, record: &Record, at: Stamp) -> Result<bool, OpenError> {
         match record {
-            Record::Created { definition, .. } => self.need_definition(definition)?,
+            Record::Created { run, definition, .. } => {
+                if matches!(self.broken.get(run), Some(Break::Lost(until)) if lsn <= *until) {
+                    return Ok(false);
+                }
+                self.need_definition(definition)?;
+            }
             Record::Changed { run, change } => {
-                let noted = matches!(change, Change::Quarantined { .. });
-                if let Some(why) = self.broken.get_mut(run) {
-                    // What was decided before the bug cannot be applied, but that it was noticed can.
-                    if !noted {
-                        return Ok(false);
-                    }
-                    *why = None;
+                if !self.fits(*run, lsn, change) {
+                    return Ok(false);
                 }
                 self.need_run(*run)?;
             }
-            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => {}
+            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
         }
         match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {
             Ok(()) => {
                 self.positions.note(lsn, record, self.state);
+                if let Record::Lost { loss: Some(loss) } = record {
+                    self.lose(lsn, loss, at);
+                }
                 Ok(true)
             }
             Err(panic) => {
                 let why = panic_message(panic.as_ref());
                 tracing::error!(record = lsn.0, why, "a bug of lockstep: a journaled record cannot be applied");
                 if let Record::Created { run, .. } | Record::Changed { run, .. } = record {
-                    self.broken.insert(*run, Some(why));
+                    self.broken.insert(*run, Break::Bug(Some(why)));
                 }
                 Ok(false)
             }
+        }
+    }
+
+    /// Whether a change can be applied to a run, for all that is known to be wrong with it.
+    fn fits(&mut self, run: RunId, lsn: Lsn, change: &Change) -> bool {
+        match self.broken.get_mut(&run) {
+            None => true,
+            Some(Break::Bug(why)) => {
+                // What was decided before the bug cannot be applied, but that it was noticed can.
+                let noted = matches!(change, Change::Quarantined { .. });
+                if noted {
+                    *why = None;
+                }
+                noted
+            }
+            // That it has ended holds whatever was lost before.
+            Some(Break::Lost(until)) if lsn <= *until => {
+                matches!(change, Change::Finished { .. }) && self.state.has(run)
+            }
+            Some(Break::Lost(_)) => {
+                self.broken.remove(&run);
+                true
+            }
+        }
+    }
+
+    /// Stops the runs of which records were lost. Those whose first records were lost come to be with what is known of
+    /// them: their id.
+    fn lose(&mut self, lsn: Lsn, loss: &Loss, at: Stamp) {
+        for id in &loss.runs {
+            self.broken.insert(*id, Break::Lost(loss.until));
+            if self.state.has(*id) || self.shelf.summary(*id).is_some() {
+                continue;
+            }
+            if self.state.definition(UNKNOWN_DEFINITION).is_none() {
+                let graph = Graph { runbook: UNKNOWN_RUNBOOK.to_owned(), ..Graph::empty() };
+                self.state.define(UNKNOWN_DEFINITION.to_owned(), Arc::new(graph));
+            }
+            let run = Run::new(*id, UNKNOWN_DEFINITION.to_owned(), Map::new(), String::new(), at.wall);
+            self.state.admit(run);
+            self.state.lose(*id, loss);
+            self.positions.admit(*id, UNKNOWN_DEFINITION, Span { first: lsn, last: lsn });
+            self.positions.touched.insert(UNKNOWN_DEFINITION.to_owned());
         }
     }
 

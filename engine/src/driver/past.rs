@@ -16,7 +16,7 @@ use super::recovery::decode_record;
 use crate::api::{Gone, RunRow};
 use crate::clock::Stamp;
 use crate::core::State;
-use crate::core::run::{Change, Record, Run, Subject};
+use crate::core::run::{Change, Loss, Record, Run, Subject};
 use crate::id::{Lsn, RunId};
 use crate::store::{Frames, ImageError, OpenError};
 use crate::view::run_row;
@@ -96,7 +96,15 @@ impl Positions {
                     self.begin_use(&definition);
                 }
             }
-            Record::Checkpointed { .. } | Record::Rested { .. } => {}
+            Record::Lost { loss: Some(loss) } => {
+                // What tells of a run that goes no further ends with this.
+                for id in loss.runs.iter().filter(|id| state.run(**id).is_some_and(|run| !run.is_ended())) {
+                    if let Some(span) = self.runs.get_mut(id) {
+                        span.last = lsn;
+                    }
+                }
+            }
+            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
         }
     }
 
@@ -179,6 +187,14 @@ pub(crate) enum PastError {
         /// The oldest record that is kept.
         oldest: u64,
     },
+    /// Records of it were lost, and that was accepted.
+    #[error("the history of run {run} is not whole: {}", loss.describe())]
+    Lost {
+        /// The run.
+        run: RunId,
+        /// What was lost.
+        loss: Box<Loss>,
+    },
     /// The journal does not hold what it should.
     #[error("run {run} cannot be read from the journal: {what}")]
     Missing {
@@ -207,7 +223,8 @@ pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Opt
                 | Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
-                | Record::Rested { .. } => None,
+                | Record::Rested { .. }
+                | Record::Lost { .. } => None,
             });
         }
         false
@@ -229,8 +246,12 @@ pub(crate) fn retell(
     }
     let mut alone = State::default();
     alone.define(hash.to_owned(), graph);
-    let mut failed = None;
+    let (mut failed, mut accepted) = (None, None);
     each_record(frames, id, span, &mut |lsn, at, record| {
+        if let Record::Lost { loss } = record {
+            accepted.clone_from(loss);
+            return !accepted.as_ref().is_some_and(|loss| loss.runs.contains(&id));
+        }
         match catch_unwind(AssertUnwindSafe(|| alone.apply(record, at))) {
             Ok(()) => {
                 if let Some(run) = alone.run(id) {
@@ -244,11 +265,35 @@ pub(crate) fn retell(
         }
         failed.is_none()
     })?;
-    let whole = || PastError::Missing { run: id, what: "its first record is not there".to_owned() };
-    failed.map_or_else(|| alone.withdraw(id).ok_or_else(whole), Err)
+    // One that does not fit together behind a loss was concerned, whoever knew of it.
+    let run = alone.withdraw(id).filter(|_| failed.is_none());
+    match (accepted, run) {
+        (Some(loss), run) if run.is_none() || loss.runs.contains(&id) => Err(PastError::Lost { run: id, loss }),
+        (_, Some(run)) => Ok(run),
+        (_, None) => {
+            let missing = || PastError::Missing { run: id, what: "its first record is not there".to_owned() };
+            Err(failed.unwrap_or_else(missing))
+        }
+    }
 }
 
-/// Calls `each` with every record of a run within these positions that is kept, in order, until it says `false`.
+/// What was lost and accepted of a run, its definition too, if anything was.
+pub(crate) fn loss_of(frames: &dyn Frames, id: RunId) -> Result<Option<Box<Loss>>, OpenError> {
+    let mut found = None;
+    let everything = Span { first: Lsn(0), last: Lsn(u64::MAX) };
+    each_record(frames, id, everything, &mut |_, _, record| {
+        if let Record::Lost { loss: Some(loss) } = record
+            && loss.runs.contains(&id)
+        {
+            found = Some(loss.clone());
+        }
+        found.is_none()
+    })?;
+    Ok(found)
+}
+
+/// Calls `each` with every record of a run within these positions that is kept, in order, until it says `false`; also with
+/// those that say that records were lost there, of whatever run.
 pub(crate) fn each_record(
     frames: &dyn Frames,
     id: RunId,
@@ -258,9 +303,13 @@ pub(crate) fn each_record(
     let mut failed = None;
     let subject = Subject::Run(id);
     frames.read_of(&subject, span.first..=span.last, &mut |frame| {
-        let records = (frame.first.0..).map(Lsn).zip(&frame.records);
-        for (lsn, bytes) in records.filter(|(lsn, _)| (span.first..=span.last).contains(lsn)) {
-            if Subject::of(bytes).as_ref() != Some(&subject) {
+        for (lsn, bytes) in (frame.first.0..).map(Lsn).zip(&frame.records) {
+            let is_asked = match Subject::of(bytes) {
+                // It stands for all of its frame.
+                Some(Subject::Everything) => true,
+                about => about.as_ref() == Some(&subject) && (span.first..=span.last).contains(&lsn),
+            };
+            if !is_asked {
                 continue;
             }
             match decode_record(lsn, bytes) {

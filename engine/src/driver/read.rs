@@ -10,8 +10,8 @@ use super::backing::Backing;
 use super::checkpoint::SUMMARY_PREFIX;
 use super::commit::refused;
 use super::find::unreadable;
-use super::past::{PastError, Positions, Span, Summary, each_record, retell};
-use crate::api::{HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow, RunView};
+use super::past::{PastError, Positions, Span, Summary, each_record, loss_of, retell};
+use crate::api::{Gone, HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow, RunView};
 use crate::core::run::{Run, RunOutcome};
 use crate::encode::decode;
 use crate::id::{Lsn, RunId};
@@ -92,6 +92,12 @@ impl<B: Backing> Driver<B> {
                 Ok(summary) => Reply::Run(Box::new(bare_view(&self.positions, &summary))),
                 Err(error) => refused(RefusalKind::Store, error.to_string()),
             },
+            Err(PastError::Lost { loss, .. }) => match self.stored_summary(id) {
+                Ok(Summary { row, definition, .. }) => {
+                    Reply::Run(Box::new(row_view(&row, &definition, Gone::of(&loss))))
+                }
+                Err(error) => refused(RefusalKind::Store, error.to_string()),
+            },
             Err(error) => refused(RefusalKind::Store, error.to_string()),
         }
     }
@@ -112,11 +118,14 @@ impl<B: Backing> Driver<B> {
             if span.first < self.log.oldest() && !self.is_kept(id)? {
                 return Ok(removed_rows(&self.log, &self.positions, span, &row));
             }
-            let graph = self.definition(id, &definition)?;
+            let graph = match self.definition(id, &definition) {
+                Ok(graph) => graph,
+                Err(error) => return lost_rows(&self.log, id).and_then(|rows| rows.ok_or(error)),
+            };
             (span, definition, graph)
         };
         if span.first >= self.log.oldest() {
-            return history_rows(&self.log, id, span, (&hash, graph));
+            return history_rows(&self.log, id, span, (&hash, graph), self.run(id).as_deref());
         }
         // Its beginning is not kept any more: the rest is told by what came of it.
         let whole = match self.run(id) {
@@ -158,16 +167,41 @@ pub(crate) fn later_rows(
     Ok(rows)
 }
 
-/// Everything that was journaled of a run whose records are all kept.
+/// Everything that was journaled of a run whose records are all kept, but for those that were lost; `now` is the run as it
+/// is, where that is known without them.
 pub(crate) fn history_rows(
     frames: &dyn Frames,
     id: RunId,
     span: Span,
     definition: (&str, Arc<Graph>),
+    now: Option<&Run>,
 ) -> Result<Vec<HistoryRow>, PastError> {
     let mut rows = Vec::new();
-    retell(frames, id, span, definition, &mut |lsn, at, record, run| rows.extend(history_row(lsn, at, record, run)))?;
-    Ok(rows)
+    let told = retell(frames, id, span, definition, &mut |lsn, at, record, run| {
+        rows.extend(history_row(lsn, at, record, run));
+    });
+    match told {
+        Ok(_) => Ok(rows),
+        Err(PastError::Lost { loss, .. }) => {
+            rows.push(gone_row(loss.first, loss.at, &Gone::of(&loss)));
+            // What came behind it can be told of a run whose state is known all the same.
+            if let Some(run) = now.filter(|run| run.quarantined.is_none()) {
+                let behind = Span { first: Lsn(loss.last.0 + 1), ..span };
+                each_record(frames, id, behind, &mut |lsn, at, record| {
+                    rows.extend(history_row(lsn, at, record, run));
+                    true
+                })?;
+            }
+            Ok(rows)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The row that says what was lost of a run of which nothing else can be told; `None` where nothing was.
+fn lost_rows(frames: &dyn Frames, id: RunId) -> Result<Option<Vec<HistoryRow>>, PastError> {
+    let loss = loss_of(frames, id)?;
+    Ok(loss.map(|loss| vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]))
 }
 
 /// The newest rows that fit a filter.

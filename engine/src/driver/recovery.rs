@@ -18,7 +18,7 @@ use super::checkpoint::{
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
-use super::fold::{Broken, Fold, Shelf};
+use super::fold::{Break, Broken, Fold, Shelf};
 use super::past::{Positions, Summary};
 use super::pending::Pending;
 use super::started::Started;
@@ -239,7 +239,7 @@ impl<B: Backing> Driver<B> {
     fn set_aside(&mut self, broken: &Broken) {
         let mut batch = Batch::default();
         for (id, why) in broken {
-            let Some(why) = why else { continue };
+            let Break::Bug(Some(why)) = why else { continue };
             let quarantine = Command::Run(*id, Input::Quarantine { why: why.clone() });
             match self.state.decide(quarantine, self.now) {
                 Ok(records) => batch.extend(records),

@@ -12,7 +12,7 @@ use super::fold::{Broken, Fold, Shelf};
 use super::past::{Positions, Summary};
 use super::recovery::{Opening, decode_record, load_base};
 use crate::core::State;
-use crate::core::run::{Definition, Kept, Run};
+use crate::core::run::{Definition, Kept, Record, Run};
 use crate::encode::{decode, encode};
 use crate::id::{Lsn, RunId};
 use crate::store::{Entry, Frame, Frames, OpenError, StoredBases};
@@ -96,6 +96,9 @@ impl Whole {
             let record = decode_record(lsn, bytes)?;
             if applied.apply(lsn, &record, frame.stamp)? {
                 changed.extend(record.run());
+                if let Record::Lost { loss: Some(loss) } = &record {
+                    changed.extend(&loss.runs);
+                }
             }
         }
         Ok(changed)

@@ -71,6 +71,12 @@ points! {
     RecoveryClear = "recovery.clear" in "engine/src/store/journal/recovery.rs",
     /// Both are synced.
     RecoverySync = "recovery.sync" in "engine/src/store/journal/recovery.rs",
+    /// The last frame of a journal that is made anew is written and synced.
+    SalvageAppend = "salvage.append" in "engine/src/store/journal/rewrite.rs",
+    /// Such a journal takes the place of the damaged one.
+    SalvageExchange = "salvage.exchange" in "engine/src/doctor/accept.rs",
+    /// The damaged one gets the name under which it is kept.
+    SalvageAside = "salvage.aside" in "engine/src/doctor/accept.rs",
     /// What a reader is about to show is synced.
     ReaderSync = "reader.sync" in "engine/src/store/journal/reader.rs",
     /// A blob is put.

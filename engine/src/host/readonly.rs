@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
 
-use crate::api::{Refusal, RefusalKind, Reply, Request};
+use crate::api::{Gone, Refusal, RefusalKind, Reply, Request};
 use crate::core::run::Run;
 use crate::driver::find::choose;
-use crate::driver::past::{PastError, Span, Summary, definition, retell};
+use crate::driver::past::{PastError, Span, Summary, definition, loss_of, retell};
 use crate::driver::read::{Newest, bare_view, history_rows, later_rows, removed_rows};
 use crate::driver::whole::Whole;
 use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::folder::{self, open_read_only};
 use crate::store::{Frames, OpenError};
-use crate::view::{run_row, run_view};
+use crate::view::{gone_row, row_view, run_row, run_view};
 
 /// The durable state of a data folder at the moment it was opened. Open runs are shown as interrupted.
 pub struct ReadOnly {
@@ -45,7 +45,12 @@ impl ReadOnly {
                 self.whole.past.values().for_each(|summary| newest.offer(summary.row.clone()));
                 Ok(Reply::Runs(newest.into_rows()))
             }
-            Request::Show { run } => self.named(run).and_then(|id| self.show(id).map_err(|error| store(&error))),
+            Request::Show { run } => self.named(run).and_then(|id| match (self.show(id), self.whole.past.get(&id)) {
+                (Err(PastError::Lost { loss, .. }), Some(Summary { row, definition, .. })) => {
+                    Ok(Reply::Run(Box::new(row_view(row, definition, Gone::of(&loss)))))
+                }
+                (shown, _) => shown.map_err(|error| store(&error)),
+            }),
             Request::History { run } => self.named(run).and_then(|id| self.history(id).map_err(|error| store(&error))),
             Request::Watch { .. }
             | Request::Start(_)
@@ -103,7 +108,12 @@ impl ReadOnly {
         if let Some(Summary { span, row, .. }) = self.removed(id) {
             return Ok(Reply::History(removed_rows(journal, &self.whole.positions, *span, row)));
         }
-        let (span, hash, graph) = self.whereabouts(id)?;
+        let (span, hash, graph) = match self.whereabouts(id) {
+            Err(PastError::Lost { loss, .. }) => {
+                return Ok(Reply::History(vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]));
+            }
+            whereabouts => whereabouts?,
+        };
         if span.first < journal.oldest() {
             // Its beginning is not kept any more.
             let kept = self.whole.kept(id, &graph);
@@ -112,7 +122,8 @@ impl ReadOnly {
                 return Ok(Reply::History(later_rows(journal, &self.whole.positions, span, run)?));
             }
         }
-        history_rows(journal, id, span, (&hash, graph)).map(Reply::History)
+        let now = self.whole.state.run(id);
+        history_rows(journal, id, span, (&hash, graph), now.as_deref()).map(Reply::History)
     }
 
     /// A run that has ended and of which no record that tells of it is kept.
@@ -132,11 +143,18 @@ impl ReadOnly {
         if let Some(graph) = self.whole.state.definition(hash) {
             return Ok((*span, hash.clone(), Arc::clone(graph)));
         }
-        let at = self.whole.positions.definitions.get(hash);
-        let at = at.ok_or_else(|| missing("its definition is not listed"))?;
-        let graph = definition(&self.folder.journal, hash, *at)?;
-        let graph = Arc::new(graph.ok_or_else(|| missing("its definition is not there"))?);
-        Ok((*span, hash.clone(), graph))
+        let journal = &self.folder.journal;
+        let read = match self.whole.positions.definitions.get(hash) {
+            Some(at) => definition(journal, hash, *at)?.ok_or_else(|| missing("its definition is not there")),
+            None => Err(missing("its definition is not listed")),
+        };
+        match read {
+            Ok(graph) => Ok((*span, hash.clone(), Arc::new(graph))),
+            Err(error) => Err(match loss_of(journal, id)? {
+                Some(loss) => PastError::Lost { run: id, loss },
+                None => error,
+            }),
+        }
     }
 }
 

@@ -74,7 +74,8 @@ fn changes(frame: &Frame, of: RunId) -> Vec<Change> {
             | Record::Created { .. }
             | Record::Defined { .. }
             | Record::Checkpointed { .. }
-            | Record::Rested { .. },
+            | Record::Rested { .. }
+            | Record::Lost { .. },
         )
         | Err(_) => None,
     };

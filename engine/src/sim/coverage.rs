@@ -48,6 +48,7 @@ names!(
         Record::Changed { .. } => "changed",
         Record::Checkpointed { .. } => "checkpointed",
         Record::Rested { .. } => "rested",
+        Record::Lost { .. } => "lost",
     }
 );
 
@@ -138,6 +139,7 @@ const NO_CALLS: &str = "random runbooks call no others yet";
 /// What no seed has to reach, and why.
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
+    ("lost", "a person accepts a loss while no engine runs"),
     ("awaited", NO_PEOPLE),
     ("signalled", NO_PEOPLE),
     ("received", NO_PEOPLE),
@@ -242,7 +244,7 @@ impl Coverage {
                     _ => {}
                 }
             }
-            Record::Created { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => {}
+            Record::Created { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
         }
     }
 

@@ -26,7 +26,7 @@ mod guarded;
 mod part;
 mod tree;
 
-pub(crate) use self::examine::examine;
+pub(crate) use self::examine::{entries, examine};
 
 /// The extension of the folder that a checkpoint is moved to when it cannot be used.
 pub(crate) const SET_ASIDE: &str = "set-aside";

@@ -15,7 +15,11 @@ use crate::worker::Outcome;
 /// Records that are about no run have no row.
 pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<HistoryRow> {
     let (what, step, detail) = match record {
-        Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } => return None,
+        Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {
+            return None;
+        }
+        Record::Lost { loss: Some(loss) } if !loss.runs.contains(&run.id) => return None,
+        Record::Lost { loss: Some(loss) } => return Some(gone_row(lsn, at.wall, &Gone::of(loss))),
         Record::Created { definition, params, by, caller, .. } => {
             let params: Map = params.clone();
             let params: Json =
@@ -36,6 +40,9 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
 pub fn gone_row(last: Lsn, at: Timestamp, gone: &Gone) -> HistoryRow {
     let (what, detail) = match gone {
         Gone::Retention { .. } => ("removed", json!({ "why": "retention" })),
+        Gone::Loss { at, by, file, first, last } => {
+            ("lost", json!({ "file": file, "first": first, "last": last, "accepted_by": by, "accepted_at": at }))
+        }
     };
     HistoryRow { lsn: last.0, at: at.to_string(), what: what.to_owned(), step: None, detail }
 }

@@ -97,7 +97,11 @@ pub fn run_error(run: &Run) -> Option<ErrorView> {
         let why = run.quarantined.as_ref()?;
         Some(ErrorView {
             kind: "quarantined".to_owned(),
-            message: format!("deciding about this run failed, which is a bug of lockstep: {why}"),
+            message: if run.lost {
+                format!("records of this run were lost, and nobody can say where it stands: {why}")
+            } else {
+                format!("deciding about this run failed, which is a bug of lockstep: {why}")
+            },
             step: String::new(),
             attempt: 0,
             data: Json::Null,

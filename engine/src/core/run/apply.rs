@@ -10,6 +10,7 @@ use lockstep_dsl::value::{Map, Timestamp};
 
 use super::error::RunError;
 use super::links::Links;
+use super::loss::Loss;
 use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StepStatus, StopCause};
 use super::slab::Slab;
 use super::state::{
@@ -61,6 +62,7 @@ impl Run {
             error: None,
             outputs: Map::new(),
             quarantined: None,
+            lost: false,
         }
     }
 
@@ -197,11 +199,31 @@ impl Run {
             Change::Retried { .. } => self.reopen(at),
             Change::Restored { token } => self.token = self.token.max(*token),
             Change::Quarantined { why } => {
-                self.quarantined = Some(why.clone());
-                self.questions.clear();
-                self.disarm_all();
+                self.stand_still(why.clone());
             }
         }
+    }
+
+    /// Records of it were lost, so nothing more can be decided about it.
+    pub fn lose(&mut self, loss: &Loss) {
+        self.lost = true;
+        self.stand_still(loss.describe());
+    }
+
+    /// Why nothing is decided about it any more, for people.
+    pub fn standstill(&self) -> Option<String> {
+        let why = self.quarantined.as_ref()?;
+        Some(if self.lost {
+            format!("records of this run were lost: {why}")
+        } else {
+            format!("a bug in lockstep stopped this run: {why}")
+        })
+    }
+
+    fn stand_still(&mut self, why: String) {
+        self.quarantined = Some(why);
+        self.questions.clear();
+        self.disarm_all();
     }
 
     /// A step, to be changed.

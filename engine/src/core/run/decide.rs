@@ -168,7 +168,7 @@ pub enum Refused {
 /// The input cannot be followed; then nothing has changed.
 pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>) -> Result<(), Refused> {
     let mut turn = Turn::new(run, now, changes);
-    if let Some(why) = turn.run.quarantined.clone() {
+    if let Some(why) = turn.run.standstill() {
         return turn.while_quarantined(&input, &why);
     }
     match input {
@@ -196,12 +196,12 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
 }
 
 impl Turn<'_> {
-    /// Of a run that our own bug stopped, a person can only get rid.
+    /// Of a run that our own bug or a loss stopped, a person can only get rid.
     fn while_quarantined(&mut self, input: &Input, why: &str) -> Result<(), Refused> {
         match input {
             Input::Cancel { by, .. } if !self.run.is_ended() => {
                 self.emit(Change::CancelRequested { by: by.clone(), undo: false });
-                let error = RunError::new("failed", format!("a bug in lockstep stopped this run: {why}"), "");
+                let error = RunError::new("failed", why.to_owned(), "");
                 self.end_run(Some(Box::new(error)));
                 Ok(())
             }
@@ -221,9 +221,7 @@ impl Turn<'_> {
             | Input::Returned { .. }
             | Input::Retry { .. }
             | Input::Restored
-            | Input::Quarantine { .. } => {
-                Err(Refused::NotNow(format!("a bug in lockstep stopped this run: {why}; it can only be cancelled")))
-            }
+            | Input::Quarantine { .. } => Err(Refused::NotNow(format!("{why}; it can only be cancelled"))),
         }
     }
 

@@ -16,6 +16,7 @@ mod foreach;
 mod kept;
 mod links;
 mod looping;
+mod loss;
 mod need;
 mod next;
 mod opening;
@@ -46,6 +47,7 @@ pub use error::RunError;
 pub use kept::{Definition, Kept, Look};
 pub use links::Links;
 pub use looping::{ItemEnd, Items, Loop, Page, Pages, Results};
+pub use loss::Loss;
 pub use opening::Opening;
 pub use pause::{Hold, Pause};
 pub use record::{
@@ -54,5 +56,5 @@ pub use record::{
 pub use signal::Signal;
 pub use slab::Slab;
 pub use state::{Activation, ActivationNo, Finishing, Grant, Halt, Item, Phase, Run, RunStatus, Step, Timer, Undoing};
-pub use subject::Subject;
+pub use subject::{About, Subject};
 pub use waiver::Waiver;

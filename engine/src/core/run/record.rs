@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{Caller, Returned};
 pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
+use super::loss::Loss;
 use super::pause::Hold;
 pub use super::status::{RunOutcome, StepStatus};
 use crate::id::{Lsn, RunId, StepNo, Token};
@@ -61,6 +62,14 @@ pub enum Record {
         generation: u64,
         /// Digest over all entries.
         digest: [u8; 32],
+    },
+    /// Records were lost, and a person has accepted it: stands in the position of the first of them. Written by `doctor`
+    /// into a journal that it makes anew, never by an engine; a crash after it leaves that journal or the damaged one.
+    #[serde(rename = "lost")]
+    Lost {
+        /// What was lost; `None` in the positions behind the first, which only keep their numbers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss: Option<Box<Loss>>,
     },
     /// No run is open. Written when the engine is closed, so that the next one need not read what came before; it is
     /// read only as the very last record of the journal.
@@ -665,7 +674,7 @@ impl Record {
     pub const fn run(&self) -> Option<RunId> {
         match self {
             Self::Created { run, .. } | Self::Changed { run, .. } => Some(*run),
-            Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } => None,
+            Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } | Self::Lost { .. } => None,
         }
     }
 }

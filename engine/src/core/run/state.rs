@@ -129,6 +129,9 @@ pub struct Run {
     /// Why nothing is decided about it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantined: Option<String>,
+    /// That is so because records of it were lost, and not because of a bug.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// How a `finish` step ends the run.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::guarded::Guarded;
 use super::tree::Tree;
 use super::{OPEN_DEADLINE, USE_DEADLINE, remove_folder};
-use crate::store::{Checkpoint, files};
+use crate::store::{Checkpoint, Entry, Order, files};
 
 /// A copy, removed with this.
 struct Copy(PathBuf);
@@ -36,13 +36,26 @@ impl Drop for Copy {
 /// The checkpoint in a folder that nobody writes to, and how many entries it has; `None` where there is none. An error
 /// says why it cannot be used.
 pub fn examine(folder: &Path) -> Result<Option<(Checkpoint, u64)>, String> {
+    ask(folder, |tree, checkpoint| Ok((checkpoint, tree.count())))
+}
+
+/// The checkpoint in such a folder with all its entries, in the order of their keys.
+pub fn entries(folder: &Path) -> Result<Option<(Checkpoint, Vec<Entry>)>, String> {
+    ask(folder, |tree, checkpoint| Ok((checkpoint, tree.page(b"", None, Order::Up, usize::MAX)?)))
+}
+
+/// Asks a copy, if there is a checkpoint.
+fn ask<T: Send + 'static>(
+    folder: &Path,
+    question: impl FnOnce(&mut Tree, Checkpoint) -> Result<T, String> + Send + 'static,
+) -> Result<Option<T>, String> {
     if !folder.exists() {
         return Ok(None);
     }
     let copy = Copy::of(folder).map_err(|error| format!("it cannot be copied to be examined: {error}"))?;
     let place = copy.0.join("state");
     let mut tree = Guarded::start("checkpoint", OPEN_DEADLINE, move || Tree::open(&place))?;
-    tree.ask(USE_DEADLINE, |tree| Ok(tree.checkpointed().map(|checkpoint| (checkpoint, tree.count()))))
+    tree.ask(USE_DEADLINE, |tree| tree.checkpointed().map(|checkpoint| question(tree, checkpoint)).transpose())
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

@@ -93,7 +93,7 @@ impl Raw<'_> {
 
     /// Whether a record of it is about the subject.
     pub fn concerns(&self, subject: &Subject) -> bool {
-        self.records().any(|record| Subject::of(record).as_ref() == Some(subject))
+        self.records().any(|record| Subject::of(record).is_some_and(|about| about.concerns(subject)))
     }
 
     /// The encoded records.
@@ -202,6 +202,34 @@ pub fn peek(header: &[u8]) -> Option<(Lsn, Hash)> {
     let crc = u32::from_le_bytes(array(header, at::CRC));
     let sound = header[at::MAGIC] == FRAME_MAGIC && crc32fast::hash(&header[..at::CRC.start]) == crc;
     sound.then(|| (Lsn(u64::from_le_bytes(array(header, at::FIRST))), array(header, at::PREV)))
+}
+
+/// What can be made out of a frame whose header matches its checksum, and which does not match its hash.
+#[derive(Debug)]
+pub struct MadeOut<'a> {
+    /// The position of its first record.
+    pub first: Lsn,
+    /// The position of its last record.
+    pub last: Lsn,
+    /// Its records, where they lie as the header says; none otherwise.
+    pub records: Vec<&'a [u8]>,
+}
+
+/// Makes out what begins at the start of `bytes`, which reach to the end of the segment.
+pub fn make_out(bytes: &[u8]) -> Option<MadeOut<'_>> {
+    let (header, behind) = bytes.split_at_checked(FRAME_HEADER_BYTES)?;
+    let (first, _) = peek(header)?;
+    let len = u32::from_le_bytes(array(header, at::LEN)) as usize;
+    let count = u32::from_le_bytes(array(header, at::COUNT));
+    let last = first.0.checked_add(u64::from(count).checked_sub(1)?)?;
+    let mut rest = behind.get(..len).unwrap_or_default();
+    let mut records = Vec::new();
+    while let Some((record, behind)) = split_record(rest) {
+        records.push(record);
+        rest = behind;
+    }
+    let fits = rest.is_empty() && records.len() == count as usize;
+    Some(MadeOut { first, last: Lsn(last), records: if fits { records } else { Vec::new() } })
 }
 
 /// Whether a whole frame (or one of a newer program) begins anywhere in `bytes` at or behind `from`.

@@ -1,6 +1,6 @@
 //! What a pack holds, so that one run's frames are found in it without decoding the others'.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ struct Key(u8, u64);
 
 const RUN: u8 = 0;
 const DEFINITION: u8 = 1;
+const EVERYTHING: u8 = 2;
 
 impl Key {
     fn of(subject: &Subject) -> Self {
@@ -26,6 +27,7 @@ impl Key {
             Subject::Definition(hash) => {
                 Self(DEFINITION, hash.get(..16).and_then(|hash| u64::from_str_radix(hash, 16).ok()).unwrap_or(0))
             }
+            Subject::Everything => Self(EVERYTHING, 0),
         }
     }
 }
@@ -84,10 +86,16 @@ impl Index {
 
     /// Where the frames lie that may be about a subject and reach into these positions, in order.
     pub fn places_of(&self, subject: &Subject, positions: &RangeInclusive<Lsn>) -> Vec<Place> {
-        let Ok(at) = self.subjects.binary_search_by_key(&Key::of(subject), |(key, _)| *key) else {
-            return Vec::new();
+        let frames_of = |key: Key| {
+            let at = self.subjects.binary_search_by_key(&key, |(key, _)| *key);
+            at.map_or(&[][..], |at| self.subjects[at].1.as_slice())
         };
-        let mut wanted = numbers(&self.subjects[at].1).peekable();
+        let wanted = numbers(frames_of(Key::of(subject))).chain(numbers(frames_of(Key::of(&Subject::Everything))));
+        let wanted: BTreeSet<usize> = wanted.collect();
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let mut wanted = wanted.into_iter().peekable();
         let places = self.places().enumerate().filter(|(number, _)| wanted.next_if_eq(number).is_some());
         places
             .map(|(_, place)| place)
@@ -95,25 +103,32 @@ impl Index {
             .collect()
     }
 
-    /// For messages: what a block holds.
-    pub fn describe_block(&self, block: usize) -> String {
+    /// The positions of a block's records.
+    pub fn positions_of(&self, block: usize) -> Option<(Lsn, Lsn)> {
+        let mut places = self.places().filter(|place| place.block == block);
+        let first = places.next()?;
+        let last = places.last().unwrap_or(first);
+        Some((first.first, last.last))
+    }
+
+    /// The runs that a block's records are about.
+    pub fn runs_of(&self, block: usize) -> Vec<RunId> {
         let before: usize = self.blocks.iter().take(block).map(|(_, frames)| *frames as usize).sum();
         let frames = before..before + self.blocks.get(block).map_or(0, |(_, frames)| *frames as usize);
-        let mut places = self.places().filter(|place| place.block == block);
-        let Some(first) = places.next() else { return "it holds no record".to_owned() };
-        let last = places.last().unwrap_or(first);
-        let runs: Vec<RunId> = self
-            .subjects
-            .iter()
-            .filter(|(Key(kind, _), places)| *kind == RUN && numbers(places).any(|number| frames.contains(&number)))
-            .filter_map(|(Key(_, number), _)| RunId::of_number(*number))
-            .collect();
-        format!("it holds the records {} to {}{}", first.first.0, last.last.0, name_runs(&runs))
+        let here = |places: &[u32]| numbers(places).any(|number| frames.contains(&number));
+        let of_runs = self.subjects.iter().filter(|(Key(kind, _), places)| *kind == RUN && here(places));
+        of_runs.filter_map(|(Key(_, number), _)| RunId::of_number(*number)).collect()
+    }
+
+    /// For messages: what a block holds.
+    pub fn describe_block(&self, block: usize) -> String {
+        let Some((first, last)) = self.positions_of(block) else { return "it holds no record".to_owned() };
+        format!("it holds the records {} to {}{}", first.0, last.0, name_runs(&self.runs_of(block)))
     }
 }
 
 /// ` of the runs a and b`, for the end of a sentence; nothing where there is no run.
-fn name_runs(runs: &[RunId]) -> String {
+pub(crate) fn name_runs(runs: &[RunId]) -> String {
     if runs.is_empty() {
         return String::new();
     }

@@ -68,6 +68,17 @@ pub fn read(folder: &Path, head: &HeadState) -> Result<Vec<Dropped>, OpenError> 
     Ok(dropped)
 }
 
+/// All that the file says, whether that leads up to the journal or not.
+pub fn read_all(folder: &Path) -> io::Result<Vec<Dropped>> {
+    parse(&fs::read_to_string(path(folder))?).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// What can be said of segments that were dropped where the file is not there: that they were.
+pub fn without_file(head: &HeadState) -> Vec<Dropped> {
+    let dropped = Dropped { segment: head.oldest - 1, first: Lsn(1), last: head.base, hash: head.base_hash, bytes: 0 };
+    if head.oldest > 1 { vec![dropped] } else { Vec::new() }
+}
+
 /// Writes the file anew.
 pub fn write(folder: &Path, dropped: &[Dropped]) -> io::Result<()> {
     let text = format(dropped);

@@ -15,6 +15,8 @@ pub mod manifest;
 pub mod pack;
 mod reader;
 mod recovery;
+mod rewrite;
+mod salvage;
 mod sealer;
 pub mod segment;
 mod settled;
@@ -29,8 +31,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub(crate) use self::index::name_runs;
 pub use self::reader::Reader;
 pub(in crate::store) use self::recovery::{create, is_unused};
+pub(crate) use self::rewrite::Rewrite;
+pub(crate) use self::salvage::{End as SalvageEnd, Gap, Holds, Hole, Piece, Salvage};
 
 use self::frame::{Hash, MAX_FRAME_BYTES};
 use self::head::{HeadFile, HeadState};
@@ -196,10 +201,7 @@ impl Journal {
     pub fn mend(&mut self) -> Result<(), OpenError> {
         let head = self.head.state();
         if self.dropped().is_err() {
-            let dropped =
-                Dropped { segment: head.oldest - 1, first: Lsn(1), last: head.base, hash: head.base_hash, bytes: 0 };
-            let dropped = if head.oldest > 1 { vec![dropped] } else { Vec::new() };
-            manifest::write(&self.folder, &dropped)
+            manifest::write(&self.folder, &manifest::without_file(&head))
                 .map_err(files::cannot("cannot write", &manifest::path(&self.folder)))?;
         }
         for number in head.oldest..self.last_segment {

@@ -206,11 +206,11 @@ pub struct Pack {
 }
 
 /// A decoded block.
-struct Block {
-    kind: u32,
-    bytes: Vec<u8>,
+pub(super) struct Block {
+    pub kind: u32,
+    pub bytes: Vec<u8>,
     /// Where the next one begins.
-    end: u64,
+    pub end: u64,
 }
 
 impl Pack {
@@ -236,6 +236,23 @@ impl Pack {
             return Err(damaged(path, size.min(len), format!("the file has {len} bytes instead of {size}")));
         }
         Ok(Self { path: path.to_owned(), file, header, size })
+    }
+
+    /// Opens what is left of a pack whose header or length is not what it was.
+    pub(super) fn of_damaged(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let header = Header { magic: [0; 8], shard: ShardId(0), number: 0, first: Lsn(0), before: Hash::default() };
+        Ok(Self { path: path.to_owned(), file, header, size })
+    }
+
+    /// Where the block that begins here would end, as its header says; `None` where that cannot be.
+    pub(super) fn end_of_block(&self, offset: u64) -> Option<u64> {
+        let mut header = [0; BLOCK_HEADER_BYTES];
+        self.file.read_exact_at(&mut header, offset).ok()?;
+        let len = u32::from_le_bytes(array(&header, at::LEN));
+        let end = offset + BLOCK_HEADER_BYTES as u64 + u64::from(len);
+        (len > 0 && end < self.size).then_some(end)
     }
 
     /// Calls `each` with the decoded bytes of every block of frames, in order, until it breaks.
@@ -376,7 +393,8 @@ impl Pack {
         Ok(stopped)
     }
 
-    fn block(&self, offset: u64) -> Result<Block, String> {
+    /// Reads a block and checks it against its hash.
+    pub(super) fn block(&self, offset: u64) -> Result<Block, String> {
         let read = |error: io::Error| format!("the block cannot be read: {error}");
         let mut header = [0; BLOCK_HEADER_BYTES];
         self.file.read_exact_at(&mut header, offset).map_err(read)?;

@@ -151,7 +151,9 @@ impl Frames for MemoryLog {
         positions: RangeInclusive<Lsn>,
         each: &mut dyn FnMut(Frame) -> bool,
     ) -> Result<(), OpenError> {
-        let concerns = |frame: &Frame| frame.records.iter().any(|record| Subject::of(record).as_ref() == Some(subject));
+        let concerns = |frame: &Frame| {
+            frame.records.iter().any(|record| Subject::of(record).is_some_and(|about| about.concerns(subject)))
+        };
         let asked = |frame: &Frame| frame.last() >= *positions.start() && frame.first <= *positions.end();
         self.read_if(|frame| asked(frame) && concerns(frame), each);
         Ok(())
