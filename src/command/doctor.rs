@@ -22,11 +22,11 @@ Without `--repair` nothing is changed, and nothing need be stopped for it. With 
 be free: what was not finished is removed, what attempts left that are over too, and a checkpoint
 that cannot be used is made anew from the journal.
 
-A journal that is damaged in its middle is not opened, and nothing of it is thrown away: a backup is the
-better way out (`lockstep restore`). Where there is none, `--accept-loss` makes a new journal of every
-record that is whole, notes in it what was lost and who accepted that, and keeps the damaged one beside.
-Runs of which something was lost stand still from then on and can only be cancelled; all others go on.
-What would be lost is said without the flag.
+A journal that is damaged in its middle is not opened, and nothing of it is thrown away: a backup
+is the better way out (`lockstep restore`). Where there is none, `--accept-loss` makes a new journal
+of every record that is whole, notes in it what was lost and who accepted that, and keeps the
+damaged one beside. Runs of which something was lost stand still from then on and can only be
+cancelled; all others go on. What would be lost is said without the flag.
 
 Exit codes: 0 it is sound; 1 something is out of order and can be mended without loss; 5 something
 that was stored is lost or changed. After `--repair` and `--accept-loss`: what is left then.";
