@@ -41,6 +41,19 @@ fn every_seed_holds_every_invariant_and_all_is_reached() {
     }
 }
 
+/// Seeds of long forms in which something did not hold once.
+#[test]
+fn what_long_forms_have_found_holds() {
+    let found = [
+        (21_450_677_847_407, "a loop that had stopped its items for a failure handled it after the run was cancelled"),
+        (21_450_677_888_936, "a second limit of time ended a loop while its `finally` ran"),
+    ];
+    let mut campaign = Campaign::default();
+    for (seed, what) in found {
+        assert!(campaign.play(seed), "seed {seed}: {what}: {:?}", campaign.failed);
+    }
+}
+
 /// Appends a line for the report of all suites, where one is asked for.
 fn report(from: u64, campaign: &Campaign, began: Instant) {
     let Some(path) = std::env::var_os("LOCKSTEP_REPORT") else { return };

@@ -124,6 +124,9 @@ impl Turn<'_> {
             }
             Some(StopCause::Failure | StopCause::Won | StopCause::Finish | StopCause::Break) | None => {}
         }
+        if let Some(cause) = self.called_off(step) {
+            return self.stopped(step, cause);
+        }
         if failed {
             let error = block_error(errors.into_iter().map(|(_, error)| error).collect());
             let error = error.unwrap_or_else(|| self.error(step, "failed", "too many items failed"));
@@ -140,7 +143,10 @@ impl Turn<'_> {
     /// The step's items, while they run.
     pub fn items(&self, step: StepNo) -> Option<&Loop> {
         let state = self.run.step(step);
-        state.looping.as_deref().filter(|items| !items.over && matches!(state.phase, Phase::Inside))
+        state
+            .looping
+            .as_deref()
+            .filter(|items| !items.over && state.result.is_none() && matches!(state.phase, Phase::Inside))
     }
 
     fn foreach(&self, step: StepNo) -> Option<Box<Foreach>> {
