@@ -7,14 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
-use lockstep_engine::api::{Reply, Request, RunView, StepView};
+use lockstep_engine::api::{RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::worker::log::{Event, LogReader, Rest};
 use lockstep_engine::worker::retired::retired;
 
+use super::one_run::look_at;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
-use crate::host::look;
 use crate::output::text::{harmless_bytes, harmless_line};
 use crate::output::{self, Tone, words};
 
@@ -49,7 +49,7 @@ pub struct Options {
 
 /// Prints them.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    let mut view = view(options, context)?;
+    let mut view = look_at(&options.run, context)?;
     if let Some(gone) = &view.gone {
         // Which step a log is of was in the history; in most cases the logs went before it.
         let folder = context.data.join("logs").join(view.id.to_string());
@@ -75,18 +75,10 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
             break;
         }
         pause();
-        view = self::view(options, context)?;
+        view = look_at(&options.run, context)?;
     }
     printer.finish()?;
     Ok(Ending::Succeeded)
-}
-
-fn view(options: &Options, context: &Context) -> Result<RunView, Failure> {
-    match look(context, &Request::Show { run: options.run.clone() })? {
-        Some(Reply::Run(view)) => Ok(*view),
-        Some(other) => panic!("a request to show a run is answered by the run, not by {other:?}"),
-        None => Err(super::no_runs(context)),
-    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "files say in no portable way that they have grown")]

@@ -1,12 +1,10 @@
 //! `lockstep show`: one run, whole.
 
 use clap::Args;
-use lockstep_engine::api::{Reply, Request};
 
 use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
-use crate::host::look;
 use crate::output::{self, human, json};
 
 const EXAMPLES: &str = "\
@@ -31,11 +29,11 @@ pub struct Options {
 
 /// Shows it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    match look(context, &Request::Show { run: options.one.run.clone() })? {
-        Some(Reply::Run(view)) if options.one.json => json::line(&view)?,
-        Some(Reply::Run(view)) => output::print(&human::run(&view, context))?,
-        Some(other) => panic!("a request to show a run is answered by the run, not by {other:?}"),
-        None => return Err(super::no_runs(context)),
+    let view = options.one.look(context)?;
+    if options.one.json {
+        json::line(&view)?;
+    } else {
+        output::print(&human::run(&view, context))?;
     }
     Ok(Ending::Succeeded)
 }

@@ -1,12 +1,10 @@
 //! `lockstep why`: what a run waits for.
 
 use clap::Args;
-use lockstep_engine::api::{Reply, Request};
 
 use super::one_run::OneRun;
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
-use crate::host::look;
 use crate::output::{self, json, why};
 
 const EXAMPLES: &str = "\
@@ -30,11 +28,12 @@ pub struct Options {
 
 /// Says it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    match look(context, &Request::Show { run: options.one.run.clone() })? {
-        Some(Reply::Run(view)) if options.one.json => json::line(&why::why(&view, context))?,
-        Some(Reply::Run(view)) => output::print(&why::text(&why::why(&view, context), &view, context.stdout))?,
-        Some(other) => panic!("a request to show a run is answered by the run, not by {other:?}"),
-        None => return Err(super::no_runs(context)),
+    let view = options.one.look(context)?;
+    let why = why::why(&view, context);
+    if options.one.json {
+        json::line(&why)?;
+    } else {
+        output::print(&why::text(&why, &view, context.stdout))?;
     }
     Ok(Ending::Succeeded)
 }

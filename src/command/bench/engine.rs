@@ -165,15 +165,14 @@ impl Engine {
         self.lanes[lane].done.acquire_many(count).await.expect("a lane is never closed").forget();
     }
 
-    /// Counts the last steps of a lane from here on.
-    pub fn begin_marks(&self, lane: usize) {
-        self.lanes[lane].count.store(0, Ordering::Relaxed);
-        *self.lanes[lane].marks() = vec![Mark::now()];
-    }
-
-    /// What the process had used when the marks were begun, and at each hundredth last step of the lane since then.
-    pub fn take_marks(&self, lane: usize) -> Vec<Mark> {
-        std::mem::take(&mut *self.lanes[lane].marks())
+    /// Runs it alone, in the first lane: what the process had used at its start, and at each hundredth last step.
+    pub async fn marked(&self, graph: &Arc<Graph>) -> Result<Vec<Mark>, Failure> {
+        let lane = &self.lanes[0];
+        lane.count.store(0, Ordering::Relaxed);
+        *lane.marks() = vec![Mark::now()];
+        self.start(graph, 0).await?;
+        self.idle().await;
+        Ok(std::mem::take(&mut *lane.marks()))
     }
 
     /// Ends when nothing goes on by itself any more.

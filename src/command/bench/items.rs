@@ -30,10 +30,7 @@ pub fn measure(bench: &Bench) -> Result<Vec<Report>, Failure> {
         let marks = runtime::result(async {
             let engine = Engine::open(&data, 1).await?;
             engine.run(&runbook(WARM), 0, 1).await?;
-            engine.begin_marks(0);
-            engine.start(&graph, 0).await?;
-            engine.idle().await;
-            let marks = engine.take_marks(0);
+            let marks = engine.marked(&graph).await?;
             engine.close().await?;
             Ok(marks)
         })?;
