@@ -122,8 +122,19 @@ pub const CLOSING_BASE_BYTES: u64 = 8 * 1024 * 1024;
 /// have their turns.
 pub const WANTED_BASE_MS: u64 = 100;
 
-/// Bytes below the storage budget at which room is made: two segments that the journal makes in advance.
+/// Bytes below the storage budget at which room is made, at the least: what the journal's next segment takes, with the
+/// copy of a full one that is sealed.
 pub const RETENTION_HEADROOM: u64 = 32 * 1024 * 1024;
+
+/// Bytes that a data folder may take whatever its storage budget says: the segment that is written, two made in advance, one
+/// that is sealed with its copy, and as much for everything else.
+pub const LEAST_BUDGET: u64 = 96 * 1024 * 1024;
+
+/// Milliseconds that a new run waits for room in the storage budget: many times what it takes to make some.
+pub const START_PATIENCE_MS: u64 = 10_000;
+
+/// Milliseconds between two looks at whether there is room for the new runs that wait.
+pub const START_POLL_MS: u64 = 20;
 
 /// The part of the storage budget that may be journaled before it is looked at again what the folder takes, and that is
 /// freed beyond what is over: so that neither is done for every frame.

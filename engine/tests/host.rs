@@ -7,7 +7,7 @@ use lockstep_dsl::compile::{NoFiles, compile};
 use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp};
-use lockstep_engine::api::{Beginning, Event, Gone, RefusalKind, Reply, Request, RunView, Start};
+use lockstep_engine::api::{Beginning, Event, RefusalKind, Reply, Request, RunView, Start};
 use lockstep_engine::core::run::{Resolution, StepStatus};
 use lockstep_engine::host::{self, EngineHandle, Options, ReadOnly, Storage};
 use lockstep_engine::id::RunId;
@@ -234,91 +234,4 @@ async fn what_cannot_be_done_is_said() {
     assert!(matches!(engine.call(cancel).await, Reply::Refused(refusal) if refusal.kind == RefusalKind::Invalid));
     engine.close().await.expect("it closes");
     assert!(ReadOnly::open(data.path().join("nothing")).is_err());
-}
-
-/// Bytes of all files below a folder.
-fn size(folder: &Path) -> u64 {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let size_of = |entry: std::fs::DirEntry| match entry.metadata() {
-        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
-        // What goes just then does not count.
-        metadata => metadata.map_or(0, |metadata| metadata.len()),
-    };
-    entries.map(size_of).sum()
-}
-
-/// Text that does not become shorter when it is compressed.
-fn noise(seed: u64, bytes: usize) -> String {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let next = std::iter::repeat_with(|| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(b'!' + u8::try_from(state >> 32 & 63).expect("six bits"))
-    });
-    next.take(bytes).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_runs_stay_within_the_budget_and_no_state_goes() {
-    const MAX: u64 = 96 * 1024 * 1024;
-    const RUNS: u32 = 2_400;
-    const OPEN: &str = "runbook: open\nsteps: [{ id: a, set: { kept: 7 } }, { id: b, wait: 1h }]\n";
-    const LARGE: &str = "runbook: large\nparams: { note: string }\nsteps: [{ id: a, set: { x: 1 } }]\n";
-    let data = tempfile::tempdir().unwrap();
-    let options = || Options {
-        data: data.path().to_owned(),
-        actions: Vec::new(),
-        sandbox: Arc::new(Sandbox::new(&[])),
-        resume: false,
-        storage: Storage { max: Some(MAX), ..Storage::default() },
-    };
-    let engine = host::open(options()).await.unwrap();
-    let open = start(&engine, 0, OPEN).await;
-    let large = compile(&Source::new("large.yaml", LARGE), &NoFiles, &Sandbox::new(&[])).unwrap();
-    let graph = Arc::new(large.graph);
-    let mut most = 0;
-    for number in 1..=RUNS {
-        let mut params = Map::new();
-        params.insert("note".into(), noise(number.into(), 64 * 1024).into());
-        let start = Start {
-            id: RunId::new(Timestamp(1_700_000_000_000).0, number),
-            graph: Arc::clone(&graph),
-            params,
-            by: "user:ana".to_owned(),
-            cwd: None,
-            environment: None,
-            beginning: Beginning::default(),
-        };
-        let reply = engine.call(Request::Start(Box::new(start))).await;
-        assert!(matches!(reply, Reply::Started { .. }), "{reply:?}");
-        if number % 50 == 0 {
-            most = most.max(size(data.path()));
-            assert!(most <= MAX, "{most} bytes after {number} runs");
-        }
-    }
-    assert!(most > MAX / 2, "{most} bytes come near the budget");
-
-    let check = async |engine: EngineHandle| {
-        let first = RunId::new(Timestamp(1_700_000_000_000).0, 1).to_string();
-        let Reply::Runs(rows) = engine.call(Request::Runs { limit: 5_000, status: None, runbook: None }).await else {
-            panic!("no list")
-        };
-        assert_eq!(rows.len(), 1 + RUNS as usize);
-        // Of the oldest that has ended the row is left; the one that is open is whole.
-        let view = shown(engine.call(Request::Show { run: first }).await);
-        assert!(matches!(view.gone, Some(Gone::Retention { at: Some(_) })), "{view:?}");
-        assert_eq!((view.status.as_str(), view.steps.len()), ("succeeded", 0));
-        assert_eq!(show(&engine, open).await.steps[0].outputs["kept"], 7);
-        let newest = RunId::new(Timestamp(1_700_000_000_000).0, RUNS);
-        assert_eq!(show(&engine, newest).await.status, "succeeded");
-    };
-    check(engine.clone()).await;
-    engine.close().await.unwrap();
-    assert!(size(data.path()) <= MAX);
-    let engine = host::open(options()).await.unwrap();
-    check(engine.clone()).await;
-    engine.close().await.unwrap();
-    let report = lockstep_engine::doctor::examine(data.path()).unwrap();
-    assert!(report.worst() < Some(lockstep_engine::doctor::Grade::Damage), "{:?}", report.findings);
 }

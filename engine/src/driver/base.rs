@@ -66,6 +66,11 @@ impl LastBase {
         self.wanted > 0
     }
 
+    /// Bytes of it.
+    pub const fn bytes(&self) -> u64 {
+        self.base.bytes
+    }
+
     /// Whether enough was journaled up to `end` for another one.
     fn is_due(&self, end: Lsn, least: u64) -> bool {
         let journaled = self.journaled.max(end.0.saturating_sub(self.base.lsn.0) * RECORD_BYTES);
@@ -93,6 +98,10 @@ impl<B: Backing> Driver<B> {
             Ok(pages) => {
                 self.base.journaled = 0;
                 self.bases.begin(checkpoint, needs, pages);
+                if self.base.is_wanted() {
+                    // It is looked after also where nothing else changes.
+                    self.dirty.since.get_or_insert(self.now.time);
+                }
             }
             Err(error) => self.pause_bases(&error),
         }

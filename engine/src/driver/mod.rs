@@ -14,6 +14,7 @@
 //! Invariant: while a frame is held back (no room on the disk), nothing is decided and nothing is answered but that
 //! there is no room.
 
+mod admission;
 mod ask;
 mod backing;
 mod base;
@@ -144,6 +145,8 @@ pub struct Driver<B: Backing> {
     /// Inputs for the next turns: what came of runs that exist, and starts.
     waiting: VecDeque<Input>,
     starts: VecDeque<Input>,
+    /// New runs are to wait.
+    starts_held: bool,
     /// Questions whose evaluation takes long and goes on elsewhere.
     evaluating: BTreeSet<(RunId, Option<StepNo>, Question)>,
     held: Option<Held>,
@@ -182,7 +185,7 @@ impl<B: Backing> Driver<B> {
         self.take_inputs(&mut batch);
         self.fire_timers(&mut batch);
         self.answer_questions(&mut batch, &mut turn);
-        turn.again = batch.more || !self.waiting.is_empty() || !self.starts.is_empty();
+        turn.again = batch.more || !self.waiting.is_empty() || !(self.starts.is_empty() || self.starts_held);
         self.commit(batch, &mut turn);
         self.state.pack_waiting(self.now);
         turn
@@ -276,7 +279,7 @@ impl<B: Backing> Driver<B> {
             taken += 1;
         }
         let mut started = 0;
-        while started < MAX_STARTS_A_TURN && batch.bytes < SOFT_FRAME_BYTES {
+        while started < MAX_STARTS_A_TURN && batch.bytes < SOFT_FRAME_BYTES && !self.starts_held {
             let Some(input) = self.starts.pop_front() else { break };
             self.take(input, batch);
             started += 1;

@@ -68,6 +68,7 @@ impl<B: Backing> Driver<B> {
             now,
             waiting: VecDeque::new(),
             starts: VecDeque::new(),
+            starts_held: false,
             evaluating: BTreeSet::new(),
             held: None,
             dirty: Dirty::default(),

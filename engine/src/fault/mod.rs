@@ -1,7 +1,7 @@
 //! Faults on purpose: what the suites that try to break the engine make happen, and nobody else can.
 //!
 //! * A [`Point`] stands at every durable write. With the feature `proof` the environment can make it crash the process
-//!   before or after the write, fail it, or delay it: see the module `plan`. Without the feature [`at`] is the write alone.
+//!   before or after the write, fail it, delay it, or hang in it: see the module `plan`. Without the feature [`at`] is the write alone.
 //! * A [`Bug`] is a mistake that somebody might make one day, planted at the line where it would be made. Each is off
 //!   unless a suite turns it on, and each is there to be caught: a suite that cannot catch it proves nothing.
 //!   Without the feature [`planted`] is the constant `false`.
@@ -27,7 +27,7 @@ use std::io;
 
 /// The variables of the environment that ask for faults. Supervisors are told them too.
 #[cfg(feature = "proof")]
-pub const VARIABLES: [&str; 3] = [plan::FAULTS, plan::TRACE, bug::PLANTED];
+pub const VARIABLES: [&str; 4] = [plan::FAULTS, plan::RELEASE, plan::TRACE, bug::PLANTED];
 
 /// The variables of the environment that ask for faults: none in a binary that is shipped.
 #[cfg(not(feature = "proof"))]

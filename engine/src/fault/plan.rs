@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -25,8 +26,13 @@ pub const FAULTS: &str = "LOCKSTEP_FAULTS";
 /// The variable that names the file for the trace.
 pub const TRACE: &str = "LOCKSTEP_FAULTS_TRACE";
 
+/// The variable that names the file which ends a hang.
+pub const RELEASE: &str = "LOCKSTEP_FAULTS_RELEASE";
+
 /// How long a delay is: longer than anything waits by chance, shorter than any deadline.
 const DELAY: Duration = Duration::from_millis(300);
+/// How often what hangs looks whether it may go on.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Which side of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +54,8 @@ pub enum Action {
     NoSpace,
     /// Nothing happens for a while.
     Delay,
+    /// Nothing happens before the file is there that the environment names; never, where it names none.
+    Hang,
 }
 
 impl Side {
@@ -63,7 +71,7 @@ impl Side {
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::Crash, Self::Error, Self::NoSpace, Self::Delay];
+    const ALL: [Self; 5] = [Self::Crash, Self::Error, Self::NoSpace, Self::Delay, Self::Hang];
 
     /// As a plan and a trace name it.
     pub const fn name(self) -> &'static str {
@@ -72,6 +80,7 @@ impl Action {
             Self::Error => "error",
             Self::NoSpace => "nospace",
             Self::Delay => "delay",
+            Self::Hang => "hang",
         }
     }
 }
@@ -100,6 +109,10 @@ pub(super) fn pass(point: Point, side: Side) -> io::Result<()> {
         Some(Action::NoSpace) => Err(Errno::NOSPC.into()),
         Some(Action::Delay) => {
             delay();
+            Ok(())
+        }
+        Some(Action::Hang) => {
+            hang();
             Ok(())
         }
     }
@@ -179,6 +192,14 @@ fn crash() -> ! {
 #[expect(clippy::disallowed_methods, reason = "being slow is what is asked for")]
 fn delay() {
     std::thread::sleep(DELAY);
+}
+
+#[expect(clippy::disallowed_methods, reason = "waiting for somebody outside is what is asked for")]
+fn hang() {
+    let release = std::env::var_os(RELEASE);
+    while !release.as_ref().is_some_and(|release| Path::new(release).exists()) {
+        std::thread::sleep(LOOK);
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! is to be done is done after it.
 
 mod attempts;
+mod budget;
 mod evaluations;
 mod handle;
 mod mailbox;

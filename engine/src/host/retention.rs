@@ -13,9 +13,12 @@ use std::thread::JoinHandle;
 
 use lockstep_dsl::value::{Millis, Timestamp};
 
+use super::budget::{Admission, Budget, reserve};
 use crate::driver::{Backing, Driver};
 use crate::id::RunId;
-use crate::limits::{RETENTION_AT_END, RETENTION_HEADROOM, RETENTION_MS, RETENTION_PART, RETENTION_RUNS_A_TURN};
+use crate::limits::{
+    FULL_RETRY_MS, RETENTION_AT_END, RETENTION_HEADROOM, RETENTION_MS, RETENTION_PART, RETENTION_RUNS_A_TURN,
+};
 use crate::worker::retired;
 
 /// What a data folder may hold.
@@ -60,13 +63,24 @@ impl Keep {
     }
 }
 
-/// The logs of a data folder as they were found.
-#[derive(Debug, Default)]
+/// What a data folder takes.
+#[derive(Debug)]
 struct Survey {
     /// Runs with logs, oldest first, and their bytes.
+    runs: Vec<(RunId, u64)>,
+    /// Bytes of all; 0 where it has no budget.
+    bytes: u64,
+    /// Bytes of segments that the journal had begun when this was begun.
+    begun: u64,
+}
+
+/// What is to be removed of it.
+#[derive(Debug, Default)]
+struct Excess {
+    /// Runs with logs that were not looked at, oldest first, and their bytes.
     runs: VecDeque<(RunId, u64)>,
-    /// Bytes that are over the budget, of the logs or of all.
-    excess: u64,
+    /// Bytes of logs that are over the budget, that of logs or that of all.
+    logs: u64,
     /// Bytes that all is over its budget.
     over: u64,
 }
@@ -82,13 +96,15 @@ pub(super) struct Retention {
     /// What the engine may have journaled by then.
     next_at: u64,
     coming: Option<JoinHandle<io::Result<Survey>>>,
-    found: Survey,
+    found: Excess,
+    budget: Budget,
 }
 
 impl Retention {
     /// For a data folder and the logs in it.
     pub fn new(storage: Storage, data: PathBuf, logs: PathBuf) -> Self {
-        Self { storage, data, logs, next: 0, next_at: 0, coming: None, found: Survey::default() }
+        let budget = Budget::new(storage.max);
+        Self { storage, data, logs, next: 0, next_at: 0, coming: None, found: Excess::default(), budget }
     }
 
     /// Removes a little of what is over, and looks again now and then; never waits.
@@ -97,17 +113,27 @@ impl Retention {
             return;
         }
         let now = driver.now();
-        let is_due = now.time >= self.next || (self.storage.max.is_some() && driver.bytes_journaled() >= self.next_at);
-        if is_due && self.coming.is_none() && self.found.runs.is_empty() && !driver.is_dropping_history() {
+        let waited_for = self.budget.is_short() && !self.budget.is_stuck();
+        let has_grown = self.storage.max.is_some() && driver.bytes_journaled() >= self.next_at;
+        if (now.time >= self.next || has_grown || waited_for)
+            && self.coming.is_none()
+            && self.found.runs.is_empty()
+            && !driver.is_dropping_history()
+        {
             self.next = now.time + RETENTION_MS;
             self.next_at = driver.bytes_journaled() + self.part();
-            self.begin();
+            self.begin(driver);
         }
         if self.coming.as_ref().is_some_and(JoinHandle::is_finished) {
-            self.take_in();
+            self.take_in(driver);
         }
         self.remove(driver, RETENTION_RUNS_A_TURN);
         self.drop_history(driver);
+    }
+
+    /// Whether new runs are started now. They wait while what is removed makes room for them.
+    pub fn admit<B: Backing>(&mut self, driver: &Driver<B>) -> Admission {
+        self.budget.admit(driver)
     }
 
     /// Removes what is over before the engine ends: one that lives for a single run would never come to it.
@@ -116,9 +142,9 @@ impl Retention {
             return;
         }
         // What was found earlier does not know the run that has just ended.
-        self.take_in();
-        self.begin();
-        self.take_in();
+        self.take_in(driver);
+        self.begin(driver);
+        self.take_in(driver);
         let mut removed = 0;
         while removed < RETENTION_AT_END && !self.found.runs.is_empty() {
             removed += self.remove(driver, 1);
@@ -138,8 +164,22 @@ impl Retention {
         let bytes = std::mem::take(&mut self.found.over) + self.part();
         match driver.drop_history(bytes) {
             Ok(Some(_)) => tracing::info!(bytes, "the oldest history is dropped, to keep within the storage budget"),
-            Ok(None) => tracing::warn!(bytes, "the folder is over its storage budget, and no history is left to drop"),
-            Err(error) => tracing::warn!(error, "the folder is over its storage budget, and no history can be dropped"),
+            Ok(None) => {
+                tracing::warn!(bytes, "the folder is over its storage budget, and no history is left to drop");
+                self.give_up(driver.now().time);
+            }
+            Err(error) => {
+                tracing::warn!(error, "the folder is over its storage budget, and no history can be dropped");
+                self.give_up(driver.now().time);
+            }
+        }
+    }
+
+    /// Nothing can be removed now. Where new runs wait for it, it is looked at again soon.
+    fn give_up(&mut self, now: u64) {
+        self.budget.give_up();
+        if self.budget.is_short() {
+            self.next = self.next.min(now + FULL_RETRY_MS);
         }
     }
 
@@ -148,17 +188,32 @@ impl Retention {
         self.storage.max.unwrap_or_default() / RETENTION_PART
     }
 
-    fn begin(&mut self) {
+    /// Bytes that a folder which takes so many is over its budget. Room is made before it is needed: the journal takes it
+    /// a segment at a time.
+    fn over(&self, bytes: u64, reserve: u64) -> u64 {
+        let Some(max) = self.storage.max else { return 0 };
+        let wanted = max - RETENTION_HEADROOM.max(reserve).min(max / 2);
+        bytes.saturating_sub(wanted).max(self.budget.over(bytes, reserve))
+    }
+
+    fn begin<B: Backing>(&mut self, driver: &Driver<B>) {
         let (storage, data, logs) = (self.storage, self.data.clone(), self.logs.clone());
-        let survey = move || survey(storage, &data, &logs);
+        let begun = driver.growth().begun;
+        let survey = move || survey(storage, &data, &logs, begun);
         self.coming = std::thread::Builder::new().name("retention".to_owned()).spawn(survey).ok();
     }
 
     /// Waits for the survey that is being made, if any.
-    fn take_in(&mut self) {
+    fn take_in<B: Backing>(&mut self, driver: &Driver<B>) {
         let Some(coming) = self.coming.take() else { return };
         match coming.join() {
-            Ok(Ok(found)) => self.found = found,
+            Ok(Ok(Survey { runs, bytes, begun })) => {
+                let of_logs: u64 = runs.iter().map(|(_, bytes)| bytes).sum();
+                let excess = self.storage.logs.map_or(0, |limit| of_logs.saturating_sub(limit));
+                let over = self.over(bytes, reserve(driver));
+                self.found = Excess { runs: runs.into(), logs: excess.max(over), over };
+                self.budget.take_in(bytes, begun);
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the size of the logs cannot be found out"),
             Err(_) => tracing::error!("a bug of lockstep: finding out the size of the logs failed"),
         }
@@ -170,7 +225,7 @@ impl Retention {
         for _ in 0..runs {
             let Some((run, bytes)) = self.found.runs.pop_front() else { break };
             let now = driver.now().wall;
-            if self.found.excess == 0 && self.storage.keep.is_too_young(run, now) {
+            if self.found.logs == 0 && self.storage.keep.is_too_young(run, now) {
                 // And so is all that follows. Nothing need be read to know that.
                 self.found.runs.clear();
                 break;
@@ -180,17 +235,17 @@ impl Retention {
                 Ok(None) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "which runs have ended cannot be found out, and no logs are removed");
-                    self.found = Survey::default();
+                    self.found = Excess::default();
                     break;
                 }
             };
-            if self.found.excess == 0 && !is_over(self.storage.keep.of(&status), ended, now) {
+            if self.found.logs == 0 && !is_over(self.storage.keep.of(&status), ended, now) {
                 continue;
             }
             match retired::retire(&self.logs.join(run.to_string()), now) {
                 Ok(()) => {
                     tracing::info!(%run, bytes, "the logs of a run are removed, to keep within the storage budget");
-                    self.found.excess = self.found.excess.saturating_sub(bytes);
+                    self.found.logs = self.found.logs.saturating_sub(bytes);
                     self.found.over = self.found.over.saturating_sub(bytes);
                     removed += 1;
                 }
@@ -206,7 +261,7 @@ fn is_over(keep: Option<Millis>, ended: Timestamp, now: Timestamp) -> bool {
     keep.is_some_and(|keep| age >= keep.0)
 }
 
-fn survey(storage: Storage, data: &Path, logs: &Path) -> io::Result<Survey> {
+fn survey(storage: Storage, data: &Path, logs: &Path, begun: u64) -> io::Result<Survey> {
     let mut runs: Vec<(RunId, u64)> = Vec::new();
     for entry in fs::read_dir(logs)? {
         let entry = entry?;
@@ -217,12 +272,8 @@ fn survey(storage: Storage, data: &Path, logs: &Path) -> io::Result<Survey> {
         }
     }
     runs.sort_unstable();
-    let of_logs: u64 = runs.iter().map(|(_, bytes)| bytes).sum();
-    let over = |limit: Option<u64>, bytes: u64| limit.map_or(0, |limit| bytes.saturating_sub(limit));
-    let of_all = if storage.max.is_some() { size(data)? } else { 0 };
-    // Room is made before it is needed: the journal takes it a segment at a time.
-    let over_all = over(storage.max.map(|max| max - RETENTION_HEADROOM.min(max / 2)), of_all);
-    Ok(Survey { runs: runs.into(), excess: over(storage.logs, of_logs).max(over_all), over: over_all })
+    let bytes = if storage.max.is_some() { size(data)? } else { 0 };
+    Ok(Survey { runs, bytes, begun })
 }
 
 /// Bytes of all files below a folder. What goes meanwhile does not count.

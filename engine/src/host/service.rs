@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::attempts::Attempts;
+use super::budget::Admission;
 use super::evaluations::{Evaluations, Work};
 use super::handle::{Call, Events, Options, Stopped};
 use super::retention::Retention;
@@ -17,7 +18,7 @@ use super::watchers::{Stands, Watchers};
 use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use crate::id::{RunId, Token};
-use crate::limits::{MAX_INPUTS_A_TURN, MAX_SLEEP};
+use crate::limits::{MAX_INPUTS_A_TURN, MAX_SLEEP, START_POLL_MS};
 use crate::store::folder::Folder;
 use crate::worker::local::Ended;
 
@@ -119,6 +120,7 @@ impl Service {
             let turn = self.driver.tend();
             self.again |= self.follow(turn);
             self.retention.tend(&mut self.driver);
+            self.admit();
             self.tell_when_full();
             if self.driver.halted().is_some() {
                 break;
@@ -168,8 +170,25 @@ impl Service {
     }
 
     fn sleep(&mut self) -> Duration {
-        let Some(due) = self.driver.next_wake() else { return MAX_SLEEP };
-        Duration::from_millis(due.saturating_sub(self.driver.read_clock().time)).min(MAX_SLEEP)
+        let longest = if self.driver.is_holding_starts() { Duration::from_millis(START_POLL_MS) } else { MAX_SLEEP };
+        let Some(due) = self.driver.next_wake() else { return longest };
+        Duration::from_millis(due.saturating_sub(self.driver.read_clock().time)).min(longest)
+    }
+
+    /// Lets new runs start, wait for room in the storage budget, or be told that there is none.
+    fn admit(&mut self) {
+        match self.retention.admit(&self.driver) {
+            Admission::Open => {
+                self.again |= self.driver.is_holding_starts();
+                self.driver.hold_starts(false);
+            }
+            Admission::Wait => self.driver.hold_starts(true),
+            Admission::Refuse(refusal) => {
+                self.driver.hold_starts(true);
+                let turn = self.driver.refuse_starts(&refusal);
+                self.again |= self.follow(turn);
+            }
+        }
     }
 
     fn take(&mut self, woken: Woken, inputs: &mut Vec<Input>) {

@@ -170,6 +170,9 @@ pub trait ShardLog: Frames + Send {
     /// `None` where it can give back nothing.
     fn freeing(&self, bytes: u64) -> Option<Lsn>;
 
+    /// How it takes room.
+    fn growth(&self) -> Growth;
+
     /// Says that nothing will be appended for a while, or ever: the store may write its bookkeeping now.
     fn rest(&mut self);
 
@@ -179,6 +182,17 @@ pub trait ShardLog: Frames + Send {
 
     /// The frame that stood for all before it when the log was opened, if there was one; at most once.
     fn settled(&mut self) -> Option<Frame>;
+}
+
+/// How a log takes room: by and by, or a segment at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Bytes of all segments that this handle has begun.
+    pub begun: u64,
+    /// Bytes that can still be appended before it begins another.
+    pub left: u64,
+    /// Bytes that it takes when it does: those of one that is made ahead, and of a copy that is sealed.
+    pub next: u64,
 }
 
 /// Which state an image holds.

@@ -45,7 +45,7 @@ use self::sealer::Sealer;
 use self::segment::{Maker, SEGMENT_HEADER_BYTES, Segment};
 use self::spares::Spares;
 use super::lock::Held;
-use super::{AppendError, Frame, Frames, Head, OpenError, ShardLog, files};
+use super::{AppendError, Frame, Frames, Growth, Head, OpenError, ShardLog, files};
 use crate::clock::Stamp;
 use crate::core::run::Subject;
 use crate::fault::{self, Bug, Point};
@@ -75,6 +75,8 @@ pub struct Journal {
     spares: Spares,
     finished: Option<Finished>,
     stats: JournalStats,
+    /// Bytes of the segments that this handle has begun.
+    begun: u64,
     buffer: Vec<u8>,
     /// Keeps the folder locked; given up last.
     held: Arc<Held>,
@@ -150,6 +152,7 @@ impl Journal {
             stamp: end.stamp,
             finished: None,
             stats: JournalStats::default(),
+            begun: 0,
             buffer: Vec::new(),
             held,
         })
@@ -260,6 +263,7 @@ impl Journal {
     fn next_segment(&mut self, len: u64) -> Result<(), AppendError> {
         match self.spares.take(SEGMENT_HEADER_BYTES as u64 + len) {
             Ok(segment) => {
+                self.begun += segment.size;
                 self.current = segment;
                 self.offset = SEGMENT_HEADER_BYTES as u64;
                 Ok(())
@@ -408,6 +412,12 @@ impl ShardLog for Journal {
             below = Some(pair[1].first);
         }
         below
+    }
+
+    fn growth(&self) -> Growth {
+        let Segment { number, size, .. } = self.current;
+        let ahead = segment::usual_size(number + 1 + spares::SPARES as u64);
+        Growth { begun: self.begun, left: size - self.offset, next: ahead + size }
     }
 
     fn rest(&mut self) {

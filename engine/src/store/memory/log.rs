@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use super::{Fault, MemoryDisk};
 use crate::core::run::Subject;
 use crate::id::{Epoch, Lsn, ShardId};
-use crate::store::{AppendError, Frame, Frames, Head, OpenError, ShardLog};
+use crate::store::{AppendError, Frame, Frames, Growth, Head, OpenError, ShardLog};
 
 /// A [`ShardLog`] on a [`MemoryDisk`].
 #[derive(Debug)]
@@ -118,6 +118,10 @@ impl ShardLog for MemoryLog {
             below = Some(Lsn(frame.last().0 + 1));
         }
         below
+    }
+
+    fn growth(&self) -> Growth {
+        Growth { begun: 0, left: u64::MAX, next: 0 }
     }
 
     fn rest(&mut self) {}
