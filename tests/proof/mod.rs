@@ -2,6 +2,7 @@
 //!
 //! `docs/proofs.md` says what they promise, and `scripts/prove` runs them all.
 
+mod checkpoint;
 mod matrix;
 mod planted;
 mod power;

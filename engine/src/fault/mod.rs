@@ -1,7 +1,7 @@
 //! Faults on purpose: what the suites that try to break the engine make happen, and nobody else can.
 //!
 //! * A [`Point`] stands at every durable write. With the feature `proof` the environment can make it crash the process
-//!   before or after the write, fail it, delay it, or hang in it: see the module `plan`. Without the feature [`at`] is the write alone.
+//!   before or after the write, fail it, delay it, panic or hang in it: see the module `plan`. Without the feature [`at`] is the write alone.
 //! * A [`Bug`] is a mistake that somebody might make one day, planted at the line where it would be made. Each is off
 //!   unless a suite turns it on, and each is there to be caught: a suite that cannot catch it proves nothing.
 //!   Without the feature [`planted`] is the constant `false`.
@@ -24,6 +24,7 @@ pub use self::caught::{is_caught, report_caught};
 pub use self::point::Point;
 
 use std::io;
+use std::time::Duration;
 
 /// The variables of the environment that ask for faults. Supervisors are told them too.
 #[cfg(feature = "proof")]
@@ -52,6 +53,20 @@ pub fn at<T>(point: Point, write: impl FnOnce() -> io::Result<T>) -> io::Result<
         let _ = point;
         write()
     }
+}
+
+/// How long what may hang is waited for: a suite that makes it hang need not wait as long as people do.
+#[cfg(feature = "proof")]
+#[inline]
+pub fn patience(usual: Duration) -> Duration {
+    plan::patience(usual)
+}
+
+/// How long what may hang is waited for: as long as is usual, in a binary that is shipped.
+#[cfg(not(feature = "proof"))]
+#[inline]
+pub const fn patience(usual: Duration) -> Duration {
+    usual
 }
 
 /// Whether this mistake is to be made.

@@ -29,6 +29,9 @@ pub const TRACE: &str = "LOCKSTEP_FAULTS_TRACE";
 /// The variable that names the file which ends a hang.
 pub const RELEASE: &str = "LOCKSTEP_FAULTS_RELEASE";
 
+/// The variable that says, in milliseconds, how long what may hang is waited for at the most.
+pub const PATIENCE: &str = "LOCKSTEP_FAULTS_PATIENCE";
+
 /// How long a delay is: longer than anything waits by chance, shorter than any deadline.
 const DELAY: Duration = Duration::from_millis(300);
 /// How often what hangs looks whether it may go on.
@@ -54,6 +57,8 @@ pub enum Action {
     NoSpace,
     /// Nothing happens for a while.
     Delay,
+    /// The thread panics.
+    Panic,
     /// Nothing happens before the file is there that the environment names; never, where it names none.
     Hang,
 }
@@ -71,7 +76,7 @@ impl Side {
 }
 
 impl Action {
-    const ALL: [Self; 5] = [Self::Crash, Self::Error, Self::NoSpace, Self::Delay, Self::Hang];
+    const ALL: [Self; 6] = [Self::Crash, Self::Error, Self::NoSpace, Self::Delay, Self::Panic, Self::Hang];
 
     /// As a plan and a trace name it.
     pub const fn name(self) -> &'static str {
@@ -80,6 +85,7 @@ impl Action {
             Self::Error => "error",
             Self::NoSpace => "nospace",
             Self::Delay => "delay",
+            Self::Panic => "panic",
             Self::Hang => "hang",
         }
     }
@@ -111,11 +117,19 @@ pub(super) fn pass(point: Point, side: Side) -> io::Result<()> {
             delay();
             Ok(())
         }
+        Some(Action::Panic) => panic!("planted at {}", point.name()),
         Some(Action::Hang) => {
             hang();
             Ok(())
         }
     }
+}
+
+/// How long what may hang is waited for: as long as the environment says, if that is shorter.
+pub(super) fn patience(usual: Duration) -> Duration {
+    let Ok(millis) = std::env::var(PATIENCE) else { return usual };
+    let millis = millis.parse().unwrap_or_else(|_| panic!("{PATIENCE}={millis}: not a number of milliseconds"));
+    usual.min(Duration::from_millis(millis))
 }
 
 struct Plan {

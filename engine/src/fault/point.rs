@@ -83,6 +83,8 @@ points! {
     BlobPut = "blob.put" in "engine/src/store/blobs.rs",
     /// A blob that was there already is synced.
     BlobSync = "blob.sync" in "engine/src/store/blobs.rs",
+    /// sled opens a checkpoint, and writes to it.
+    ImageOpen = "image.open" in "engine/src/store/image/tree.rs",
     /// The changes of a checkpoint are given to sled.
     ImageBatch = "image.batch" in "engine/src/store/image/tree.rs",
     /// sled writes them.

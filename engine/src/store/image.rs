@@ -17,7 +17,7 @@ use super::{Checkpoint, Entry, EntryChange, Image, ImageError, Order, Pages, Sto
 use crate::fault::{self, Point};
 use crate::id::Lsn;
 
-use self::guarded::{Asker, Guarded};
+use self::guarded::{Asker, Guarded, NotMade};
 use self::part::parts;
 use self::tree::Tree;
 
@@ -27,6 +27,9 @@ mod part;
 mod tree;
 
 pub(crate) use self::examine::{entries, examine};
+
+/// The name of the thread on which sled is opened and used. A panic there is met by making the checkpoint anew.
+pub const THREAD: &str = "checkpoint";
 
 /// The extension of the folder that a checkpoint is moved to when it cannot be used.
 pub(crate) const SET_ASIDE: &str = "set-aside";
@@ -46,6 +49,8 @@ const PAGE: usize = 256;
 pub struct SledImage {
     folder: PathBuf,
     state: State,
+    /// Even an empty one was waited for in vain: no other is tried as long as this process lives.
+    hangs: bool,
     begun: Option<Begun>,
     /// Keeps the data folder locked while sled may write.
     _held: Arc<Held>,
@@ -65,7 +70,7 @@ enum State {
 impl SledImage {
     /// The checkpoint in `folder`, not opened yet.
     pub(super) const fn new(folder: PathBuf, held: Arc<Held>) -> Self {
-        Self { folder, state: State::Unopened, begun: None, _held: held }
+        Self { folder, state: State::Unopened, hangs: false, begun: None, _held: held }
     }
 
     /// Asks the opened tree; when that fails in any way, sets it aside.
@@ -96,12 +101,13 @@ impl SledImage {
             State::Broken(why) => return Err(ImageError(why.clone())),
             State::Unopened => {}
         }
-        if let Err(why) = self.try_open() {
+        if let Err(NotMade { why, .. }) = self.try_open() {
             self.set_aside(&why);
             if let State::Broken(why) = &self.state {
                 return Err(ImageError(why.clone()));
             }
-            if let Err(why) = self.try_open() {
+            if let Err(NotMade { why, hangs }) = self.try_open() {
+                self.hangs = hangs;
                 self.state = State::Broken(why.clone());
                 return Err(ImageError(why));
             }
@@ -109,9 +115,9 @@ impl SledImage {
         Ok(())
     }
 
-    fn try_open(&mut self) -> Result<(), String> {
+    fn try_open(&mut self) -> Result<(), NotMade> {
         let folder = self.folder.clone();
-        self.state = State::Open(Guarded::start("checkpoint", OPEN_DEADLINE, move || Tree::open(&folder))?);
+        self.state = State::Open(Guarded::start(THREAD, OPEN_DEADLINE, move || Tree::open(&folder))?);
         Ok(())
     }
 
@@ -272,7 +278,7 @@ impl Image for SledImage {
 
     fn reset(&mut self) -> Result<(), ImageError> {
         self.begun = None;
-        self.state = State::Unopened;
+        self.state = if self.hangs { State::Broken("it hangs when it is opened".to_owned()) } else { State::Unopened };
         remove_folder(&self.folder).map_err(|error| {
             let why = format!("cannot remove `{}`: {error}", self.folder.display());
             self.state = State::Broken(why.clone());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::guarded::Guarded;
 use super::tree::Tree;
-use super::{OPEN_DEADLINE, USE_DEADLINE, remove_folder};
+use super::{OPEN_DEADLINE, THREAD, USE_DEADLINE, remove_folder};
 use crate::store::{Checkpoint, Entry, Order, files};
 
 /// A copy, removed with this.
@@ -54,7 +54,7 @@ fn ask<T: Send + 'static>(
     }
     let copy = Copy::of(folder).map_err(|error| format!("it cannot be copied to be examined: {error}"))?;
     let place = copy.0.join("state");
-    let mut tree = Guarded::start("checkpoint", OPEN_DEADLINE, move || Tree::open(&place))?;
+    let mut tree = Guarded::start(THREAD, OPEN_DEADLINE, move || Tree::open(&place)).map_err(|error| error.why)?;
     tree.ask(USE_DEADLINE, |tree| tree.checkpointed().map(|checkpoint| question(tree, checkpoint)).transpose())
 }
 

@@ -6,10 +6,21 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::fault;
+
 /// How long dropping waits for the value to be dropped.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 type Question<T> = Box<dyn FnOnce(&mut T) + Send>;
+
+/// Why a value could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotMade {
+    /// For people.
+    pub why: String,
+    /// It was waited for in vain.
+    pub hangs: bool,
+}
 
 /// Asks a value questions. After one that panicked or was not answered in time, no more may be asked.
 pub struct Guarded<T> {
@@ -24,7 +35,8 @@ impl<T: 'static> Guarded<T> {
         name: &str,
         deadline: Duration,
         make: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, NotMade> {
+        let failed = |why| NotMade { why, hangs: false };
         let (questions, asked) = channel::<Question<T>>();
         let (report, outcome) = channel();
         let (end, ended) = channel::<()>();
@@ -47,11 +59,11 @@ impl<T: 'static> Guarded<T> {
             let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
         };
         let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
-        let thread = thread.map_err(|error| format!("no thread can be started: {error}"))?;
+        let thread = thread.map_err(|error| failed(format!("no thread can be started: {error}")))?;
         let guarded = Self { questions: Some(questions), ended, thread: Some(thread) };
-        match outcome.recv_timeout(deadline) {
-            Ok(report) => report.map(|()| guarded),
-            Err(error) => Err(no_answer(error)),
+        match outcome.recv_timeout(fault::patience(deadline)) {
+            Ok(report) => report.map(|()| guarded).map_err(failed),
+            Err(error) => Err(NotMade { why: no_answer(error), hangs: error == RecvTimeoutError::Timeout }),
         }
     }
 
@@ -120,7 +132,7 @@ impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         self.questions = None;
         let thread = self.thread.take();
-        if matches!(self.ended.recv_timeout(CLOSE_DEADLINE), Err(RecvTimeoutError::Disconnected)) {
+        if matches!(self.ended.recv_timeout(fault::patience(CLOSE_DEADLINE)), Err(RecvTimeoutError::Disconnected)) {
             // It has ended, so this does not wait; what it panicked with has been reported.
             let _ = thread.map(JoinHandle::join);
         }
@@ -159,6 +171,16 @@ mod tests {
         let mut guarded = Guarded::start("test", LATE, || Ok(())).unwrap();
         assert!(guarded.ask(SOON, hang).is_err());
         assert!(guarded.ask(LATE, |()| Ok(())).is_err(), "it is not asked again");
-        drop(release);
+        let (end, ended) = channel::<()>();
+        let hang = move || {
+            let _ = ended.recv();
+            Ok(())
+        };
+        assert!(matches!(Guarded::start("test", SOON, hang), Err(NotMade { hangs: true, .. })));
+        assert!(matches!(
+            Guarded::<()>::start("test", LATE, || panic!("expected by this test")),
+            Err(NotMade { hangs: false, .. })
+        ));
+        drop((release, end));
     }
 }

@@ -56,7 +56,7 @@ impl Tree {
         let new = !folder.exists();
         files::create_folder(folder).map_err(|error| format!("cannot create the folder: {error}"))?;
         remove_half_snapshots(folder).map_err(|error| format!("cannot clean the folder: {error}"))?;
-        let db = open_patiently(folder)?;
+        let db = fault::at(Point::ImageOpen, || open_patiently(folder)).map_err(|error| error.to_string())?;
         let file = File::open(folder.join("db")).map_err(|error| format!("cannot open sled's file: {error}"))?;
         if new {
             files::sync_folder(folder).map_err(|error| format!("cannot sync the folder: {error}"))?;
@@ -351,7 +351,7 @@ fn remove_half_snapshots(folder: &Path) -> std::io::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "sled says when its lock is free in no other way")]
-fn open_patiently(folder: &Path) -> Result<sled::Db, String> {
+fn open_patiently(folder: &Path) -> std::io::Result<sled::Db> {
     let begun = Instant::now();
     loop {
         let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES).flush_every_ms(None);
@@ -363,7 +363,7 @@ fn open_patiently(folder: &Path) -> Result<sled::Db, String> {
             {
                 std::thread::sleep(LOCK_PAUSE);
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(error.into()),
         }
     }
 }
