@@ -184,7 +184,7 @@ pub enum JumpOrigin {
     OnError,
     /// When this entry of `catch` handled its failure.
     Catch(usize),
-    /// When this case of a `switch` ran.
+    /// When this case of a `switch` ran; `else` is the last of them.
     Case(usize),
 }
 

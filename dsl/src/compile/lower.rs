@@ -130,7 +130,7 @@ fn lower_jump(node: &mut Node, origin: JumpOrigin, to: Option<Next>) {
         }
         JumpOrigin::Case(case) => {
             if let Kind::Switch(switch) = &mut node.kind
-                && let Some(case) = switch.cases.get_mut(case)
+                && let Some(case) = switch.cases.iter_mut().chain(&mut switch.otherwise).nth(case)
             {
                 case.next = to;
             }

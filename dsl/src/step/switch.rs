@@ -3,7 +3,7 @@
 use crate::compile::keys::Keys;
 use crate::compile::reader::Reader;
 use crate::diagnostic::Code;
-use crate::graph::{Case, ExprId, Kind, NodeId, Role, Switch};
+use crate::graph::{BlockId, Case, ExprId, Kind, NodeId, Role, Switch};
 use crate::runbook::{JumpOrigin, Place};
 use crate::yaml::{Mapping, Node};
 
@@ -19,6 +19,17 @@ const CASE: Keys = Keys {
     hints: &[("if", "a condition is called `when`"), ("do", "its steps stand under `steps`")],
 };
 
+/// A case that is chosen by a value, or `else`, where it is more than a list of steps.
+const CHOSEN: Keys = Keys {
+    of: "a case",
+    known: &["steps", "next"],
+    later: &[],
+    hints: &[
+        ("when", "cases with conditions are a list: `cases: [{ when: …, steps: […] }]`"),
+        ("do", "its steps stand under `steps`"),
+    ],
+};
+
 const ELSE: &str = "else";
 
 /// Reads `switch: { value, cases: { … }, else }`, or `cases` as a list with conditions.
@@ -32,7 +43,8 @@ pub fn read(reader: &mut Reader, node: &Node, id: NodeId) -> Option<Kind> {
     };
     let otherwise = match mapping.get(ELSE) {
         Some(node) => {
-            let block = steps(reader, node, "`else`", id, ELSE);
+            let place = read.as_ref().map_or(0, |(_, cases)| cases.len());
+            let block = chosen(reader, node, "`else`", id, ELSE, place);
             Some(Case { name: ELSE.to_owned(), when: None, block: block?, next: None })
         }
         None => None,
@@ -58,8 +70,9 @@ fn by_value(reader: &mut Reader, mapping: &Mapping, id: NodeId) -> Option<(Optio
     let entries = &named?.entries;
     let cases: Vec<Case> = entries
         .iter()
-        .filter_map(|(key, node)| {
-            let block = steps(reader, node, &format!("case `{}`", key.text), id, &key.text)?;
+        .zip(0..)
+        .filter_map(|((key, node), place)| {
+            let block = chosen(reader, node, &format!("case `{}`", key.text), id, &key.text, place)?;
             Some(Case { name: key.text.clone(), when: None, block, next: None })
         })
         .collect();
@@ -93,8 +106,19 @@ fn by_condition(reader: &mut Reader, mapping: &Mapping, id: NodeId) -> Option<(O
     (cases.len() == entries.items.len() && mapping.get("value").is_none()).then_some((None, cases))
 }
 
+/// A case that a value chooses, or `else`: a list of steps, or `{ steps, next }`. `place` counts the cases, `else` last.
+fn chosen(reader: &mut Reader, node: &Node, what: &str, id: NodeId, name: &str, place: usize) -> Option<BlockId> {
+    let Node::Mapping(_) = node else { return steps(reader, node, what, id, name) };
+    let case = reader.mapping(node, &CHOSEN)?;
+    if let Some(next) = case.get("next") {
+        reader.jump(next, id, JumpOrigin::Case(place));
+    }
+    let block = reader.required(case, "a case", "steps", "steps: [...]")?;
+    steps(reader, block, "`steps`", id, name)
+}
+
 /// The steps of a case. An empty list does nothing, which is how one says so: a value without a case is an error.
-fn steps(reader: &mut Reader, node: &Node, what: &str, id: NodeId, name: &str) -> Option<crate::graph::BlockId> {
+fn steps(reader: &mut Reader, node: &Node, what: &str, id: NodeId, name: &str) -> Option<BlockId> {
     if let Node::Sequence(steps) = node {
         return Some(reader.block_of(&steps.items, Some(id), Role::Case(name.to_owned())));
     }
