@@ -34,7 +34,23 @@ pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
         Kind::Ask(ask) => {
             Awaited::Answer { message: message(), by: by(), fields: ask.fields.iter().map(field).collect() }
         }
-        _ => Awaited::Signal { name: run.awaited_signal(no)?.to_owned() },
+        Kind::AwaitSignal(_) => Awaited::Signal { name: run.awaited_signal(no)?.to_owned() },
+        Kind::Shell(_)
+        | Kind::Exec(_)
+        | Kind::Http(_)
+        | Kind::Script(_)
+        | Kind::Set(_)
+        | Kind::Assert { .. }
+        | Kind::WaitFor(_)
+        | Kind::WaitUntil(_)
+        | Kind::Call(_)
+        | Kind::Do(_)
+        | Kind::Parallel(_)
+        | Kind::Switch(_)
+        | Kind::Foreach(_)
+        | Kind::Repeat(_)
+        | Kind::Fail { .. }
+        | Kind::Finish { .. } => return None,
     };
     Some(AwaitView { what })
 }
@@ -45,7 +61,14 @@ pub(super) fn since(step: &Step) -> Option<String> {
         Phase::Awaiting { since } | Phase::Calling { since, .. } | Phase::InDoubt { since, .. } => {
             Some(since.to_string())
         }
-        _ => None,
+        Phase::Pending
+        | Phase::Asking(_)
+        | Phase::Deciding
+        | Phase::Running { .. }
+        | Phase::Delayed { .. }
+        | Phase::Held { .. }
+        | Phase::Inside
+        | Phase::Ended { .. } => None,
     }
 }
 

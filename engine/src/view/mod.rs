@@ -117,7 +117,14 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
     let until = match &step.phase {
         Phase::Delayed { wall, .. } => Some(wall.to_string()),
         Phase::Awaiting { .. } | Phase::Calling { .. } => awaits::until(run, no),
-        _ => None,
+        Phase::Pending
+        | Phase::Asking(_)
+        | Phase::Deciding
+        | Phase::Running { .. }
+        | Phase::Held { .. }
+        | Phase::Inside
+        | Phase::InDoubt { .. }
+        | Phase::Ended { .. } => None,
     };
     let awaits = awaits::view(run, no).map(Box::new);
     StepView {

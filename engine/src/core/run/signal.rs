@@ -75,10 +75,10 @@ impl Run {
     /// The name of the signal that a step waits for.
     pub fn awaited_signal(&self, no: StepNo) -> Option<&str> {
         let step = self.step(no);
-        match (&step.phase, awaited(&self.node_of(no).kind), step.input.get(NAME)) {
-            (Phase::Awaiting { .. }, Some(_), Some(Value::String(name))) => Some(name),
-            _ => None,
-        }
+        let (Phase::Awaiting { .. }, Some(Value::String(name))) = (&step.phase, step.input.get(NAME)) else {
+            return None;
+        };
+        awaited(&self.node_of(no).kind).map(|_| name.as_str())
     }
 
     pub(super) fn keep_signal(&mut self, name: &str, payload: &Value, by: &str) {
@@ -105,7 +105,24 @@ impl Run {
 fn awaited(kind: &Kind) -> Option<&Field> {
     match kind {
         Kind::AwaitSignal(name) => Some(name),
-        _ => None,
+        Kind::Shell(_)
+        | Kind::Exec(_)
+        | Kind::Http(_)
+        | Kind::Script(_)
+        | Kind::Set(_)
+        | Kind::Assert { .. }
+        | Kind::WaitFor(_)
+        | Kind::WaitUntil(_)
+        | Kind::Approve(_)
+        | Kind::Ask(_)
+        | Kind::Call(_)
+        | Kind::Do(_)
+        | Kind::Parallel(_)
+        | Kind::Switch(_)
+        | Kind::Foreach(_)
+        | Kind::Repeat(_)
+        | Kind::Fail { .. }
+        | Kind::Finish { .. } => None,
     }
 }
 
