@@ -50,13 +50,20 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         return Err(Failure::usage(message));
     }
     let began = began(&rows, &graph);
-    let recorded = Recorded::of(view, &rows);
+    let recorded = Recorded::of(view, &rows, &graph);
     let (_, story) = replay(&recorded.text(&options.name, None), &graph)?;
     // Steps of one moment may have begun in another order, and then the order is nobody's to expect.
     let path = (story.path() == began).then_some(began.as_slice());
     let text = recorded.text(&options.name, path);
     output::print(&text)?;
     let (file, story) = replay(&text, &graph)?;
+    let wrong = test_file::check(&file, &Source::new(RECORDED, text.as_str()), &graph);
+    if let Some(first) = wrong.first() {
+        return Err(Failure::Invalid(format!(
+            "what was recorded is no case of `{}`: {}",
+            graph.runbook, first.message
+        )));
+    }
     let differences = judge(&file.cases[0], &story);
     if differences.is_empty() {
         return Ok(Ending::Succeeded);
@@ -66,8 +73,12 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     Ok(Ending::TestFailed)
 }
 
+/// What the text of a case that was recorded is called in messages.
+const RECORDED: &str = "recorded.test.yaml";
+
 /// What a case is made of that was journaled of runs which the run called.
-const OF_CALLED: &[&str] = &["starting", "stopping", "reported", "loop", "resolved"];
+const OF_CALLED: &[&str] =
+    &["starting", "stopping", "reported", "loop", "resolved", "approved", "rejected", "answered", "skip_asked"];
 
 /// A run and all that was journaled of it, with what the runs that it called did: their steps have the path of the call
 /// before their own.
@@ -85,7 +96,11 @@ pub fn read(run: &str, context: &Context) -> Result<(RunView, Vec<HistoryRow>), 
     while let Some((run, path)) = called.pop() {
         let inner = history(&run, context)?.into_iter().map(|row| {
             let step = row.step.map(|step| format!("{path}/{step}"));
-            HistoryRow { step, ..row }
+            let mut detail = row.detail;
+            if let Some(own) = detail["path"].as_str().filter(|_| row.what == "skip_asked") {
+                detail["path"] = format!("{path}/{own}").into();
+            }
+            HistoryRow { step, detail, ..row }
         });
         let inner: Vec<HistoryRow> = inner.collect();
         called.extend(calls(&inner));
@@ -120,7 +135,7 @@ pub fn began(rows: &[HistoryRow], graph: &Graph) -> Vec<String> {
 
 /// Plays the only case of a text on a graph.
 pub fn replay(text: &str, graph: &Graph) -> Result<(TestFile, Story), Failure> {
-    let source = Source::new("recorded.test.yaml", text);
+    let source = Source::new(RECORDED, text);
     let unreadable = |found: Vec<lockstep_dsl::diagnostic::Diagnostic>| {
         let why = found.first().map(|first| first.message.clone()).unwrap_or_default();
         Failure::Invalid(format!("what was recorded cannot be written as a case: {why}"))

@@ -36,7 +36,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     let (view, rows) = record::read(&options.run, context)?;
     let graph = runbook_file::load(&options.with, context.stderr)?;
     let before = record::began(&rows, &graph);
-    let recorded = Recorded::of(view.clone(), &rows);
+    let recorded = Recorded::of(view.clone(), &rows, &graph);
     let (_, story) = record::replay(&recorded.text("what if", None), &graph)?;
     let (text, same) = compare(&view, &before, &story, context.stdout);
     output::print(&text)?;

@@ -6,13 +6,14 @@
 //! again while nobody knows how its first attempt ended.
 
 use lockstep_engine::eval::Evaluator;
-use lockstep_engine::rehearsal::{End, Loss, Story, Trouble};
+use lockstep_engine::rehearsal::{Loss, Story, Trouble};
 
+use super::judge::broke_off;
 use super::play::Prepared;
 
-/// Durable writes of all rehearsals of one pass of a case together: one of up to 100 writes is crashed at each of them,
-/// of a longer one so many crashes are tried as come to this, spread evenly.
-const MAX_WRITES: u64 = 20_000;
+/// Durable writes, and steps that begin, of all rehearsals of one pass of a case together: a case of up to 100 writes and as
+/// many steps is crashed at each of them, of a longer one so many crashes are tried as come to this, spread evenly.
+const MAX_WORK: u64 = 40_000;
 
 /// What came of the crashes of a case.
 #[derive(Debug, Default)]
@@ -28,7 +29,9 @@ pub struct Crashes {
 /// Plays both passes.
 pub fn everywhere(prepared: &Prepared<'_>, evaluator: &Evaluator, whole: &Story) -> Crashes {
     let mut crashes = Crashes::default();
-    let step = (2 * whole.writes * whole.writes).div_ceil(MAX_WRITES).max(1);
+    // Many steps that only compute may ride along with one write.
+    let work = whole.writes + whole.begun.len() as u64;
+    let step = (2 * whole.writes * work).div_ceil(MAX_WORK).max(1);
     for loss in [Loss::Engine, Loss::Host] {
         for number in 0..2 * whole.writes {
             crashes.possible += 1;
@@ -64,7 +67,8 @@ fn same(whole: &Story, story: &Story) -> Option<String> {
         return Some(broken.clone());
     }
     if whole.end != story.end {
-        return Some(format!("the rehearsal ends by {:?}, not by {:?}", story.end, whole.end));
+        let accepted = || "the run is not refused, as it is without a crash".to_owned();
+        return Some(broke_off(&story.end).unwrap_or_else(accepted));
     }
     if whole.path() != story.path() {
         let (whole, found) = (whole.path().join(", "), story.path().join(", "));
@@ -91,8 +95,5 @@ fn at_rest(story: &Story) -> Option<String> {
     if let Some(broken) = story.broken.first() {
         return Some(broken.clone());
     }
-    match &story.end {
-        End::Rest => None,
-        other => Some(format!("the rehearsal ends by {other:?}")),
-    }
+    broke_off(&story.end)
 }

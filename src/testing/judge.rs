@@ -20,6 +20,16 @@ pub fn judge(case: &Case, story: &Story) -> Vec<String> {
     judge.differences
 }
 
+/// Why a rehearsal did not come to its end; `None` where it did.
+pub fn broke_off(end: &End) -> Option<String> {
+    match end {
+        End::Rest => None,
+        End::Missing(missing) => Some(no_mock(missing)),
+        End::Endless => Some("the run goes on and on: too many turns for a test".to_owned()),
+        End::Refused(why) => Some(format!("the run was refused: {why}")),
+    }
+}
+
 struct Judge<'a> {
     story: &'a Story,
     differences: Vec<String>,
@@ -29,10 +39,13 @@ impl Judge<'_> {
     fn end(&mut self, expect: &Expect) {
         let expected = expect.status.as_ref().map(|status| status.value);
         match &self.story.end {
-            End::Missing(missing) => self.differences.push(no_mock(missing)),
-            End::Endless => self.differences.push("the run goes on and on: too many turns for a test".to_owned()),
-            End::Refused(_) if expected == Some(RunStatus::Refused) => {}
-            End::Refused(why) => self.differences.push(format!("the run was refused: {why}")),
+            End::Refused(why) if expected == Some(RunStatus::Refused) => {
+                let message = expect.error.as_ref().and_then(|error| error.message.as_ref());
+                if let Some(message) = message.filter(|message| !why.contains(*message)) {
+                    self.differences.push(format!("error.message: expected a text with {message:?}, found {why:?}"));
+                }
+            }
+            End::Missing(_) | End::Endless | End::Refused(_) => self.differences.extend(broke_off(&self.story.end)),
             End::Rest => {
                 let found = self.story.run.as_ref().map_or("refused", |run| run.status.as_str());
                 if let Some(expected) = expected
@@ -42,13 +55,6 @@ impl Judge<'_> {
                     self.differences.push(format!("status: expected {}, found {found}{why}", expected.name()));
                 }
             }
-        }
-        let message = match (&self.story.end, &expect.error) {
-            (End::Refused(why), Some(error)) => error.message.as_ref().filter(|message| !why.contains(*message)),
-            _ => None,
-        };
-        if let (Some(message), End::Refused(why)) = (message, &self.story.end) {
-            self.differences.push(format!("error.message: expected a text with {message:?}, found {why:?}"));
         }
     }
 

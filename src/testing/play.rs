@@ -38,7 +38,7 @@ pub fn prepare<'a>(graph: &Graph, case: &'a Case) -> Result<Prepared<'a>, Vec<St
     let people = People { by: by.clone(), groups: case.groups.clone() };
     let acts = case.acts.iter().map(|one| act(one, &people)).collect();
     let begin = case.begins.unwrap_or(BEGINS);
-    let setting = Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, trouble: None };
+    let setting = Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, until: case.until, trouble: None };
     Ok(Prepared { case, people, setting })
 }
 

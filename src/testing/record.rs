@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
+use lockstep_dsl::graph::{Graph, ParamType};
 use lockstep_engine::api::{HistoryRow, RunView};
 use serde_json::{Value as Json, json};
 
@@ -30,6 +31,9 @@ pub struct Recorded {
     acts: Vec<Json>,
     /// Groups by which people could answer, with these people.
     groups: BTreeMap<String, BTreeSet<String>>,
+    params: serde_json::Map<String, Json>,
+    /// Of a run that is open, until when it is known what it did: milliseconds from its beginning.
+    until: Option<i64>,
 }
 
 /// An attempt that was granted and not reported yet.
@@ -40,14 +44,27 @@ struct Open {
 }
 
 impl Recorded {
-    /// Reads what a run did from its journal.
-    pub fn of(view: RunView, rows: &[HistoryRow]) -> Self {
-        let mut recorded =
-            Self { view, mocks: BTreeMap::new(), order: Vec::new(), acts: Vec::new(), groups: BTreeMap::new() };
+    /// Reads what a run of a runbook did from its journal.
+    pub fn of(view: RunView, rows: &[HistoryRow], graph: &Graph) -> Self {
         let begins = rows.first().map_or(0, |row| millis(&row.at));
+        // Times are rounded to milliseconds, and each record may have been decided up to one later than it says.
+        let rounded = i64::try_from(rows.len()).unwrap_or_default();
+        let last = rows.last().map_or(0, |row| millis(&row.at).saturating_add(rounded));
+        let mut recorded = Self {
+            mocks: BTreeMap::new(),
+            order: Vec::new(),
+            acts: Vec::new(),
+            groups: BTreeMap::new(),
+            params: params(&view, graph),
+            until: view.ended.is_none().then_some(last.saturating_sub(begins).max(0)),
+            view,
+        };
         // Each run counts its tokens for itself, and steps of runs that it called stand among its own.
         let mut open: BTreeMap<(String, u64), Open> = BTreeMap::new();
+        let mut before: Option<&HistoryRow> = None;
         for row in rows {
+            // Who has a step of a run that failed skipped has the run go on.
+            let goes_on = before.replace(row).is_some_and(|before| before.what == "skip_asked");
             let after = format!("{}ms", millis(&row.at).saturating_sub(begins).max(0));
             let path = row.step.clone().unwrap_or_default();
             let detail = &row.detail;
@@ -77,7 +94,10 @@ impl Recorded {
                     let reason = &detail["reason"];
                     recorded.acts.push(json!({ "after": after, "by": detail["by"], "skip": step, "reason": reason }));
                 }
-                word @ ("approved" | "rejected" | "answered") => recorded.word(word, &after, &path, detail),
+                "approved" => recorded.word("approve", &after, &path, detail),
+                "rejected" => recorded.word("reject", &after, &path, detail),
+                "answered" => recorded.word("answer", &after, &path, detail),
+                "retried" if goes_on => {}
                 "retried" => recorded.acts.push(json!({ "after": after, "by": detail["by"], "retry": true })),
                 "signalled" => {
                     let mut act = json!({ "after": after, "by": detail["by"], "signal": detail["signal"] });
@@ -102,20 +122,16 @@ impl Recorded {
         recorded
     }
 
-    /// What a person said to a step that waited.
-    fn word(&mut self, word: &str, after: &str, path: &str, detail: &Json) {
-        let mut act = json!({ "after": after, "by": detail["by"] });
-        let verb = match word {
-            "approved" => "approve",
-            "rejected" => "reject",
-            _ => "answer",
-        };
-        act[verb] = path.into();
+    /// What a person said to a step that waited; `verb` is how a case says it.
+    fn word(&mut self, verb: &str, after: &str, path: &str, detail: &Json) {
+        let mut act = json!({ "after": after, "by": detail["by"], verb: path });
         if !detail["comment"].is_null() {
             act["comment"] = detail["comment"].clone();
         }
-        if detail["answer"].as_object().is_some_and(|fields| !fields.is_empty()) {
-            act["fields"] = detail["answer"].clone();
+        let fields = detail["answer"].as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+        let fields: serde_json::Map<String, Json> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        if !fields.is_empty() {
+            act["fields"] = fields.into();
         }
         if let (Some(group), Some(by)) =
             (detail["right"].as_str().and_then(|right| right.strip_prefix("group:")), detail["by"].as_str())
@@ -149,10 +165,8 @@ impl Recorded {
         let view = &self.view;
         let mut text = format!("test: {}\ncases:\n  - name: {}\n", plain(&view.runbook), plain(name));
         let _ = writeln!(text, "    begins: {}\n    by: {}", plain(&view.created), plain(&view.by));
-        let params: serde_json::Map<String, Json> =
-            view.params.iter().filter(|(_, value)| !value.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
-        if !params.is_empty() {
-            let _ = writeln!(text, "    params: {}", flow(&Json::Object(params)));
+        if !self.params.is_empty() {
+            let _ = writeln!(text, "    params: {}", flow(&Json::Object(self.params.clone())));
         }
         if !self.groups.is_empty() {
             let _ = writeln!(text, "    groups: {}", flow(&json!(self.groups)));
@@ -176,6 +190,9 @@ impl Recorded {
         }
         for act in &self.acts {
             let _ = writeln!(text, "      - {}", flow(act));
+        }
+        if let Some(until) = self.until {
+            let _ = writeln!(text, "    until: {until}ms");
         }
         let _ = writeln!(text, "    expect:\n      status: {}", view.status);
         if let Some(path) = path {
@@ -201,6 +218,21 @@ impl Recorded {
         }
         text
     }
+}
+
+/// The parameters as a case gives them. A default that holds the run's own id is another in every run.
+fn params(view: &RunView, graph: &Graph) -> serde_json::Map<String, Json> {
+    let id = view.id.to_string();
+    let declared = |name: &String| graph.params.iter().find(|param| param.name == *name);
+    let given = view.params.iter().filter(|(name, value)| {
+        let is_own = declared(name).is_some_and(|param| param.default.is_some()) && value.to_string().contains(&id);
+        !value.is_null() && !is_own
+    });
+    let typed = |(name, value): (&String, &Json)| match declared(name).map(|param| &param.kind) {
+        Some(ParamType::Size) if value.is_i64() => (name.clone(), format!("{value}B").into()),
+        Some(_) | None => (name.clone(), value.clone()),
+    };
+    given.map(typed).collect()
 }
 
 /// What one attempt did.
@@ -248,8 +280,10 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
         }
     } else {
         mock["error"] = json!({ "kind": error["kind"], "message": error["message"] });
-        if !error["data"].is_null() {
-            mock["error"]["data"] = error["data"].clone();
+        for name in ["data", "untouched"] {
+            if !error[name].is_null() {
+                mock["error"][name] = error[name].clone();
+            }
         }
     }
     mock

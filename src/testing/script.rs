@@ -89,5 +89,6 @@ fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
 }
 
 fn failure(error: &MockError) -> Failure {
-    Failure { kind: error.kind.clone(), message: error.message.clone(), data: error.data.clone(), untouched: false }
+    let (kind, message, data) = (error.kind.clone(), error.message.clone(), error.data.clone());
+    Failure { kind, message, data, untouched: error.untouched }
 }

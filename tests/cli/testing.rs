@@ -385,3 +385,79 @@ fn watched_files_are_played_again_when_they_change() {
     watch.event("all cases", |event| event["type"] == "test" && event["failed"] == 0);
     watch.signal(rustix::process::Signal::INT);
 }
+
+#[test]
+fn a_crash_that_leads_elsewhere_says_in_words_where() {
+    // A host that starts anew takes a moment, and then a step is due of which the case says nothing.
+    let case = Case::new().file(
+        "a.yaml",
+        "runbook: a
+steps:
+  - { id: first, shell: 'true', effect: pure }
+  - { id: late, when: 'now() > time(\"2026-03-01T12:00:00Z\")', shell: 'true' }
+",
+    );
+    let case = case.file(
+        "a.test.yaml",
+        "test: a\nmock: { first: {} }\ncases: [{ name: at once, expect: { status: succeeded, steps: { late: skipped } } }]\n",
+    );
+    case.lockstep(["test"]).exits(0);
+    let crashed = case.lockstep(["test", "--crash-everywhere"]);
+    crashed.exits(1).prints("the host is lost with durable write 1 of ");
+    crashed.prints("`late` acts and has no mock; add `late: { stdout: '' }` under `mock`");
+    crashed.does_not_print("Missing");
+}
+
+#[test]
+fn a_case_may_end_before_its_run_does() {
+    let case = Case::new().file(
+        "a.yaml",
+        "runbook: a
+steps:
+  - { id: ok, approve: { message: Go on? }, timeout: 1d }
+  - { id: act, exec: ['true'] }
+",
+    );
+    let case = case.file(
+        "a.test.yaml",
+        "test: a
+mock: { act: { after: 10m } }
+cases:
+  - name: nobody has said anything after two hours
+    until: 2h
+    expect: { status: waiting, steps: { ok: waiting, act: pending } }
+  - name: it acts
+    until: 2h
+    acts: [{ after: 1h55m, by: 'user:ana', approve: ok }]
+    expect: { status: running, steps: { act: running } }
+  - name: it has acted
+    until: 2h5m
+    acts: [{ after: 1h55m, by: 'user:ana', approve: ok }]
+    expect: { status: succeeded }
+",
+    );
+    case.lockstep(["test", "--crash-everywhere"]).exits(0).prints("3 cases in 1 file, all hold");
+}
+
+#[test]
+fn what_certainly_had_no_effect_is_mocked_and_recorded_so() {
+    let case = Case::new().file(
+        "a.yaml",
+        "runbook: a
+steps:
+  - { id: missing, exec: [no-such-program-anywhere], on_error: continue, undo: [{ shell: echo undone }] }
+  - id: caught
+    exec: ['false']
+    catch: [{ when: error.kind == \"timeout\", steps: [shell: 'true'] }, { steps: [{ id: second, shell: 'true' }] }]
+  - { fail: { message: no } }
+",
+    );
+    case.lockstep(["run", "a.yaml"]).exits(1);
+    let recorded = case.lockstep(["test", "record", "last", "a.yaml"]);
+    recorded.exits(0).prints("untouched: true").prints("path: [missing, caught, caught/catch/second, fail#3]");
+    std::fs::write(case.path("a.test.yaml"), &recorded.stdout).unwrap();
+    case.lockstep(["test", "--crash-everywhere"]).exits(0);
+    // The paths of a graph are none of a run: all handlers are `catch` there.
+    std::fs::write(case.path("a.test.yaml"), recorded.stdout.replace("caught/catch/", "caught/catch#2/")).unwrap();
+    case.lockstep(["test"]).exits(2).prints("did you mean `caught/catch/second`?");
+}

@@ -6,6 +6,7 @@
 
 mod case_file;
 mod compare;
+mod crashes;
 mod injection;
 mod play;
 mod server;
@@ -17,16 +18,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use self::case_file::CaseFile;
+use self::crashes::Recordings;
 
 /// How many cases run at a time: they mostly wait for processes.
 const THREADS: usize = 4;
 
 /// Fewer cases than this, and somebody lost some.
-const LEAST_CASES: usize = 140;
+const LEAST_CASES: usize = 280;
 
 #[test]
 fn every_case_holds() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/cases");
+    let folder = folder();
     let mut files = Vec::new();
     collect(&folder, &mut files);
     assert!(files.len() >= LEAST_CASES, "only {} cases below {}", files.len(), folder.display());
@@ -35,6 +37,7 @@ fn every_case_holds() {
         assert!(!files.is_empty(), "no case has `{only}` in its path");
     }
 
+    let recordings = Recordings::new();
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -42,7 +45,7 @@ fn every_case_holds() {
             scope.spawn(|| {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let name = file.strip_prefix(&folder).unwrap_or(file).display().to_string();
-                    let differences = in_file(file);
+                    let differences = in_file(file, &recordings, &name);
                     if !differences.is_empty() {
                         let report = format!("{name}\n    {}\n", differences.join("\n    "));
                         failures.lock().expect("no thread panics with it").push(report);
@@ -53,6 +56,7 @@ fn every_case_holds() {
     });
     let mut failures = failures.into_inner().expect("no thread panics with it");
     failures.sort();
+    failures.extend(recordings.crash_everywhere());
     assert!(failures.is_empty(), "{} of {} cases do not hold:\n\n{}", failures.len(), files.len(), failures.join("\n"));
 }
 
@@ -79,7 +83,7 @@ expect:
   nowhere: [hidden]
 ";
     let case: CaseFile = serde_yaml::from_str(text).expect("a case");
-    let differences = play::play(&case).join("\n");
+    let differences = play::play(&case, None).join("\n");
     for part in [
         "exit code: expected 0, found 1",
         "status: expected \"succeeded\", found \"failed\"",
@@ -104,12 +108,17 @@ expect:
     assert!(serde_yaml::from_str::<CaseFile>("case: a\nrunbook: a\nexpekt: {}\n").is_err());
 }
 
+/// Where the cases are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/cases")
+}
+
 /// Every difference in one file; a panic of its case is one.
-fn in_file(file: &Path) -> Vec<String> {
+fn in_file(file: &Path, recordings: &Recordings, name: &str) -> Vec<String> {
     let text = fs::read_to_string(file).expect("a case can be read");
     match serde_yaml::from_str::<CaseFile>(&text) {
         Err(error) => vec![format!("is no case: {error}")],
-        Ok(case) => std::panic::catch_unwind(|| play::play(&case)).unwrap_or_else(|panic| {
+        Ok(case) => std::panic::catch_unwind(|| play::play(&case, Some((recordings, name)))).unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
             vec![text.replace('\n', "\n    ")]
         }),

@@ -7,16 +7,22 @@ use serde_json::Value as Json;
 
 use super::case_file::{CaseFile, Expect, Request, Run};
 use super::compare::Differences;
+use super::crashes::Recordings;
 use super::server::{Asked, Server};
 use crate::harness::{Case, Outcome};
 
-/// Every difference of every run of a case.
-pub fn play(file: &CaseFile) -> Vec<String> {
+/// Every difference of every run of a case. With `recordings` each run is kept there under the case's name.
+pub fn play(file: &CaseFile, recordings: Option<(&Recordings, &str)>) -> Vec<String> {
     let runs = file.runs();
     let several = runs.len() > 1;
     let mut all = Vec::new();
     for (number, run) in runs.iter().enumerate() {
-        let differences = play_run(file, run);
+        let keep = |case: &Case, id: &str, differences: &mut Differences| {
+            if let Some((recordings, name)) = recordings {
+                recordings.keep(&format!("{name}#{}", number + 1), id, file, case, differences);
+            }
+        };
+        let differences = play_run(file, run, keep);
         if several && !differences.is_empty() {
             all.push(format!("run {} with {:?}:", number + 1, run.params));
         }
@@ -25,7 +31,7 @@ pub fn play(file: &CaseFile) -> Vec<String> {
     all
 }
 
-fn play_run(file: &CaseFile, run: &Run) -> Vec<String> {
+fn play_run(file: &CaseFile, run: &Run, keep: impl Fn(&Case, &str, &mut Differences)) -> Vec<String> {
     let server = file.server.clone().map(Server::start);
     let mut case = Case::new().runbook(&file.runbook);
     for (name, text) in &file.files {
@@ -81,6 +87,9 @@ fn play_run(file: &CaseFile, run: &Run) -> Vec<String> {
     }
     if let Some(requests) = &expect.requests {
         compare_requests(&mut differences, requests, &server.map(|server| server.asked()).unwrap_or_default());
+    }
+    if status.is_some() && !outcome.stdout.is_empty() {
+        keep(&case, &outcome.id(), &mut differences);
     }
     let differences = differences.into_list();
     if !differences.is_empty() && !outcome.stderr.is_empty() {

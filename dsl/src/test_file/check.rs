@@ -11,14 +11,22 @@ use crate::source::{Source, Span, Spanned};
 
 /// The step with this path, of the runbook or of one that it calls.
 fn find<'a>(graph: &'a Graph, path: &str) -> Option<&'a Node> {
-    let called = |node: &'a Node| match &node.kind {
-        Kind::Call(call) => {
-            find(&graph.called_by(call).graph, path.strip_prefix(node.path.as_str())?.strip_prefix('/')?)
-        }
-        _ => None,
+    let called = |node: &'a Node| {
+        let Kind::Call(call) = &node.kind else { return None };
+        find(&graph.called_by(call).graph, path.strip_prefix(in_runs(node).as_str())?.strip_prefix('/')?)
     };
-    graph.nodes.iter().find(|node| node.path == path).or_else(|| graph.nodes.iter().find_map(called))
+    graph.nodes.iter().find(|node| in_runs(node) == path).or_else(|| graph.nodes.iter().find_map(called))
 }
+
+/// The path of a step in runs, where all handlers of a step are its `catch`: only one of them handles a failure.
+fn in_runs(node: &Node) -> String {
+    let name = |part: &'_ str| if part.starts_with(SECOND_HANDLER) { CATCH.to_owned() } else { part.to_owned() };
+    node.path.split('/').map(name).collect::<Vec<_>>().join("/")
+}
+
+/// A handler in paths, and what those behind the first have in the paths of a graph.
+const CATCH: &str = "catch";
+const SECOND_HANDLER: &str = "catch#";
 
 /// Everything in the file that cannot be meant of this runbook.
 pub fn check(file: &TestFile, source: &Source, graph: &Graph) -> Vec<Diagnostic> {
@@ -104,9 +112,9 @@ impl<'a> Checker<'a> {
         if let Some(node) = find(graph, &names) {
             return Some(node);
         }
-        let whole = graph.nodes.iter().find(|node| node.name == names).map(|node| node.path.as_str());
-        let paths = || graph.nodes.iter().map(|node| node.path.as_str());
-        let help = match whole.or_else(|| suggest(&names, paths())) {
+        let paths: Vec<String> = graph.nodes.iter().map(in_runs).collect();
+        let whole = graph.nodes.iter().position(|node| node.name == names).map(|place| paths[place].as_str());
+        let help = match whole.or_else(|| suggest(&names, paths.iter().map(String::as_str))) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("`lockstep graph` prints the steps of `{}`", self.graph.runbook),
         };
@@ -140,9 +148,13 @@ impl<'a> Checker<'a> {
                 Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_),
                 Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) | Answer::Error(_),
             ) => None,
-            (Kind::Foreach(plan), Answer::File(_)) if matches!(plan.items, ItemsFrom::File { .. }) => None,
+            (Kind::Foreach(plan), Answer::File(_) | Answer::Error(_))
+                if matches!(plan.items, ItemsFrom::File { .. }) =>
+            {
+                None
+            }
             (Kind::Foreach(plan), _) if matches!(plan.items, ItemsFrom::File { .. }) => {
-                Some("a `foreach` over a file is given the file's text, as `file`")
+                Some("a `foreach` over a file is given the file's text, as `file`, or an `error`")
             }
             _ => {
                 let message = format!("a step of kind `{kind}` does nothing outside, so there is nothing to mock");

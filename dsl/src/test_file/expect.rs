@@ -38,6 +38,8 @@ pub enum RunStatus {
     Failed,
     /// Somebody cancelled it.
     Cancelled,
+    /// It has not ended when the case does, and something goes on.
+    Running,
     /// It goes no further by itself: a person has to say something.
     Waiting,
     /// Somebody paused it, and nobody lets it go on.
@@ -48,8 +50,8 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Succeeded, Self::Failed, Self::Cancelled, Self::Waiting, Self::Paused, Self::Refused];
+    pub const ALL: [Self; 7] =
+        [Self::Succeeded, Self::Failed, Self::Cancelled, Self::Running, Self::Waiting, Self::Paused, Self::Refused];
 
     /// As tests spell it.
     pub const fn name(self) -> &'static str {
@@ -57,6 +59,7 @@ impl RunStatus {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Running => "running",
             Self::Waiting => "waiting",
             Self::Paused => "paused",
             Self::Refused => "refused",

@@ -81,6 +81,8 @@ pub struct MockError {
     pub message: String,
     /// Its data.
     pub data: Value,
+    /// Whether it is certain that the attempt had no effect.
+    pub untouched: bool,
 }
 
 const MOCK: Keys = Keys {
@@ -116,7 +118,7 @@ const MOCK: Keys = Keys {
     ],
 };
 
-const ERROR: Keys = Keys::only("`error`", &["kind", "message", "data"]);
+const ERROR: Keys = Keys::only("`error`", &["kind", "message", "data", "untouched"]);
 
 /// Keys of one form of answer.
 const COMMAND: &[&str] = &["exit_code", "stdout", "stderr", "outputs"];
@@ -223,7 +225,7 @@ impl TestReader<'_> {
     fn mock_error(&mut self, node: &Node) -> Option<MockError> {
         if let Node::Scalar(_) = node {
             let kind = self.inner.constant(node, "`error`")?.value;
-            return Some(MockError { message: message(&kind).to_owned(), kind, data: Value::Null });
+            return Some(MockError { message: message(&kind).to_owned(), kind, data: Value::Null, untouched: false });
         }
         let mapping = self.inner.mapping(node, &ERROR)?;
         let kind = self.inner.required(mapping, "`error`", "kind", "kind: timeout")?;
@@ -232,7 +234,9 @@ impl TestReader<'_> {
             Some(node) => self.text(node, "`message`")?,
             None => message(&kind).to_owned(),
         };
-        Some(MockError { kind, message, data: mapping.get("data").map_or(Value::Null, data) })
+        let untouched = mapping.get("untouched").and_then(|node| self.inner.boolean(node, "`untouched`"));
+        let data = mapping.get("data").map_or(Value::Null, data);
+        Some(MockError { kind, message, data, untouched: untouched.is_some_and(|untouched| untouched.value) })
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Case {
     pub mocks: Vec<Mocks>,
     /// What people do while the run goes on.
     pub acts: Vec<Act>,
+    /// When the case ends, wherever the run then is; at the run's end where nothing is said.
+    pub until: Option<Millis>,
     /// What must come of it.
     pub expect: Expect,
 }

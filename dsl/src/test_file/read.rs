@@ -30,7 +30,7 @@ const FILE: Keys = Keys {
 
 const CASE: Keys = Keys {
     of: "a case",
-    known: &["name", "params", "mock", "begins", "by", "groups", "acts", "expect"],
+    known: &["name", "params", "mock", "begins", "by", "groups", "acts", "until", "expect"],
     later: &[],
     hints: &[
         ("case", "what a case is called stands under `name`"),
@@ -148,10 +148,12 @@ impl TestReader<'_> {
             return None;
         };
         let expect = self.expect(expect)?;
+        let until = mapping.get("until").and_then(|node| self.inner.duration_or_zero(node, "`until`"));
+        let until = until.map(|until| until.value);
         let (begins, by) = (own.begins.or(shared.begins), own.by.or_else(|| shared.by.clone()));
         let mut groups = shared.groups.clone();
         groups.extend(own.groups);
-        Some(Case { name: name?, params, begins, by, groups, mocks, acts, expect })
+        Some(Case { name: name?, params, begins, by, groups, mocks, acts, until, expect })
     }
 
     fn params(&mut self, node: &Node) -> Vec<(Spanned<String>, Given)> {

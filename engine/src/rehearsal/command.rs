@@ -24,7 +24,7 @@ pub struct Said {
 pub fn ended(attempt: &Attempt, said: Said) -> Outcome {
     let input = match Input::parse(&attempt.without_secrets().input, &mut Secrets::new()) {
         Ok(input) => input,
-        Err(failure) => return failure.into(),
+        Err(failure) => return failure.untouched().into(),
     };
     let mut given = outputs(tail(&said.stdout), tail(&said.stderr));
     let written = add(said.outputs, &mut given);

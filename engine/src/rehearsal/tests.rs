@@ -48,6 +48,7 @@ fn setting(steps: &str) -> Setting {
         begin: Timestamp(1_700_000_000_000),
         by: "user:ana".to_owned(),
         acts: Vec::new(),
+        until: None,
         trouble: None,
     }
 }

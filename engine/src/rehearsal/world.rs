@@ -42,6 +42,9 @@ pub struct Setting {
     pub by: String,
     /// What people do, by time.
     pub acts: Vec<Act>,
+    /// When the rehearsal ends, so long after the run's beginning, wherever the run then is; where nothing is said it goes on
+    /// until nothing more happens by itself.
+    pub until: Option<Millis>,
     /// What goes wrong.
     pub trouble: Option<Trouble>,
 }
@@ -102,6 +105,8 @@ struct World<'a> {
     trouble: Option<Trouble>,
     observer: Observer,
     end: Option<End>,
+    /// It ended because its time was over.
+    cut: bool,
     broken: Vec<String>,
     refused: Vec<String>,
 }
@@ -130,6 +135,7 @@ impl<'a> World<'a> {
             trouble: setting.trouble,
             observer: Observer::default(),
             end: None,
+            cut: false,
             broken: Vec::new(),
             refused: Vec::new(),
         }
@@ -499,7 +505,12 @@ impl<'a> World<'a> {
         let waits = |id: RunId| driver.run(id).is_some_and(|run| run.only_awaits() && !run.is_paused());
         let awaits = self.open_runs().into_iter().any(waits);
         let wakes = if idle && !awaits { None } else { self.wakes_at() };
+        let is_in_time = |next: &u64| self.setting.until.is_none_or(|until| *next <= until.0);
         match [acts, own, wakes].into_iter().flatten().min() {
+            Some(next) if !is_in_time(&next) => {
+                self.cut = true;
+                self.end = Some(End::Rest);
+            }
             Some(next) => {
                 self.clock.advance(next.saturating_sub(self.now));
                 self.now = self.now.max(next);
@@ -514,7 +525,8 @@ impl<'a> World<'a> {
         if let Some(run) = &run {
             let ended = run.ended.map(|ended| ended.0.saturating_sub(self.setting.begin.0));
             elapsed = ended.and_then(|millis| u64::try_from(millis).ok()).unwrap_or(elapsed);
-            if self.end == Some(End::Rest) && !run.is_ended() && !self.is_in_doubt(run) && !run.is_paused() {
+            let may_rest = run.is_ended() || self.is_in_doubt(run) || run.is_paused() || self.cut;
+            if self.end == Some(End::Rest) && !may_rest {
                 self.broken.push(format!("the run is {} and waits for nothing", run.status_name()));
             }
         }

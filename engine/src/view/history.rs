@@ -211,11 +211,13 @@ fn settlement(result: &Settlement) -> Json {
 fn outcome_json(outcome: &Outcome) -> Json {
     match outcome {
         Outcome::Succeeded { outputs } => json!({ "outcome": "succeeded", "outputs": map(outputs) }),
-        Outcome::Failed { error, outputs } => json!({
-            "outcome": "failed",
-            "error": { "kind": error.kind, "message": error.message, "data": error.data.to_json() },
-            "outputs": map(outputs),
-        }),
+        Outcome::Failed { error, outputs } => {
+            let mut why = json!({ "kind": error.kind, "message": error.message, "data": error.data.to_json() });
+            if error.untouched {
+                why["untouched"] = true.into();
+            }
+            json!({ "outcome": "failed", "error": why, "outputs": map(outputs) })
+        }
         Outcome::Unknown { why } => json!({ "outcome": "unknown", "why": why }),
     }
 }

@@ -292,7 +292,7 @@ pub fn answered(attempt: &Attempt, code: u16, headers: &[(String, String)], body
     let attempt = attempt.without_secrets();
     let request = match Request::parse(&attempt, &mut Secrets::new()) {
         Ok(request) => request,
-        Err(failure) => return failure.into(),
+        Err(failure) => return failure.untouched().into(),
     };
     let field = |(name, value): &(String, String)| {
         Some((HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value).ok()?))
