@@ -140,6 +140,7 @@ impl<'a> Follower<'a> {
             Request::Resume { .. }
                 | Request::Cancel { .. }
                 | Request::Retry { .. }
+                | Request::RetryEdited { .. }
                 | Request::Resolve { .. }
                 | Request::Signal { .. }
                 | Request::Pause { .. }

@@ -29,6 +29,13 @@ pub struct Parameters {
     params: Option<PathBuf>,
 }
 
+impl Parameters {
+    /// Whether none is given.
+    pub const fn is_empty(&self) -> bool {
+        self.param.is_empty() && self.params.is_none()
+    }
+}
+
 /// The given values in their declared types, without defaults. Everything that is wrong with them is printed at once.
 pub fn resolve(options: &Parameters, graph: &Graph, style: Style) -> Result<Map, Failure> {
     let mut errors = Vec::new();

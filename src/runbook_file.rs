@@ -21,6 +21,11 @@ const PINNED_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Reads and compiles the runbook that a command is about. What is wrong with it, warnings too, goes to standard error.
 pub fn load(path: &Path, style: Style) -> Result<Graph, Failure> {
+    load_for(path, style, "nothing was started")
+}
+
+/// The same, where what comes of a runbook that cannot run is another thing.
+pub fn load_for(path: &Path, style: Style, consequence: &str) -> Result<Graph, Failure> {
     let compiled = compile(path)?;
     let (diagnostics, graph) = match compiled {
         Ok(Compiled { graph, warnings }) => (warnings, Some(graph)),
@@ -30,7 +35,7 @@ pub fn load(path: &Path, style: Style) -> Result<Graph, Failure> {
         // Standard error may be gone; the exit code says enough.
         let _ = output::say(render(&diagnostics, style).trim_end());
     }
-    graph.ok_or_else(|| Failure::Invalid(format!("`{}` cannot run; nothing was started", path.display())))
+    graph.ok_or_else(|| Failure::Invalid(format!("`{}` cannot run; {consequence}", path.display())))
 }
 
 /// Reads and compiles a runbook. The inner result is what the compiler says.

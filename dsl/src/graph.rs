@@ -6,9 +6,11 @@
 
 mod call;
 mod control;
+mod edition;
 mod param;
 mod people;
 mod pinned;
+mod refs;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use crate::value::{Millis, Value};
 
 pub use call::{Call, Called};
 pub use control::{Amount, Case, Foreach, ItemsFrom, Next, OnFail, PageForm, Parallel, Repeat, Switch};
+pub use edition::{Editions, Part};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};

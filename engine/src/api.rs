@@ -115,6 +115,16 @@ pub enum Request {
         /// Who asks.
         by: String,
     },
+    /// Go on with a failed or cancelled run under a corrected runbook, keeping what succeeded, where that is the same
+    /// there.
+    RetryEdited {
+        /// The run.
+        run: String,
+        /// The corrected runbook.
+        edition: Box<Edition>,
+        /// Who asks.
+        by: String,
+    },
     /// Tell the run something by name: the step that awaits it takes it, now or later.
     Signal {
         /// The run.
@@ -189,6 +199,19 @@ pub struct Start {
     /// How it begins, where not simply at its beginning.
     #[serde(default)]
     pub beginning: Beginning,
+}
+
+/// A corrected runbook for a run that is there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Edition {
+    /// The runbook, compiled.
+    #[serde(with = "shared")]
+    pub graph: Arc<Graph>,
+    /// Its file, as a path from the run's folder: what is read when the run is edited again.
+    pub file: String,
+    /// Parameters that it declares and the run does not have, typed but without defaults.
+    #[serde(default)]
+    pub params: Map,
 }
 
 /// What a run leaves out, and whether each of its steps waits for a person's word.
@@ -344,6 +367,15 @@ pub struct RunView {
     /// The run that called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<RunId>,
+    /// The runbook's file, as a path from `cwd`: what it was started from, or last edited with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The folder in which its commands run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
+    /// When it went on under another definition, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditView>,
     /// Who asked for it to be cancelled.
     pub cancelled_by: Option<String>,
     /// Why what it did cannot be told any more; then there are no parameters, outputs or steps here.
@@ -352,6 +384,17 @@ pub struct RunView {
     /// That it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PauseView>,
+}
+
+/// That a run went on under a corrected runbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditView {
+    /// Who asked for it.
+    pub by: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Content hash of the definition that it had before.
+    pub from: String,
 }
 
 /// That a run is paused: what runs ends, and nothing new begins.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Caller, Change, Delay, Hold, ItemEnd, Items, Loss, Page, Question, Record, Resolution, Returned, RunError,
+    Caller, Change, Delay, Edit, Hold, ItemEnd, Items, Loss, Page, Question, Record, Resolution, Returned, RunError,
     RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
@@ -47,7 +47,7 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 54] = [
+const VARIANTS: [&str; 55] = [
     "Permitted",
     "Paused",
     "Unpaused",
@@ -98,6 +98,7 @@ const VARIANTS: [&str; 54] = [
     "Concluded",
     "Finished",
     "Retried",
+    "Edited",
     "Restored",
     "Quarantined",
     "Reported/failed",
@@ -161,6 +162,7 @@ fn variant(record: &Record) -> &'static str {
         Change::Concluded { .. } => "Concluded",
         Change::Finished { .. } => "Finished",
         Change::Retried { .. } => "Retried",
+        Change::Edited { .. } => "Edited",
         Change::Restored { .. } => "Restored",
         Change::Quarantined { .. } => "Quarantined",
     }
@@ -260,6 +262,8 @@ fn samples() -> Vec<(String, Record)> {
             Change::LoopHalted { step, cancel: false, cause: StopCause::Failure, error: Some(Box::new(error())) },
         ),
         ("retried".into(), Change::Retried { by: by.clone() }),
+        ("edited".into(), Change::Edited { edit: Box::new(edit(map())) }),
+        ("edited-without-params".into(), Change::Edited { edit: Box::new(edit(Map::new())) }),
         ("restored".into(), Change::Restored { token: Token(9) }),
         ("quarantined".into(), Change::Quarantined { why: "a bug".into() }),
     ];
@@ -324,6 +328,7 @@ fn samples() -> Vec<(String, Record)> {
                 by: by.clone(),
                 cwd: None,
                 caller: None,
+                file: None,
             },
         ),
         (
@@ -332,9 +337,22 @@ fn samples() -> Vec<(String, Record)> {
                 run,
                 definition: "ab".repeat(32),
                 params: map(),
-                by,
+                by: by.clone(),
                 cwd: Some("/srv".to_owned()),
                 caller: Some(Caller { run, step, waits: true }),
+                file: None,
+            },
+        ),
+        (
+            "created-from-file".to_owned(),
+            Record::Created {
+                run,
+                definition: "ab".repeat(32),
+                params: map(),
+                by,
+                cwd: Some("/srv".to_owned()),
+                caller: None,
+                file: Some("runbooks/golden.yaml".to_owned()),
             },
         ),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
@@ -344,6 +362,16 @@ fn samples() -> Vec<(String, Record)> {
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
     samples
+}
+
+fn edit(params: Map) -> Edit {
+    Edit {
+        from: "ab".repeat(32),
+        definition: "cd".repeat(32),
+        file: "fixed.yaml".to_owned(),
+        params,
+        by: "user:ana".to_owned(),
+    }
 }
 
 fn loss(run: RunId) -> Loss {

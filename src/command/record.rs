@@ -91,6 +91,11 @@ pub fn read(run: &str, context: &Context) -> Result<(RunView, Vec<HistoryRow>), 
     if let Some(gone) = &view.gone {
         return Err(Failure::usage(format!("run {} cannot be played again: {}", view.id, words::gone(gone))));
     }
+    if let Some(edit) = view.edits.last() {
+        let edited = words::edited(edit);
+        let why = format!("run {} is of several texts, and no one of them did all that it did: {edited}", view.id);
+        return Err(Failure::usage(why));
+    }
     let mut rows = history(&view.id.to_string(), context)?;
     let mut called = calls(&rows);
     while let Some((run, path)) = called.pop() {

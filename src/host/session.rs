@@ -241,6 +241,7 @@ const fn is_repeatable(request: &Request) -> bool {
         // others would be refused as no longer possible.
         Request::Cancel { .. }
         | Request::Retry { .. }
+        | Request::RetryEdited { .. }
         | Request::Resolve { .. }
         | Request::Signal { .. }
         | Request::Pause { .. }

@@ -103,6 +103,9 @@ pub fn run(view: &RunView, context: &Context) -> String {
         super::plain::seconds(&view.created),
         asked_by(&view.by, view.caller)
     );
+    for edit in &view.edits {
+        let _ = writeln!(out, "  {}", words::edited(edit));
+    }
     if let Some(by) = &view.cancelled_by {
         let _ = writeln!(out, "  cancelled by {}", harmless_line(by));
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use lockstep_engine::api::{PauseView, RunView, StepView};
+use lockstep_engine::api::{EditView, PauseView, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use serde::Serialize;
 
@@ -25,6 +25,9 @@ pub struct Why {
     pub runbook: String,
     /// As in `show`.
     pub status: String,
+    /// When it went on under a corrected runbook, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditView>,
     /// What it waits for; nothing where it has ended.
     pub waits: Vec<Wait>,
     /// Steps that have not begun, and what each still needs.
@@ -79,7 +82,14 @@ pub fn why(view: &RunView, context: &Context) -> Why {
         .collect();
     let waits = steps.filter(|step| !has_inside(view, step)).filter_map(|step| of_step(view, step, &pending, context));
     let waits = of_run(view, context).into_iter().chain(waits).collect();
-    Why { id: view.id.to_string(), runbook: view.runbook.clone(), status: view.status.clone(), waits, pending }
+    Why {
+        id: view.id.to_string(),
+        runbook: view.runbook.clone(),
+        status: view.status.clone(),
+        edits: view.edits.clone(),
+        waits,
+        pending,
+    }
 }
 
 /// What holds up the run as a whole.
@@ -238,6 +248,9 @@ pub fn text(why: &Why, view: &RunView, style: Style) -> String {
     let runbook = style.paint(Tone::Strong, &harmless_line(&why.runbook));
     let status = style.paint(words::run_tone(&why.status), &why.status);
     let mut out = format!("run {} of {runbook}  {status}\n", why.id);
+    for edit in &why.edits {
+        let _ = writeln!(out, "  {}", words::edited(edit));
+    }
     if why.waits.is_empty() {
         let said = view.error.as_ref().map_or_else(String::new, |error| format!(": {}", words::error(error)));
         let what = if view.ended.is_some() { "it has ended, and waits for nothing" } else { "it goes on by itself" };

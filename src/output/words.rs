@@ -1,10 +1,11 @@
 //! What is said of a step in its state: the same words in the live tree, in plain lines and in `show`.
 
 use jiff::Timestamp;
-use lockstep_engine::api::{AwaitView, Awaited, ErrorView, Gone, StepView};
+use lockstep_engine::api::{AwaitView, Awaited, EditView, ErrorView, Gone, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::id::RunId;
 
+use super::plain::seconds;
 use super::style::Tone;
 use super::text::{duration, harmless_line};
 use crate::context::shell_word;
@@ -124,6 +125,11 @@ pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
             vec![(format!("answer {run} {path}{}", fields.concat()), "answer it")]
         }
     }
+}
+
+/// That a run went on under a corrected runbook.
+pub fn edited(edit: &EditView) -> String {
+    format!("edited by {} on {}", harmless_line(&edit.by), harmless_line(&seconds(&edit.at)))
 }
 
 /// Why what a run did cannot be told any more.

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod edits;
 mod faults;
 mod help;
 mod hosting;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Caller, Change, Definition, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide};
+use super::run::{Caller, Change, Definition, Edit, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide};
 use crate::clock::Stamp;
 use crate::id::RunId;
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -64,6 +64,17 @@ pub enum Command {
         /// The step that calls it.
         caller: Option<Caller>,
     },
+    /// A run that did not end well goes on under another definition.
+    Edit {
+        /// The run.
+        run: RunId,
+        /// The definition.
+        graph: Arc<Graph>,
+        /// Its hash, and what comes with it.
+        edit: Box<Edit>,
+        /// The definitions of the runs with which it goes on, by [`Run::recalled`].
+        called: BTreeMap<RunId, String>,
+    },
     /// Something happened to a run.
     Run(RunId, Input),
 }
@@ -78,19 +89,38 @@ impl State {
         match command {
             Command::Create { run, graph, hash, params, by, cwd, opening, caller } => {
                 let mut records = Vec::with_capacity(4);
-                if !self.definitions.contains_key(&hash) {
-                    let record = Record::Defined { hash: hash.clone(), graph: Box::new(graph.as_ref().clone()) };
-                    self.apply(&record, now);
-                    records.push(record);
-                }
-                let record = Record::Created { run, definition: hash, params, by, cwd, caller };
+                let (file, is_new) = (graph.file.clone(), !self.definitions.contains_key(&hash));
+                records.extend(self.journal_definition(&hash, &graph, now));
+                let file = (!is_new && caller.is_none()).then_some(file);
+                let record = Record::Created { run, definition: hash, params, by, cwd, caller, file };
                 self.apply(&record, now);
                 records.push(record);
                 records.extend(self.run_decision(run, Input::Start(opening), now)?);
                 Ok(records)
             }
+            Command::Edit { run, graph, edit, called } => {
+                self.run(run).ok_or(Refused::NoSuchRun)?.may_be_edited((&graph, &edit.definition), &called)?;
+                let by = edit.by.clone();
+                let mut records: Vec<Record> =
+                    self.journal_definition(&edit.definition, &graph, now).into_iter().collect();
+                let record = Record::Changed { run, change: Change::Edited { edit } };
+                self.apply(&record, now);
+                records.push(record);
+                records.extend(self.run_decision(run, Input::Retry { by }, now)?);
+                Ok(records)
+            }
             Command::Run(run, input) => self.run_decision(run, input, now),
         }
+    }
+
+    /// The record of a definition that is not known yet; applied.
+    fn journal_definition(&mut self, hash: &str, graph: &Arc<Graph>, now: Stamp) -> Option<Record> {
+        if self.definitions.contains_key(hash) {
+            return None;
+        }
+        let record = Record::Defined { hash: hash.to_owned(), graph: Box::new(graph.as_ref().clone()) };
+        self.apply(&record, now);
+        Some(record)
     }
 
     fn run_decision(&mut self, id: RunId, input: Input, now: Stamp) -> Result<Vec<Record>, Refused> {
@@ -112,11 +142,12 @@ impl State {
             Record::Defined { hash, graph } => {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
-            Record::Created { run, definition, params, by, cwd, caller } => {
+            Record::Created { run, definition, params, by, cwd, caller, file } => {
                 let known = self.definitions.get(definition).expect("a definition is journaled before its runs");
                 let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
                 new.cwd.clone_from(cwd);
                 new.caller = *caller;
+                new.file.clone_from(file);
                 new.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
                 self.keep(new);
             }
@@ -140,7 +171,12 @@ impl State {
         let kept = self.runs.get_mut(&id).expect("a change is of a run that was created and not let go of");
         let run = kept.open();
         let before = Indexed::of(run);
-        run.apply(change, at);
+        if let Change::Edited { edit } = change {
+            let known = self.definitions.get(&edit.definition).expect("a definition is journaled before its runs");
+            run.adopt(edit, known, at.wall);
+        } else {
+            run.apply(change, at);
+        }
         let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
         self.reindex(id, before, after, asks);
     }

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::finding::{Part, Report};
 use crate::core::run::{Loss, Record, Run, Subject};
 use crate::driver::fold::{Break, Broken};
-use crate::driver::past::{definition, retell};
+use crate::driver::past::Library;
 use crate::driver::recovery::{decode_record, load_base};
 use crate::driver::whole::Whole;
 use crate::id::{Lsn, RunId};
@@ -77,13 +76,10 @@ impl Truth {
     /// A run that had ended before the base, as its records tell it; `None` where they are not all kept.
     pub fn past_run(&self, id: RunId) -> Option<Run> {
         let (journal, summary) = (self.journal.as_ref()?, self.whole.past.get(&id)?);
-        let hash = &summary.definition;
-        let graph = match self.whole.state.definition(hash) {
-            Some(graph) => Arc::clone(graph),
-            None => Arc::new(definition(journal, hash, *self.whole.positions.definitions.get(hash)?).ok()??),
-        };
+        let library = Library { frames: journal, state: &self.whole.state, positions: &self.whole.positions };
+        let graph = library.definition(id, &summary.definition).ok()?;
         let kept = self.whole.kept(id, &graph);
-        kept.or_else(|| retell(journal, id, summary.span, (hash, graph), &mut |_, _, _, _| {}).ok())
+        kept.or_else(|| library.retell(id, summary.span, &mut |_, _, _, _| {}).ok())
     }
 
     fn take_all(&mut self, layout: &Layout, broken: &mut Broken, report: &mut Report) -> Result<(), OpenError> {

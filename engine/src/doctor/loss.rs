@@ -156,7 +156,8 @@ impl Facts {
             }
         } else if let Some((id, summary)) = run(SUMMARY_PREFIX).zip(decode::<Summary>(value).ok()) {
             self.past.push((id, summary.span));
-            self.needed.push((id, summary.span, summary.definition));
+            let definitions = summary.earlier.into_iter().chain([summary.definition]);
+            self.needed.extend(definitions.map(|definition| (id, summary.span, definition)));
         } else if let Some(hash) = name(DEFINITION_PREFIX) {
             self.definitions.push(hash.to_owned());
         }
@@ -278,6 +279,9 @@ impl<'a> Ledger<'a> {
                 }
             }
             Record::Changed { run, change } => {
+                if let Some(definition) = record.needs_definition().filter(|hash| !self.definitions.contains(*hash)) {
+                    self.undefined.push((*run, lsn, definition.to_owned()));
+                }
                 let known = self.open.contains(run);
                 let reopens = matches!(change, Change::Retried { .. }) && self.ever.contains(run);
                 if let Some(concern) = concern.filter(|_| !known && !reopens) {

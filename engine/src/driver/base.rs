@@ -11,7 +11,7 @@ use super::backing::Backing;
 use super::checkpoint::SUMMARY_PREFIX;
 use super::effect::Turn;
 use super::past::{Summary, definition};
-use crate::core::run::Record;
+use crate::core::run::{Kept, Record};
 use crate::encode::decode;
 use crate::id::Lsn;
 use crate::limits::{BASE_BYTES, BASE_RETRY_MS, CLOSING_BASE_BYTES};
@@ -194,12 +194,20 @@ impl<B: Backing> Driver<B> {
 
     /// The definitions of open runs, and of those that have ended and reach to this position.
     fn definitions_needed_from(&mut self, below: Lsn) -> Result<BTreeSet<String>, String> {
-        let in_memory = self.state.runs().map(|run| run.definition.clone());
-        let mut needed: BTreeSet<String> = self.positions.uses.keys().cloned().chain(in_memory).collect();
+        let mut needed: BTreeSet<String> = self.positions.uses.keys().cloned().collect();
+        for run in self.state.runs().chain(self.interrupted.values().map(Kept::look)) {
+            needed.insert(run.definition.clone());
+            if self.positions.runs.get(&run.id).is_some_and(|span| span.first >= below) {
+                needed.extend(run.edits.iter().map(|edit| edit.from.clone()));
+            }
+        }
         let scanned = self.image.scan(SUMMARY_PREFIX, Order::Up, &mut |_, bytes| {
             if let Ok(summary) = decode::<Summary>(bytes)
                 && summary.span.last >= below
             {
+                if summary.tells_all_from(below) {
+                    needed.extend(summary.earlier);
+                }
                 needed.insert(summary.definition);
             }
             true

@@ -1,10 +1,10 @@
 //! What one turn has decided, on its way to becoming a frame.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::Caller;
 use crate::api::{Reply, Request};
-use crate::core::run::Record;
+use crate::core::run::{Change, Record};
 use crate::encode::encode_into;
 use crate::id::{RunId, StepNo, Token};
 
@@ -46,6 +46,17 @@ impl Batch {
         self.records.iter().filter_map(created).collect()
     }
 
+    /// The runs that it gives another definition, each with the one that it had before.
+    pub fn edited(&self) -> BTreeMap<RunId, String> {
+        let mut edited = BTreeMap::new();
+        for record in &self.records {
+            if let Record::Changed { run, change: Change::Edited { edit } } = record {
+                edited.entry(*run).or_insert_with(|| edit.from.clone());
+            }
+        }
+        edited
+    }
+
     /// Those of them that nothing else in it builds on: that somebody asked for, with the runs that these called.
     pub fn started(&self) -> BTreeSet<RunId> {
         let mut started = BTreeSet::new();
@@ -66,10 +77,8 @@ impl Batch {
         let needed: BTreeSet<String> = self
             .records
             .iter()
-            .filter_map(|record| match record {
-                Record::Created { run, definition, .. } if !runs.contains(run) => Some(definition.clone()),
-                _ => None,
-            })
+            .filter(|record| record.run().is_some_and(|run| !runs.contains(&run)))
+            .filter_map(|record| record.needs_definition().map(str::to_owned))
             .collect();
         let records = std::mem::take(&mut self.records);
         let encoded = std::mem::take(&mut self.encoded);

@@ -101,8 +101,8 @@ fn key(prefix: &[u8], name: &str) -> Vec<u8> {
 
 impl<B: Backing> Driver<B> {
     /// Notes that a record changed something; called once for every durable record.
-    pub(super) fn note(&mut self, lsn: Lsn, record: &Record) {
-        self.positions.note(lsn, record, &self.state);
+    pub(super) fn note(&mut self, lsn: Lsn, record: &Record, edited: Option<&str>) {
+        self.positions.note(lsn, record, &self.state, edited);
         if let Record::Created { run, .. } = record {
             self.started.note(*run);
         }

@@ -5,7 +5,7 @@ use super::effect::{Effect, Turn};
 use super::{Driver, Input};
 use crate::api::{Refusal, RefusalKind, Reply, Request};
 use crate::core::Command;
-use crate::core::run::{Record, Refused};
+use crate::core::run::{Change, Record, Refused};
 use crate::driver::backing::Backing;
 use crate::fault::{self, Bug};
 use crate::id::Lsn;
@@ -211,8 +211,13 @@ impl<B: Backing> Driver<B> {
     /// What follows from a batch that is durable.
     fn conclude(&mut self, batch: Batch, turn: &mut Turn) {
         let first = self.last.0 + 1 - batch.records.len() as u64;
+        let mut edited = batch.edited();
         for (lsn, record) in (first..).map(Lsn).zip(&batch.records) {
-            self.note(lsn, record);
+            if let Record::Changed { run, change: Change::Edited { edit } } = record {
+                edited.insert(*run, edit.definition.clone());
+            }
+            let edited = record.run().and_then(|run| edited.get(&run));
+            self.note(lsn, record, edited.map(String::as_str));
         }
         turn.effects.extend(batch.reported.iter().map(|(run, token)| Effect::Forget(*run, *token)));
         self.look_after(&batch.recovered, turn);
@@ -227,7 +232,7 @@ impl<B: Backing> Driver<B> {
     /// Decides and notes what was decided; a panic quarantines the run.
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) -> Result<(), Refused> {
         let run = match &command {
-            Command::Create { run, .. } | Command::Run(run, _) => *run,
+            Command::Create { run, .. } | Command::Edit { run, .. } | Command::Run(run, _) => *run,
         };
         let now = self.now;
         let state = &mut self.state;
@@ -261,6 +266,7 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Resume { .. }
         | Request::Cancel { .. }
         | Request::Retry { .. }
+        | Request::RetryEdited { .. }
         | Request::Resolve { .. }
         | Request::Pause { .. }
         | Request::Unpause { .. }

@@ -114,7 +114,7 @@ impl<B: Backing> Driver<B> {
                     }
                 }
                 Change::Finished { .. } => turn.effects.push(Effect::Ended(id)),
-                // It opens steps again, all through the run.
+                // It opens steps again, all through the run; the definition that it has by then may have others.
                 Change::Retried { .. } => {
                     let Some(run) = self.state.run(id) else { continue };
                     turn.changed.extend(run.step_numbers().map(|step| (id, Some(step))));
@@ -160,6 +160,7 @@ impl<B: Backing> Driver<B> {
                 | Change::CancelRequested { .. }
                 | Change::Finishing { .. }
                 | Change::Concluded { .. }
+                | Change::Edited { .. }
                 | Change::Restored { .. }
                 | Change::Quarantined { .. } => {}
             }
@@ -273,6 +274,7 @@ const fn step_of(change: &Change) -> Option<StepNo> {
         | Change::Concluded { .. }
         | Change::Finished { .. }
         | Change::Retried { .. }
+        | Change::Edited { .. }
         | Change::Restored { .. }
         | Change::Quarantined { .. } => None,
     }

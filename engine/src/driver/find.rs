@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use lockstep_dsl::graph::Graph;
-
 use super::Driver;
 use super::backing::Backing;
 use super::checkpoint::{SUMMARY_PREFIX, run_key, summary_key};
 use super::entry::RunEntry;
-use super::past::{self, PastError, Summary, retell};
+use super::past::{Library, PastError, Summary};
 use crate::api::{Refusal, RefusalKind};
 use crate::core::run::{Definition, Run};
 use crate::encode::decode;
@@ -83,16 +81,13 @@ impl<B: Backing> Driver<B> {
         if kept.is_none() && span.first < oldest {
             return Err(PastError::Dropped { run: id, oldest: oldest.0 });
         }
-        let graph = match self.definition(id, &definition) {
-            Ok(graph) => graph,
-            Err(error) => {
-                let loss = past::loss_of(&self.log, id)?;
-                return Err(loss.map_or(error, |loss| PastError::Lost { run: id, loss }));
-            }
-        };
+        let library = self.library();
         match kept {
-            Some(kept) => Ok(kept.into_kept(&Definition::new(definition, graph)).into_run()),
-            None => retell(&self.log, id, span, (&definition, graph), &mut |_, _, _, _| {}),
+            Some(kept) => {
+                let graph = library.definition(id, &definition)?;
+                Ok(kept.into_kept(&Definition::new(definition, graph)).into_run())
+            }
+            None => library.retell(id, span, &mut |_, _, _, _| {}),
         }
     }
 
@@ -133,14 +128,9 @@ impl<B: Backing> Driver<B> {
         }
     }
 
-    /// The definition of a run, from memory or from the journal.
-    pub(super) fn definition(&mut self, run: RunId, hash: &str) -> Result<Arc<Graph>, PastError> {
-        if let Some(graph) = self.state.definition(hash) {
-            return Ok(Arc::clone(graph));
-        }
-        let missing = || PastError::Missing { run, what: format!("its definition {hash} is not there") };
-        let at = self.positions.definitions.get(hash).ok_or_else(missing)?;
-        Ok(Arc::new(past::definition(&self.log, hash, *at)?.ok_or_else(missing)?))
+    /// Where what is told of runs that are not in memory is looked up.
+    pub(super) const fn library(&self) -> Library<'_> {
+        Library { frames: &self.log, state: &self.state, positions: &self.positions }
     }
 }
 

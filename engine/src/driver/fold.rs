@@ -9,7 +9,7 @@ use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
 use super::entry::RunEntry;
-use super::past::{Positions, Span, Summary, definition, retell};
+use super::past::{Library, Positions, Span, Summary, definition};
 use super::quarantine::panic_message;
 use crate::clock::Stamp;
 use crate::core::State;
@@ -74,12 +74,15 @@ impl Fold<'_> {
                     return Ok(false);
                 }
                 self.need_run(*run)?;
+                if let Change::Edited { edit } = change {
+                    self.need_definition(&edit.definition)?;
+                }
             }
             Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
         }
         match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {
             Ok(()) => {
-                self.positions.note(lsn, record, self.state);
+                self.positions.note(lsn, record, self.state, None);
                 if let Record::Lost { loss: Some(loss) } = record {
                     self.lose(lsn, loss, at);
                 }
@@ -166,7 +169,8 @@ impl Fold<'_> {
             self.state.admit(run);
             return Ok(());
         }
-        match retell(self.shelf.frames(), id, span, (&definition, graph), &mut |_, _, _, _| {}) {
+        let library = Library { frames: self.shelf.frames(), state: self.state, positions: self.positions };
+        match library.retell(id, span, &mut |_, _, _, _| {}) {
             Ok(run) => {
                 self.positions.runs.insert(id, span);
                 self.state.admit(run);

@@ -23,6 +23,7 @@ mod call;
 pub(crate) mod checkpoint;
 mod commit;
 mod definitions;
+mod edit;
 mod effect;
 mod ended;
 pub(crate) mod entry;

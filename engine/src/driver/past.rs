@@ -39,12 +39,21 @@ pub(crate) struct Summary {
     pub span: Span,
     /// The hash of its definition.
     pub definition: String,
+    /// The hashes of those that it had before, oldest first: its records begin with them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
 }
 
 impl Summary {
     /// The summary of a run whose records are at these positions.
     pub fn of(run: &Run, span: Span) -> Self {
-        Self { row: run_row(run, false), span, definition: run.definition.clone() }
+        let earlier = run.edits.iter().map(|edit| edit.from.clone()).collect();
+        Self { row: run_row(run, false), span, definition: run.definition.clone(), earlier }
+    }
+
+    /// Whether what is kept of it from a position on tells of what it did under its earlier definitions.
+    pub fn tells_all_from(&self, below: Lsn) -> bool {
+        self.span.first >= below
     }
 }
 
@@ -68,8 +77,9 @@ pub(crate) struct Positions {
 }
 
 impl Positions {
-    /// Takes in a durable record that has been applied to `state`.
-    pub fn note(&mut self, lsn: Lsn, record: &Record, state: &State) {
+    /// Takes in a durable record that has been applied to `state`. `edited`: the definition that its run had then, where a
+    /// later record that was applied too has given it another.
+    pub fn note(&mut self, lsn: Lsn, record: &Record, state: &State, edited: Option<&str>) {
         match record {
             Record::Defined { hash, .. } => {
                 self.definitions.insert(hash.clone(), lsn);
@@ -84,11 +94,16 @@ impl Positions {
                 if let Some(span) = self.runs.get_mut(run) {
                     span.last = lsn;
                 }
-                let definition = || state.run(*run).map(|run| run.definition.clone());
+                let definition =
+                    || edited.map(str::to_owned).or_else(|| state.run(*run).map(|run| run.definition.clone()));
                 if let Change::Finished { .. } = change
                     && let Some(definition) = definition()
                 {
                     self.end_use(&definition);
+                }
+                if let Change::Edited { edit } = change {
+                    // It was perhaps brought back for this alone.
+                    self.touched.insert(edit.from.clone());
                 }
                 if let Change::Retried { .. } = change
                     && let Some(definition) = definition()
@@ -232,47 +247,86 @@ pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Opt
     found
 }
 
-/// Makes a run again from its records, and calls `each` with every one of them after it was applied.
-pub(crate) fn retell(
-    frames: &dyn Frames,
-    id: RunId,
-    span: Span,
-    (hash, graph): (&str, Arc<Graph>),
-    each: &mut dyn FnMut(Lsn, Stamp, &Record, &Run),
-) -> Result<Run, PastError> {
-    let oldest = frames.oldest();
-    if span.first < oldest {
-        return Err(PastError::Dropped { run: id, oldest: oldest.0 });
-    }
-    let mut alone = State::default();
-    alone.define(hash.to_owned(), graph);
-    let (mut failed, mut accepted) = (None, None);
-    each_record(frames, id, span, &mut |lsn, at, record| {
-        if let Record::Lost { loss } = record {
-            accepted.clone_from(loss);
-            return !accepted.as_ref().is_some_and(|loss| loss.runs.contains(&id));
+/// Where what is told of runs that are not in memory is looked up.
+#[derive(Clone, Copy)]
+pub(crate) struct Library<'a> {
+    /// The journal.
+    pub frames: &'a dyn Frames,
+    /// For definitions that are in memory.
+    pub state: &'a State,
+    /// For those that are not.
+    pub positions: &'a Positions,
+}
+
+impl Library<'_> {
+    /// A definition that a run has, or had.
+    pub fn definition(&self, run: RunId, hash: &str) -> Result<Arc<Graph>, PastError> {
+        if let Some(graph) = self.state.definition(hash) {
+            return Ok(Arc::clone(graph));
         }
-        match catch_unwind(AssertUnwindSafe(|| alone.apply(record, at))) {
-            Ok(()) => {
-                if let Some(run) = alone.run(id) {
-                    each(lsn, at, record, &run);
+        let read = match self.positions.definitions.get(hash) {
+            Some(at) => definition(self.frames, hash, *at)?,
+            None => None,
+        };
+        let missing = || match loss_of(self.frames, run) {
+            Ok(Some(loss)) => PastError::Lost { run, loss },
+            Ok(None) => PastError::Missing { run, what: format!("its definition {hash} is not there") },
+            Err(error) => PastError::Store(error),
+        };
+        read.map(Arc::new).ok_or_else(missing)
+    }
+
+    /// Makes a run again from its records, and calls `each` with every one of them after it was applied.
+    pub fn retell(
+        &self,
+        id: RunId,
+        span: Span,
+        each: &mut dyn FnMut(Lsn, Stamp, &Record, &Run),
+    ) -> Result<Run, PastError> {
+        let oldest = self.frames.oldest();
+        if span.first < oldest {
+            return Err(PastError::Dropped { run: id, oldest: oldest.0 });
+        }
+        let mut alone = State::default();
+        let (mut failed, mut accepted) = (None, None);
+        each_record(self.frames, id, span, &mut |lsn, at, record| {
+            if let Record::Lost { loss } = record {
+                accepted.clone_from(loss);
+                return !accepted.as_ref().is_some_and(|loss| loss.runs.contains(&id));
+            }
+            if let Some(hash) = record.needs_definition()
+                && alone.definition(hash).is_none()
+            {
+                match self.definition(id, hash) {
+                    Ok(graph) => alone.define(hash.to_owned(), graph),
+                    Err(error) => {
+                        failed = Some(error);
+                        return false;
+                    }
                 }
             }
-            Err(panic) => {
-                let what = format!("record {} cannot be applied: {}", lsn.0, panic_message(panic.as_ref()));
-                failed.get_or_insert(PastError::Missing { run: id, what });
+            match catch_unwind(AssertUnwindSafe(|| alone.apply(record, at))) {
+                Ok(()) => {
+                    if let Some(run) = alone.run(id) {
+                        each(lsn, at, record, &run);
+                    }
+                }
+                Err(panic) => {
+                    let what = format!("record {} cannot be applied: {}", lsn.0, panic_message(panic.as_ref()));
+                    failed.get_or_insert(PastError::Missing { run: id, what });
+                }
             }
-        }
-        failed.is_none()
-    })?;
-    // One that does not fit together behind a loss was concerned, whoever knew of it.
-    let run = alone.withdraw(id).filter(|_| failed.is_none());
-    match (accepted, run) {
-        (Some(loss), run) if run.is_none() || loss.runs.contains(&id) => Err(PastError::Lost { run: id, loss }),
-        (_, Some(run)) => Ok(run),
-        (_, None) => {
-            let missing = || PastError::Missing { run: id, what: "its first record is not there".to_owned() };
-            Err(failed.unwrap_or_else(missing))
+            failed.is_none()
+        })?;
+        // One that does not fit together behind a loss was concerned, whoever knew of it.
+        let run = alone.withdraw(id).filter(|_| failed.is_none());
+        match (accepted, run) {
+            (Some(loss), run) if run.is_none() || loss.runs.contains(&id) => Err(PastError::Lost { run: id, loss }),
+            (_, Some(run)) => Ok(run),
+            (_, None) => {
+                let missing = || PastError::Missing { run: id, what: "its first record is not there".to_owned() };
+                Err(failed.unwrap_or_else(missing))
+            }
         }
     }
 }

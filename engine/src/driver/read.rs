@@ -1,23 +1,20 @@
 //! Answers requests that only look, from memory where the run is there, else from the image and the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
-use lockstep_dsl::graph::Graph;
 
 use super::Driver;
 use super::backing::Backing;
 use super::checkpoint::SUMMARY_PREFIX;
 use super::commit::refused;
 use super::find::unreadable;
-use super::past::{PastError, Positions, Span, Summary, each_record, loss_of, retell};
+use super::past::{Library, PastError, Positions, Span, Summary, each_record};
 use crate::api::{Gone, HistoryRow, INTERRUPTED, Refusal, RefusalKind, Reply, Request, RunRow, RunView};
-use crate::core::run::{Run, RunOutcome};
+use crate::core::run::{Change, Record, Run, RunOutcome};
 use crate::encode::decode;
 use crate::id::{Lsn, RunId};
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::{Frames, Image, OpenError, Order};
-use crate::view::{gone_row, history_row, row_view, run_row, run_view};
+use crate::view::{gone_row, history_row, row_view, run_row, run_view, without_definition};
 
 impl<B: Backing> Driver<B> {
     /// Answers a request that only looks.
@@ -39,6 +36,7 @@ impl<B: Backing> Driver<B> {
             | Request::Resume { .. }
             | Request::Cancel { .. }
             | Request::Retry { .. }
+            | Request::RetryEdited { .. }
             | Request::Resolve { .. }
             | Request::Pause { .. }
             | Request::Unpause { .. }
@@ -111,21 +109,17 @@ impl<B: Backing> Driver<B> {
 
     fn try_history(&mut self, id: RunId) -> Result<Vec<HistoryRow>, PastError> {
         let in_memory = self.run(id).zip(self.positions.runs.get(&id));
-        let (span, hash, graph) = if let Some((run, span)) = in_memory {
-            (*span, run.definition.clone(), Arc::clone(&run.graph))
+        let span = if let Some((_, span)) = in_memory {
+            *span
         } else {
-            let Summary { span, definition, row } = self.stored_summary(id)?;
+            let Summary { span, row, .. } = self.stored_summary(id)?;
             if span.first < self.log.oldest() && !self.is_kept(id)? {
                 return Ok(removed_rows(&self.log, &self.positions, span, &row));
             }
-            let graph = match self.definition(id, &definition) {
-                Ok(graph) => graph,
-                Err(error) => return lost_rows(&self.log, id).and_then(|rows| rows.ok_or(error)),
-            };
-            (span, definition, graph)
+            span
         };
         if span.first >= self.log.oldest() {
-            return history_rows(&self.log, id, span, (&hash, graph), self.run(id).as_deref());
+            return history_rows(&self.library(), id, span, self.run(id).as_deref());
         }
         // Its beginning is not kept any more: the rest is told by what came of it.
         let whole = match self.run(id) {
@@ -161,6 +155,9 @@ pub(crate) fn later_rows(
 ) -> Result<Vec<HistoryRow>, OpenError> {
     let mut rows = removed_rows(frames, positions, span, &run_row(run, false));
     each_record(frames, run.id, span, &mut |lsn, at, record| {
+        if let Record::Changed { change: Change::Edited { .. }, .. } = record {
+            rows.iter_mut().for_each(without_definition);
+        }
         rows.extend(history_row(lsn, at, record, run));
         true
     })?;
@@ -170,14 +167,13 @@ pub(crate) fn later_rows(
 /// Everything that was journaled of a run whose records are all kept, but for those that were lost; `now` is the run as it
 /// is, where that is known without them.
 pub(crate) fn history_rows(
-    frames: &dyn Frames,
+    library: &Library<'_>,
     id: RunId,
     span: Span,
-    definition: (&str, Arc<Graph>),
     now: Option<&Run>,
 ) -> Result<Vec<HistoryRow>, PastError> {
     let mut rows = Vec::new();
-    let told = retell(frames, id, span, definition, &mut |lsn, at, record, run| {
+    let told = library.retell(id, span, &mut |lsn, at, record, run| {
         rows.extend(history_row(lsn, at, record, run));
     });
     match told {
@@ -187,7 +183,7 @@ pub(crate) fn history_rows(
             // What came behind it can be told of a run whose state is known all the same.
             if let Some(run) = now.filter(|run| run.quarantined.is_none()) {
                 let behind = Span { first: Lsn(loss.last.0 + 1), ..span };
-                each_record(frames, id, behind, &mut |lsn, at, record| {
+                each_record(library.frames, id, behind, &mut |lsn, at, record| {
                     rows.extend(history_row(lsn, at, record, run));
                     true
                 })?;
@@ -196,12 +192,6 @@ pub(crate) fn history_rows(
         }
         Err(error) => Err(error),
     }
-}
-
-/// The row that says what was lost of a run of which nothing else can be told; `None` where nothing was.
-fn lost_rows(frames: &dyn Frames, id: RunId) -> Result<Option<Vec<HistoryRow>>, PastError> {
-    let loss = loss_of(frames, id)?;
-    Ok(loss.map(|loss| vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]))
 }
 
 /// The newest rows that fit a filter.

@@ -48,6 +48,7 @@ impl<B: Backing> Driver<B> {
             }
             Request::Cancel { run, by, undo } => self.change_run(&run, Input::Cancel { by, undo }, batch),
             Request::Retry { run, by } => self.change_run(&run, Input::Retry { by }, batch),
+            Request::RetryEdited { run, edition, by } => self.retry_edited(&run, &edition, by, batch),
             Request::Signal { run, name, payload, by } => {
                 check_signal(&name, &payload)?;
                 self.word(&run, Input::Signal { name, payload, by }, batch)
@@ -156,12 +157,7 @@ impl<B: Backing> Driver<B> {
             .evaluator
             .resolve_params((&graph, &hash), &params, id, &by, self.now.wall)
             .map_err(|wrong| invalid(wrong.to_string()))?;
-        let bytes = bytes + encode(&params).len();
-        if bytes > MAX_START_BYTES {
-            return Err(invalid(format!(
-                "the runbook, its files and its parameters come to {bytes} bytes, {MAX_START_BYTES} are allowed"
-            )));
-        }
+        check_start(bytes, &params)?;
         let known = self.state.definition(&hash).is_some();
         if !known && self.positions.definitions.contains_key(&*hash) {
             // The journal holds it, from runs that have ended.
@@ -179,6 +175,17 @@ impl<B: Backing> Driver<B> {
             }
         }
     }
+}
+
+/// A definition of so many bytes and the parameters of a run must fit into a frame.
+pub(super) fn check_start(definition: usize, params: &Map) -> Result<(), Refusal> {
+    let bytes = definition + encode(params).len();
+    if bytes > MAX_START_BYTES {
+        return Err(invalid(format!(
+            "the runbook, its files and its parameters come to {bytes} bytes, {MAX_START_BYTES} are allowed"
+        )));
+    }
+    Ok(())
 }
 
 /// What a person says to what they do is read on a screen.
@@ -200,10 +207,12 @@ fn check_signal(name: &str, payload: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn invalid(message: String) -> Refusal {
+/// Refuses what a caller asks for.
+pub(super) fn invalid(message: String) -> Refusal {
     Refusal { kind: RefusalKind::Invalid, message, help: Vec::new() }
 }
 
-fn unreadable(error: &dyn std::fmt::Display) -> Refusal {
+/// Refuses because the store cannot be read.
+pub(super) fn unreadable(error: &dyn std::fmt::Display) -> Refusal {
     Refusal { kind: RefusalKind::Store, message: error.to_string(), help: Vec::new() }
 }

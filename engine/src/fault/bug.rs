@@ -62,6 +62,8 @@ bugs! {
         "A block in which a step failed starts further steps.",
     BlockEndsTwice = "block-ends-twice" in "engine/src/core/run/block.rs":
         "A block whose `finally` runs ends when its last step is looked at again.",
+    EditNotCompared = "edit-not-compared" in "engine/src/core/run/edit.rs":
+        "A run goes on under a corrected runbook in which steps are others that had succeeded.",
     TimersTooEarly = "timers-too-early" in "engine/src/core/run/step.rs":
         "A delay is half as long as it should be.",
     AnswerBeforeDurable = "answer-before-durable" in "engine/src/driver/commit.rs":

@@ -1,14 +1,11 @@
 //! Looks at a data folder that no engine holds, without a lock and without writing.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-
-use lockstep_dsl::graph::Graph;
 
 use crate::api::{Gone, Refusal, RefusalKind, Reply, Request};
 use crate::core::run::Run;
 use crate::driver::find::choose;
-use crate::driver::past::{PastError, Span, Summary, definition, loss_of, retell};
+use crate::driver::past::{Library, PastError, Span, Summary};
 use crate::driver::read::{Newest, bare_view, history_rows, later_rows, removed_rows};
 use crate::driver::whole::Whole;
 use crate::id::RunId;
@@ -57,6 +54,7 @@ impl ReadOnly {
             | Request::Resume { .. }
             | Request::Cancel { .. }
             | Request::Retry { .. }
+            | Request::RetryEdited { .. }
             | Request::Resolve { .. }
             | Request::Pause { .. }
             | Request::Unpause { .. }
@@ -96,11 +94,10 @@ impl ReadOnly {
         if let Some(summary) = self.removed(id) {
             return Ok(Reply::Run(Box::new(bare_view(&self.whole.positions, summary))));
         }
-        let (span, hash, graph) = self.whereabouts(id)?;
-        if let Some(run) = self.whole.kept(id, &graph) {
+        if let Some(run) = self.kept(id)? {
             return Ok(view(&run));
         }
-        retell(&self.folder.journal, id, span, (&hash, graph), &mut |_, _, _, _| {}).map(|run| view(&run))
+        self.library().retell(id, self.span(id)?, &mut |_, _, _, _| {}).map(|run| view(&run))
     }
 
     fn history(&self, id: RunId) -> Result<Reply, PastError> {
@@ -108,22 +105,22 @@ impl ReadOnly {
         if let Some(Summary { span, row, .. }) = self.removed(id) {
             return Ok(Reply::History(removed_rows(journal, &self.whole.positions, *span, row)));
         }
-        let (span, hash, graph) = match self.whereabouts(id) {
-            Err(PastError::Lost { loss, .. }) => {
-                return Ok(Reply::History(vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]));
-            }
-            whereabouts => whereabouts?,
-        };
+        let span = self.span(id)?;
         if span.first < journal.oldest() {
             // Its beginning is not kept any more.
-            let kept = self.whole.kept(id, &graph);
+            let kept = match self.kept(id) {
+                Err(PastError::Lost { loss, .. }) => {
+                    return Ok(Reply::History(vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]));
+                }
+                kept => kept?,
+            };
             let open = self.whole.state.run(id);
             if let Some(run) = open.as_deref().or(kept.as_ref()) {
                 return Ok(Reply::History(later_rows(journal, &self.whole.positions, span, run)?));
             }
         }
         let now = self.whole.state.run(id);
-        history_rows(journal, id, span, (&hash, graph), now.as_deref()).map(Reply::History)
+        history_rows(&self.library(), id, span, now.as_deref()).map(Reply::History)
     }
 
     /// A run that has ended and of which no record that tells of it is kept.
@@ -132,29 +129,22 @@ impl ReadOnly {
         self.whole.past.get(&id).filter(|summary| summary.span.first < oldest && !self.whole.is_kept(id))
     }
 
-    /// Where a run's records are, and its definition.
-    fn whereabouts(&self, id: RunId) -> Result<(Span, String, Arc<Graph>), PastError> {
-        let missing = |what: &str| PastError::Missing { run: id, what: what.to_owned() };
-        if let (Some(run), Some(span)) = (self.whole.state.run(id), self.whole.positions.runs.get(&id)) {
-            return Ok((*span, run.definition.clone(), Arc::clone(&run.graph)));
-        }
-        let Summary { span, definition: hash, .. } =
-            self.whole.past.get(&id).ok_or_else(|| missing("it is not listed"))?;
-        if let Some(graph) = self.whole.state.definition(hash) {
-            return Ok((*span, hash.clone(), Arc::clone(graph)));
-        }
-        let journal = &self.folder.journal;
-        let read = match self.whole.positions.definitions.get(hash) {
-            Some(at) => definition(journal, hash, *at)?.ok_or_else(|| missing("its definition is not there")),
-            None => Err(missing("its definition is not listed")),
-        };
-        match read {
-            Ok(graph) => Ok((*span, hash.clone(), Arc::new(graph))),
-            Err(error) => Err(match loss_of(journal, id)? {
-                Some(loss) => PastError::Lost { run: id, loss },
-                None => error,
-            }),
-        }
+    /// Where a run's records are.
+    fn span(&self, id: RunId) -> Result<Span, PastError> {
+        let open = self.whole.positions.runs.get(&id).filter(|_| self.whole.state.has(id));
+        let span = open.or_else(|| self.whole.past.get(&id).map(|summary| &summary.span));
+        span.copied().ok_or_else(|| PastError::Missing { run: id, what: "it is not listed".to_owned() })
+    }
+
+    /// A run that has ended, as it is kept where not all of its records are.
+    fn kept(&self, id: RunId) -> Result<Option<Run>, PastError> {
+        let Some(summary) = self.whole.past.get(&id).filter(|_| self.whole.is_kept(id)) else { return Ok(None) };
+        let graph = self.library().definition(id, &summary.definition)?;
+        Ok(self.whole.kept(id, &graph))
+    }
+
+    const fn library(&self) -> Library<'_> {
+        Library { frames: &self.folder.journal, state: &self.whole.state, positions: &self.whole.positions }
     }
 }
 

@@ -81,6 +81,7 @@ names!(
         Change::Concluded { .. } => "concluded",
         Change::Finished { .. } => "finished",
         Change::Retried { .. } => "retried",
+        Change::Edited { .. } => "edited",
         Change::Awaited { .. } => "awaited",
         Change::Signalled { .. } => "signalled",
         Change::Received { .. } => "received",
@@ -157,6 +158,7 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("undoing", NO_UNDO),
     ("undone", NO_UNDO),
     ("undo halted", NO_UNDO),
+    ("edited", "a world's clients start runbooks and correct none"),
     ("restored", "a world has one folder, which is never restored from a backup"),
 ];
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::api::{ErrorView, Gone, HistoryRow};
 use crate::clock::Stamp;
-use crate::core::run::{Change, Items, Record, Resolution, Run, RunError, Settlement};
+use crate::core::run::{Change, Edit, Items, Record, Resolution, Run, RunError, Settlement};
 use crate::id::{Lsn, StepNo};
 use crate::worker::Outcome;
 
@@ -47,13 +47,32 @@ pub fn gone_row(last: Lsn, at: Timestamp, gone: &Gone) -> HistoryRow {
     HistoryRow { lsn: last.0, at: at.to_string(), what: what.to_owned(), step: None, detail }
 }
 
+/// Rows that name steps by their places in the definition.
+const ACTIVATED: &str = "activated";
+const LED: &str = "led";
+const SKIP_ASKED: &str = "skip_asked";
+
+/// Takes out of a row what it says by the run's definition, where the run had another one when it was journaled.
+pub fn without_definition(row: &mut HistoryRow) {
+    let said = match row.what.as_str() {
+        ACTIVATED => "steps",
+        LED => "to",
+        SKIP_ASKED => "path",
+        _ => return,
+    };
+    if let Some(detail) = row.detail.as_object_mut() {
+        detail.remove(said);
+    }
+}
+
 fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) {
     match change {
         Change::Started => ("started", None, json!({})),
         Change::Activated { block, owner } => {
+            let steps = run.graph.blocks.get(block.0 as usize).map(|block| &block.steps);
             let steps: Vec<&str> =
-                run.graph.block(*block).steps.iter().map(|node| run.graph.node(*node).name.as_str()).collect();
-            ("activated", *owner, json!({ "steps": steps }))
+                steps.into_iter().flatten().map(|node| run.graph.node(*node).name.as_str()).collect();
+            (ACTIVATED, *owner, json!({ "steps": steps }))
         }
         Change::Asked { step, question } => ("asked", *step, json!({ "question": plain(question) })),
         Change::Skipped { step, why } => ("skipped", Some(*step), json!({ "why": plain(why) })),
@@ -109,8 +128,8 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
         Change::Permitted { step, by } => ("permitted", Some(*step), json!({ "by": by })),
         Change::Held { step, what, .. } => ("held", Some(*step), json!({ "next": plain(what) })),
         Change::Waived { step, node, by, reason } => {
-            let path = run.graph.node(*node).path.as_str();
-            ("skip_asked", *step, json!({ "path": path, "by": by, "reason": reason }))
+            let path = run.graph.nodes.get(node.0 as usize).map(|node| node.path.as_str());
+            (SKIP_ASKED, *step, json!({ "path": path, "by": by, "reason": reason }))
         }
         Change::Voted { step, yes, by, right, comment } => (
             if *yes { "approved" } else { "rejected" },
@@ -154,7 +173,7 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
                 "status": status.name(), "handled": handled, "error": error(why.as_deref()), "outputs": map(outputs)
             }),
         ),
-        Change::Led { step, to } => ("led", Some(*step), json!({ "to": to.map(|to| next(run, to)) })),
+        Change::Led { step, to } => (LED, Some(*step), json!({ "to": to.map(|to| next(run, to)) })),
         Change::Revisited { step } => ("revisited", Some(*step), json!({})),
         Change::Undoing { step, .. } => ("undoing", Some(*step), json!({})),
         Change::Undone { step, end } => ("undone", Some(*step), json!({ "end": plain(end) })),
@@ -171,6 +190,13 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
         Change::Finished { outcome, error: why } => {
             ("finished", None, json!({ "outcome": outcome.name(), "error": error(why.as_deref()) }))
         }
+        Change::Edited { edit } => {
+            let Edit { from, definition, file, params, by } = edit.as_ref();
+            let params: Json =
+                params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect();
+            let detail = json!({ "definition": definition, "from": from, "file": file, "params": params, "by": by });
+            ("edited", None, detail)
+        }
         Change::Retried { by } => ("retried", None, json!({ "by": by })),
         Change::Restored { token } => ("restored", None, json!({ "token": token.0 })),
         Change::Quarantined { why } => ("quarantined", None, json!({ "why": why })),
@@ -183,7 +209,7 @@ fn next(run: &Run, to: Next) -> String {
         Next::End => "end".to_owned(),
         Next::Continue => "continue".to_owned(),
         Next::Break => "break".to_owned(),
-        Next::Step(node) => run.graph.node(node).name.clone(),
+        Next::Step(node) => run.graph.nodes.get(node.0 as usize).map(|node| node.name.clone()).unwrap_or_default(),
     }
 }
 

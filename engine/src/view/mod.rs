@@ -13,11 +13,11 @@ use lockstep_dsl::graph::{BlockId, Field};
 use lockstep_dsl::value::{Map, Timestamp};
 use serde_json::Value as Json;
 
-pub use self::history::{gone_row, history_row};
+pub use self::history::{gone_row, history_row, without_definition};
 pub use self::plan::plan;
 
-use crate::api::{AwaitView, Awaited, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
-use crate::core::run::{Delay, Phase, Run, Skip};
+use crate::api::{AwaitView, Awaited, EditView, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
+use crate::core::run::{Delay, Edited, Phase, Run, Skip};
 use crate::id::{RunId, StepNo};
 
 /// One line about a run.
@@ -58,6 +58,9 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
         started: run.started.as_ref().map(Timestamp::to_string),
         ended: run.ended.as_ref().map(Timestamp::to_string),
         caller: run.caller.map(|caller| caller.run),
+        file: Some(run.file.as_ref().unwrap_or(&run.graph.file).clone()),
+        cwd: run.cwd.clone(),
+        edits: run.edits.iter().map(edit_view).collect(),
         cancelled_by: run.cancel.as_ref().map(|(by, _)| by.clone()),
         paused: run.paused.as_deref().map(|pause| PauseView {
             by: pause.by.clone(),
@@ -85,10 +88,17 @@ pub fn row_view(row: &RunRow, definition: &str, gone: Gone) -> RunView {
         started: None,
         ended: row.ended.as_ref().map(Timestamp::to_string),
         caller: row.caller,
+        file: None,
+        cwd: None,
+        edits: Vec::new(),
         cancelled_by: None,
         paused: None,
         gone: Some(gone),
     }
+}
+
+fn edit_view(edit: &Edited) -> EditView {
+    EditView { by: edit.by.clone(), at: edit.at.to_string(), from: edit.from.clone() }
 }
 
 /// Why a run does not end well, or goes no further.
@@ -157,8 +167,7 @@ fn needs(run: &Run, no: StepNo) -> Vec<String> {
     if !matches!(step.phase, Phase::Pending) || step.missing == 0 {
         return Vec::new();
     }
-    let first = run.activations[step.activation].first.0;
-    let needed = run.node_of(no).needs.iter().map(|need| StepNo(first + run.links.place(*need)));
+    let needed = run.node_of(no).needs.iter().map(|need| run.step_in(step.activation, *need));
     needed.filter(|need| !run.step(*need).status().is_end()).map(|need| run.path(need)).collect()
 }
 

@@ -7,7 +7,7 @@ use lockstep_dsl::graph::{Field, Kind};
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use lockstep_engine::clock::Stamp;
 use lockstep_engine::core::run::{
-    Answer, Change, Input, Kept, Look, Opening, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
+    Answer, Change, Edit, Input, Kept, Look, Opening, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
 };
 use lockstep_engine::core::{Command, State};
 use lockstep_engine::id::{RunId, StepNo, Token};
@@ -346,6 +346,15 @@ impl Case {
         self.command(Command::Run(self.id, Input::Retry { by: "user:test".to_owned() }))
     }
 
+    /// The run goes on under another plan.
+    pub fn edit(&mut self, plan: &Plan) -> Result<(), Refused> {
+        let graph = Arc::new(plan.graph());
+        let (from, definition) = (self.run().definition.clone(), graph.hash());
+        let (file, by) = ("case.yaml".to_owned(), "user:test".to_owned());
+        let edit = Box::new(Edit { from, definition, file, params: Map::new(), by });
+        self.command(Command::Edit { run: self.id, graph, edit, called: BTreeMap::new() })
+    }
+
     /// Every step with its status, in order of coming to be.
     pub fn statuses(&self) -> Vec<(String, StepStatus)> {
         let run = self.run();
@@ -374,12 +383,17 @@ impl Case {
 
     /// The paths of attempts in the order in which they were granted.
     pub fn granted(&self) -> Vec<String> {
-        self.journal
-            .iter()
-            .filter_map(|(record, _)| match record {
-                Record::Changed { change: Change::Starting { step, .. }, .. } => Some(self.run().path(*step)),
-                _ => None,
-            })
-            .collect()
+        let run = self.run();
+        self.granted_steps().into_iter().map(|step| run.path(step)).collect()
+    }
+
+    /// The steps, as far as they are there still, of which an attempt was granted, once for each, in order.
+    pub fn granted_steps(&self) -> Vec<StepNo> {
+        let run = self.run();
+        let granted = self.journal.iter().filter_map(|(record, _)| match record {
+            Record::Changed { change: Change::Starting { step, .. }, .. } => Some(*step),
+            _ => None,
+        });
+        granted.filter(|step| run.has(*step)).collect()
     }
 }

@@ -9,6 +9,7 @@ mod approvals;
 mod blocks;
 mod cancel;
 mod doubt;
+mod edits;
 mod failure;
 mod loops;
 mod next;

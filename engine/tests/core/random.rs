@@ -1,6 +1,7 @@
 //! Random plans with random outcomes: every run ends, and at every moment the invariants hold that [`Case`] checks.
 
 use lockstep_dsl::graph::{OnError, OnFail};
+use lockstep_engine::id::StepNo;
 use proptest::prelude::*;
 
 use crate::case::{Case, failed, ok, unknown};
@@ -93,6 +94,85 @@ fn skip_any(case: &mut Case, choice: u8) {
     if let Some(path) = paths.get(usize::from(choice) % paths.len().max(1)) {
         // What cannot be skipped is refused, and that changes nothing.
         let _ = case.skip(path);
+    }
+}
+
+/// The plan with something in it changed for the so-manyth time: a step added, removed or renamed.
+fn change_any(plan: &mut Plan, number: usize, choice: u8) {
+    let mut steps = &mut plan.steps;
+    let mut choice = usize::from(choice);
+    // Deeper, where there is something deeper and the choice says so.
+    while choice.is_multiple_of(2) {
+        choice /= 2;
+        let inner =
+            steps.iter().position(|step| matches!(step.what, What::Do(_) | What::Foreach(..) | What::Repeat(..)));
+        let Some(place) = inner.filter(|_| choice > 0) else { break };
+        match &mut steps[place].what {
+            What::Do(inner) | What::Foreach(inner, ..) | What::Repeat(inner, _) => steps = inner,
+            _ => unreachable!("it was just looked at"),
+        }
+    }
+    let place = (choice / 4) % steps.len().max(1);
+    match choice % 4 {
+        0 => steps.insert(place, exec(&format!("n{number}"))),
+        1 if steps.len() > 1 => drop(steps.remove(place)),
+        2 => steps[place].name = format!("r{number}"),
+        _ => steps.push(exec(&format!("m{number}")).pure()),
+    }
+    for step in steps {
+        step.needs = step.needs.take().filter(Vec::is_empty);
+    }
+}
+
+/// The runbook's own steps whose result stays whatever the run does next, with how often an attempt of each was granted.
+fn kept(case: &Case) -> Vec<(StepNo, usize)> {
+    let (run, granted) = (case.run(), case.granted_steps());
+    let main = run.latest.get(&(None, run.graph.main)).copied();
+    let well = main.into_iter().flat_map(|main| run.steps_of(main));
+    let well = well.filter(|no| run.step(*no).status().name() == "succeeded");
+    well.map(|no| (no, granted.iter().filter(|other| **other == no).count())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_run_that_is_edited_keeps_what_succeeded_and_ends(
+        plan in any_plan(),
+        changes in proptest::collection::vec(any::<u8>(), 8),
+        choices in proptest::collection::vec(any::<u8>(), 40..120),
+    ) {
+        let (mut case, mut plan) = (Case::new(&plan), plan);
+        let (mut choices, mut changes) = (choices.into_iter().chain(std::iter::repeat(0)), changes.into_iter().enumerate());
+        for _ in 0..5_000 {
+            if case.run().is_ended() {
+                let Some((number, change)) = changes.next().filter(|_| case.status() != "succeeded") else { return Ok(()) };
+                let (before, line) = (kept(&case), case.line());
+                let mut edited = plan.clone();
+                change_any(&mut edited, number, change);
+                if case.edit(&edited).is_err() {
+                    prop_assert_eq!(case.line(), line, "what is refused changes nothing");
+                    case.retry().expect("what did not succeed can be retried");
+                } else {
+                    plan = edited;
+                }
+                let after = kept(&case);
+                for step in before {
+                    prop_assert!(after.contains(&step), "step {} had succeeded: {}", step.0.0, case.line());
+                }
+                continue;
+            }
+            let running = case.running();
+            let choice = choices.next().unwrap_or(0);
+            let doubtful = case.statuses().into_iter().find(|(_, status)| status.name() == "in_doubt");
+            match (choice % 8, running.get(usize::from(choice / 8) % running.len().max(1)), doubtful) {
+                (0..=4, Some(path), _) => { case.report(path, ok()); }
+                (5..=6, Some(path), _) => { case.report(path, failed()); }
+                (_, None, Some((path, _))) => { case.report(&path, ok()); }
+                (_, _, _) => { case.pass(u64::from(choice) + 25); }
+            }
+        }
+        prop_assert!(false, "the run never ended: {}", case.line());
     }
 }
 

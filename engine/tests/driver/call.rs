@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use lockstep_dsl::compile::{FileContent, FileError, Files, compile};
 use lockstep_dsl::expr::Sandbox;
+use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_engine::api::{Reply, Request, RunRow, RunView};
 use lockstep_engine::core::run::{Resolution, StepStatus};
 use lockstep_engine::id::RunId;
 use lockstep_engine::store::memory::Fault;
 
-use crate::case::{Case, Does};
+use crate::case::{Case, Does, graph};
 use crate::crash::everywhere;
 
 const PARENT: &str = "
@@ -59,9 +60,13 @@ impl Files for Beside {
 }
 
 fn case_of(parent: &str) -> Case {
-    let files = Beside(BTreeMap::from([("child.yaml", CHILD), ("grandchild.yaml", GRANDCHILD)]));
+    Case::of_graph(graph_of(parent, CHILD))
+}
+
+fn graph_of(parent: &str, child: &'static str) -> Graph {
+    let files = Beside(BTreeMap::from([("child.yaml", child), ("grandchild.yaml", GRANDCHILD)]));
     match compile(&Source::new("parent.yaml", parent), &files, &Sandbox::new(&[])) {
-        Ok(compiled) => Case::of_graph(compiled.graph),
+        Ok(compiled) => compiled.graph,
         Err(diagnostics) => panic!("the case's runbook does not compile: {diagnostics:#?}"),
     }
 }
@@ -292,4 +297,32 @@ fn a_pause_goes_down_and_so_does_its_end() {
     case.ask(Request::Unpause { run, by: "user:ben".to_owned() });
     case.settle();
     assert_eq!(case.status(), "succeeded");
+}
+
+#[test]
+fn a_called_run_is_corrected_before_the_run_that_called_it() {
+    const PARENT: &str = "
+runbook: parent
+steps:
+  - { id: before, exec: [before] }
+  - { id: asked, call: { runbook: ./child.yaml } }
+";
+    const WRONG: &str = "runbook: child\nsteps:\n  - { id: one, exec: [one] }\n  - { id: two, exec: [wrong] }\n";
+    const RIGHT: &str = "runbook: child\nsteps:\n  - { id: one, exec: [one] }\n  - { id: two, exec: [right] }\n";
+    let mut case = Case::of_graph(graph_of(PARENT, WRONG)).step("two", [Does::Exits(1), Does::Prints("")]);
+    case.start();
+    case.settle();
+    assert_eq!(case.story(), "before one two: failed");
+    let (parent, child) = (case.view().id, run_of(&mut case, "child").id);
+    let edit_parent = Case::edit_of(parent, graph_of(PARENT, RIGHT));
+    let Reply::Refused(refused) = case.ask(edit_parent.clone()) else { panic!("the called run has a text of its own") };
+    let said = format!("step `asked` goes on with run {child}, which it called, and `./child.yaml` was changed");
+    assert!(refused.message.contains(&said), "{}", refused.message);
+    assert!(matches!(case.ask(Case::edit_of(child, graph(RIGHT))), Reply::Done));
+    case.settle();
+    assert_eq!(run_of(&mut case, "child").status, "succeeded");
+    // The run that called it had ended: it takes what came of that.
+    assert!(matches!(case.ask(edit_parent), Reply::Done));
+    case.settle();
+    assert_eq!(case.story(), "before one two two: succeeded");
 }

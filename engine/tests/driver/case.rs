@@ -9,7 +9,7 @@ use lockstep_dsl::expr::Sandbox;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::source::Source;
 use lockstep_dsl::value::{Map, Timestamp, Value};
-use lockstep_engine::api::{Beginning, Reply, Request, RunView, Start, StepView};
+use lockstep_engine::api::{Beginning, Edition, Reply, Request, RunView, Start, StepView};
 use lockstep_engine::clock::ManualClock;
 use lockstep_engine::core::run::{Question, Resolution, StepStatus};
 use lockstep_engine::driver::{Caller, Driver, Effect, Input, Places, Turn};
@@ -244,6 +244,27 @@ impl Case {
     pub fn retry(&mut self) -> Reply {
         let run = self.run.to_string();
         self.ask(Request::Retry { run, by: "user:ana".to_owned() })
+    }
+
+    /// The request that has the run go on under another runbook, with parameters that are new there.
+    pub fn edit_request(&self, runbook: &str, params: Map) -> Request {
+        let mut request = Self::edit_of(self.run, graph(runbook));
+        if let Request::RetryEdited { edition, .. } = &mut request {
+            edition.params = params;
+        }
+        request
+    }
+
+    /// The request that has a run go on under another runbook.
+    pub fn edit_of(run: RunId, graph: Graph) -> Request {
+        let (graph, file, params) = (Arc::new(graph), "corrected.yaml".to_owned(), Map::new());
+        let edition = Box::new(Edition { graph, file, params });
+        Request::RetryEdited { run: run.to_string(), edition, by: "user:ben".to_owned() }
+    }
+
+    pub fn edit(&mut self, runbook: &str) -> Reply {
+        let request = self.edit_request(runbook, Map::new());
+        self.ask(request)
     }
 
     pub fn resolve(&mut self, step: &str, how: Resolution) {

@@ -6,6 +6,7 @@ mod case;
 mod checkpoint;
 mod cost;
 mod crash;
+mod edits;
 mod expressions;
 mod faults;
 mod fixture;

@@ -37,6 +37,9 @@ impl Run {
             by,
             cwd: None,
             caller: None,
+            file: None,
+            edits: Vec::new(),
+            removed: BTreeMap::new(),
             created,
             started: None,
             ended: None,
@@ -197,6 +200,7 @@ impl Run {
                 self.disarm_all();
             }
             Change::Retried { .. } => self.reopen(at),
+            Change::Edited { .. } => unreachable!("who holds the definitions gives a run another one"),
             Change::Restored { token } => self.token = self.token.max(*token),
             Change::Quarantined { why } => {
                 self.stand_still(why.clone());
@@ -358,7 +362,8 @@ impl Run {
         });
         for node in &plan.steps {
             let missing = u32::try_from(graph.node(*node).needs.len()).expect("a step has fewer than 2^32 needs");
-            self.steps.push(Step::pending(*node, no, missing));
+            let step = self.pending_step(&graph.node(*node).path, *node, no, missing);
+            self.steps.push(step);
         }
         if let Some(owner) = owner {
             self.step_mut(owner).inner.push(no);

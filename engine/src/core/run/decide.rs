@@ -478,16 +478,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
-        let id = self.run.id;
-        match (self.run.is_ended(), self.run.outcome) {
-            (false, _) => {
-                return Err(Refused::NotNow(format!("run {id} has not ended, it is {}", self.run.status_name())));
-            }
-            (true, Some(super::record::RunOutcome::Succeeded)) => {
-                return Err(Refused::NotNow(format!("run {id} succeeded, there is nothing to retry")));
-            }
-            (true, _) => {}
-        }
+        self.run.may_be_retried()?;
         self.emit(Change::Retried { by });
         if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied() {
             self.enter(main);

@@ -319,6 +319,14 @@ impl Loop {
         self.again.append(&mut self.running);
     }
 
+    /// Forgets items of which this does not hold.
+    pub fn retain(&mut self, is_there: impl Fn(&ActivationNo) -> bool) {
+        for items in [&mut self.running, &mut self.again, &mut self.unwell] {
+            items.retain(&is_there);
+        }
+        self.kept.retain(&is_there);
+    }
+
     /// An item that had ended well is to go on: something in it was undone.
     pub fn take_back(&mut self, no: ActivationNo) {
         if let Some(place) = self.kept.iter().position(|kept| *kept == no) {

@@ -8,10 +8,12 @@ use lockstep_dsl::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
 use super::call::{Caller, Returned};
+use super::edit::Edit;
 pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
 use super::loss::Loss;
 use super::pause::Hold;
+pub use super::question::Question;
 pub use super::status::{RunOutcome, StepStatus};
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
@@ -44,6 +46,9 @@ pub enum Record {
         /// The step that called it, where one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<Caller>,
+        /// The runbook's file, as a path from `cwd`, where the definition was journaled before and so may name another.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<String>,
     },
     /// A run changed.
     #[serde(rename = "run")]
@@ -481,6 +486,13 @@ pub enum Change {
         /// Who.
         by: String,
     },
+    /// A run that did not end well has another definition from here on, which is journaled before; that it goes on
+    /// stands in the same frame.
+    #[serde(rename = "edit")]
+    Edited {
+        /// Which, from whom.
+        edit: Box<Edit>,
+    },
     /// The data folder was restored from a backup: tokens up to this one may be given out in the folder that the backup
     /// was taken of, so the next one given out here is higher.
     #[serde(rename = "rest")]
@@ -494,51 +506,6 @@ pub enum Change {
         /// The panic's message.
         why: String,
     },
-}
-
-/// What the evaluator is asked. The answer is a value of the shape given here, or a failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Question {
-    /// Whether the step runs: a bool.
-    #[serde(rename = "when")]
-    When,
-    /// The step's title, where it holds expressions: a text. It is for people only, so a failure is an answer too: the
-    /// step goes on without one.
-    #[serde(rename = "title")]
-    Title,
-    /// The step's rendered input. Acting kinds: the map that their action documents. `wait`: a duration or a time.
-    /// `script`: its value. `set`: a map. `switch`: the place of the case. `foreach`: what it runs over. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
-    /// map or `()`.
-    #[serde(rename = "input")]
-    Input,
-    /// The declared outputs: a map.
-    #[serde(rename = "outputs")]
-    Outputs,
-    /// Whether `until` holds: a bool.
-    #[serde(rename = "until")]
-    Until,
-    /// Whether the retry entry with this index is for the step's error: a bool.
-    #[serde(rename = "retry")]
-    Retry(u32),
-    /// Whether the catch entry with this index is for the step's error: a bool.
-    #[serde(rename = "catch")]
-    Catch(u32),
-    /// The run's outputs: a map.
-    #[serde(rename = "run")]
-    RunOutputs,
-    /// Whether `while` of a `repeat` holds: a bool.
-    #[serde(rename = "while")]
-    While,
-    /// Whether `until` of a `repeat` holds: a bool.
-    #[serde(rename = "round")]
-    Round,
-    /// What a step's probe found out: `{ done, outputs }`.
-    #[serde(rename = "probe")]
-    Probe,
-    /// The next page of the file over which a `foreach` runs: a [`Page`], as [`Page::to_value`] says it. Not the evaluator
-    /// answers, but who can read files.
-    #[serde(rename = "page")]
-    Page,
 }
 
 /// Why a step did not run.
@@ -675,6 +642,20 @@ impl Record {
         match self {
             Self::Created { run, .. } | Self::Changed { run, .. } => Some(*run),
             Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } | Self::Lost { .. } => None,
+        }
+    }
+
+    /// The hash of the definition that must be known before it is applied: that of a run which comes to be, or goes on
+    /// under another one.
+    pub fn needs_definition(&self) -> Option<&str> {
+        match self {
+            Self::Created { definition, .. } => Some(definition),
+            Self::Changed { change: Change::Edited { edit }, .. } => Some(&edit.definition),
+            Self::Defined { .. }
+            | Self::Changed { .. }
+            | Self::Checkpointed { .. }
+            | Self::Rested { .. }
+            | Self::Lost { .. } => None,
         }
     }
 }

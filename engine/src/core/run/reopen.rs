@@ -5,13 +5,14 @@ use std::sync::Arc;
 use lockstep_dsl::graph::{Kind, Node};
 use lockstep_dsl::value::Map;
 
-use super::record::{Skip, StepStatus};
+use super::decide::Refused;
+use super::record::{RunOutcome, Skip, StepStatus};
 use super::state::{ActivationNo, Phase, Run, RunStatus, Step, Timer};
 use crate::clock::Stamp;
 use crate::id::StepNo;
 
 /// What a `retry` of the run does to a step.
-enum Fate {
+pub(super) enum Fate {
     /// It ended well: it stays as it is.
     Kept,
     /// It has blocks of its own, which go on inside.
@@ -23,6 +24,18 @@ enum Fate {
 }
 
 impl Run {
+    /// Whether a person may have it go on.
+    pub(super) fn may_be_retried(&self) -> Result<(), Refused> {
+        let id = self.id;
+        match (self.is_ended(), self.outcome) {
+            (false, _) => Err(Refused::NotNow(format!("run {id} has not ended, it is {}", self.status_name()))),
+            (true, Some(RunOutcome::Succeeded)) => {
+                Err(Refused::NotNow(format!("run {id} succeeded, there is nothing to retry")))
+            }
+            (true, _) => Ok(()),
+        }
+    }
+
     /// Opens the run's steps again where they did not end well.
     pub(super) fn reopen(&mut self, at: Stamp) {
         self.status = RunStatus::Running;
@@ -85,7 +98,8 @@ impl Run {
         self.recount_needs(no);
     }
 
-    fn fate(&self, no: StepNo, node: &Node) -> Fate {
+    /// What a `retry` of the run does to this step.
+    pub(super) fn fate(&self, no: StepNo, node: &Node) -> Fate {
         let step = self.step(no);
         let is_undone_inside = || self.links.has_undo_inside(step.node) && self.holds_undone(no);
         match &step.phase {

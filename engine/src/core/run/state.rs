@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
 use super::call::Caller;
+use super::edit::Edited;
 use super::error::RunError;
 use super::links::Links;
 use super::looping::Loop;
@@ -59,6 +60,15 @@ pub struct Run {
     /// The step that called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller: Option<Caller>,
+    /// The runbook's file, as a path from `cwd`; `None` where it is the one that the definition names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The definitions that it had before this one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edited>,
+    /// How often steps were visited that its definition has no more, by their paths in the file.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub removed: BTreeMap<String, u32>,
     /// When it came to be.
     pub created: Timestamp,
     /// When it started.

@@ -102,6 +102,7 @@ mod tests {
             by: "ana".into(),
             cwd: None,
             caller: None,
+            file: None,
         };
         let changed = Record::Changed { run, change: Change::CancelRequested { by: "ben".into(), undo: false } };
         let checkpointed = Record::Checkpointed { lsn: Lsn(3), generation: 1, digest: [4; 32] };
