@@ -1,6 +1,6 @@
 //! `lockstep test`: plays the cases of runbooks on the real engine, in virtual time and without touching anything.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use lockstep_dsl::diagnostic::{self, Diagnostic};
+use lockstep_dsl::graph::Graph;
 use lockstep_engine::eval::Evaluator;
 use lockstep_engine::limits::EVALUATION_STACK_BYTES;
 use lockstep_engine::rehearsal::Reached;
@@ -19,7 +20,7 @@ use crate::ending::{Ending, Failure};
 use crate::output::text::count;
 use crate::output::{self, json};
 use crate::runbook_file;
-use crate::testing::coverage::{Coverage, Share};
+use crate::testing::coverage::{Coverage, ReachedFiles, Share};
 use crate::testing::crash::{self, Crashes};
 use crate::testing::judge::judge;
 use crate::testing::junit;
@@ -179,14 +180,18 @@ fn play_all(suites: &[Suite], options: &Options) -> Vec<SuiteOutcome> {
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(place, _)| *place);
     let mut outcomes: Vec<SuiteOutcome> = suites.iter().map(empty).collect();
-    let mut reached: Vec<Reached> = suites.iter().map(|_| Reached::default()).collect();
+    let mut reached = ReachedFiles::default();
     for ((place, _), (outcome, new)) in done {
         outcomes[place].cases.push(outcome);
-        reached[place].merge(&new);
+        for (file, new) in &new {
+            reached.add(file, new);
+        }
     }
     if options.filter.is_none() {
-        for ((outcome, suite), reached) in outcomes.iter_mut().zip(suites).zip(&reached) {
-            outcome.coverage = Some(Coverage::of(&suite.graph, reached));
+        let tested: Vec<&Graph> = suites.iter().map(|suite| suite.graph.as_ref()).collect();
+        for (outcome, graph) in outcomes.iter_mut().zip(&tested) {
+            outcome.coverage = Some(reached.coverage(graph));
+            outcome.called = reached.of_called(graph, &tested);
         }
     }
     outcomes.retain(|outcome| !outcome.cases.is_empty());
@@ -199,10 +204,12 @@ fn empty(suite: &Suite) -> SuiteOutcome {
         runbook: suite.graph.runbook.clone(),
         cases: Vec::new(),
         coverage: None,
+        called: Vec::new(),
     }
 }
 
-fn play(suite: &Suite, number: usize, evaluator: &Evaluator, everywhere: bool) -> (Outcome, Reached) {
+/// Plays one case. Also says what it reached, by the files of runbooks.
+fn play(suite: &Suite, number: usize, evaluator: &Evaluator, everywhere: bool) -> (Outcome, BTreeMap<String, Reached>) {
     let case = &suite.file.cases[number];
     let began = Instant::now();
     let prepared = prepare(&suite.graph, case);
@@ -254,12 +261,12 @@ fn tell(outcomes: &[SuiteOutcome], options: &Options, context: &Context) -> Resu
                 "crashes": case.crashes.0,
             }))?;
         }
-        if let Some(Coverage { steps, branches, missed }) = &outcome.coverage {
+        for (file, runbook, Coverage { steps, branches, missed }) in outcome.coverages() {
             let share = |share: &Share| json!({ "reached": share.reached, "all": share.all });
             json::line(&json!({
                 "type": "coverage",
-                "file": outcome.file,
-                "runbook": outcome.runbook,
+                "file": file,
+                "runbook": runbook,
                 "steps": share(steps),
                 "branches": share(branches),
                 "missed": missed,
@@ -275,11 +282,13 @@ fn tell(outcomes: &[SuiteOutcome], options: &Options, context: &Context) -> Resu
 fn uncovered(outcomes: &[SuiteOutcome], options: &Options) -> Vec<String> {
     let Some(least) = options.coverage_min.map(usize::from) else { return Vec::new() };
     let below = |outcome: &SuiteOutcome| {
-        let coverage = outcome.coverage.as_ref()?;
-        let percent = coverage.steps.and(coverage.branches).percent();
         let file = Path::new(&outcome.file).display();
-        (percent < least)
-            .then(|| format!("{file} covers {percent} % of `{}`, at least {least} % are asked for", outcome.runbook))
+        let too_little = outcome.coverages().filter_map(|(_, runbook, coverage)| {
+            let percent = coverage.steps.and(coverage.branches).percent();
+            (percent < least)
+                .then(|| format!("{file} covers {percent} % of `{runbook}`, at least {least} % are asked for"))
+        });
+        too_little.collect::<Vec<_>>()
     };
-    outcomes.iter().filter_map(below).collect()
+    outcomes.iter().flat_map(below).collect()
 }

@@ -2,10 +2,16 @@
 //!
 //! A *step* is covered when it ran. A *branch* is a place where a run can go two ways: a `when` that held and one that did
 //! not, each case of a `switch`, each `catch`, and an `on_error` that let a failure pass. Steps that are disabled are left
-//! out, with all that is in them.
+//! out, with all that is in them. Runbooks that are called count too, as far as they are played.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 use lockstep_dsl::graph::{BlockId, Graph, Node, NodeId, OnError, Role};
 use lockstep_engine::rehearsal::Reached;
+
+use super::report::CalledCoverage;
 
 /// What is covered of a runbook.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +22,50 @@ pub struct Coverage {
     pub branches: Share,
     /// What was not reached, in the order of the file.
     pub missed: Vec<String>,
+}
+
+/// What all cases together have reached, by the files of runbooks: those that are tested, and those that they call.
+#[derive(Clone, Debug, Default)]
+pub struct ReachedFiles(BTreeMap<PathBuf, Reached>);
+
+impl ReachedFiles {
+    /// Adds what one case has reached of a runbook.
+    pub fn add(&mut self, file: &str, reached: &Reached) {
+        self.0.entry(place(file)).or_default().merge(reached);
+    }
+
+    /// What is covered of a runbook.
+    pub fn coverage(&self, graph: &Graph) -> Coverage {
+        let nothing = Reached::default();
+        Coverage::of(graph, self.0.get(&place(&graph.file)).unwrap_or(&nothing))
+    }
+
+    /// What is covered of the runbooks that one calls, also those that these call. Left out are those that were not played,
+    /// since their calls are mocked, and those that have cases of their own.
+    pub fn of_called(&self, graph: &Graph, tested: &[&Graph]) -> Vec<CalledCoverage> {
+        let mut found = BTreeMap::new();
+        self.collect_called(graph, &mut found);
+        for graph in tested {
+            found.remove(&place(&graph.file));
+        }
+        found.into_values().collect()
+    }
+
+    fn collect_called(&self, graph: &Graph, found: &mut BTreeMap<PathBuf, CalledCoverage>) {
+        for called in graph.called.iter().map(|called| &called.graph) {
+            let coverage = self.coverage(called);
+            if coverage.steps.reached > 0 {
+                let (file, runbook) = (called.file.clone(), called.runbook.clone());
+                found.insert(place(&file), CalledCoverage { file, runbook, coverage });
+            }
+            self.collect_called(called, found);
+        }
+    }
+}
+
+/// A file, however its path is written.
+fn place(file: &str) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| PathBuf::from(file))
 }
 
 /// So many of so many.

@@ -1,10 +1,15 @@
 //! Holds what came of a case against what is expected, and says every difference.
 
-use lockstep_dsl::test_file::{Case, ErrorExpect, Expect, Lasts, PathPattern, RunStatus, StepExpect};
-use lockstep_dsl::value::{Map, Millis};
+use lockstep_dsl::test_file::{
+    CallParams, CallsExpect, Case, ErrorExpect, Expect, Lasts, PathPattern, RunStatus, StepExpect,
+};
+use lockstep_dsl::value::{Map, Millis, Value};
 use lockstep_engine::api::{ErrorView, RunView, StepView};
-use lockstep_engine::rehearsal::{Attempted, End, Missing, Story};
+use lockstep_engine::rehearsal::{Attempted, Called, End, Missing, Story};
 use serde_json::Value as Json;
+
+use super::script::mocked_call;
+use crate::output::text::count;
 
 /// What differs, one line or several each; nothing when the case holds.
 pub fn judge(case: &Case, story: &Story) -> Vec<String> {
@@ -70,6 +75,9 @@ impl Judge<'_> {
         }
         for (path, step) in &expect.steps {
             self.steps(&path.value, step, run);
+        }
+        for (runbook, calls) in &expect.calls {
+            self.calls(&runbook.value, calls);
         }
         for (name, value) in &expect.outputs {
             self.equal(&format!("outputs.{name}"), &value.to_json(), run.outputs.get(name));
@@ -146,8 +154,47 @@ impl Judge<'_> {
         if let Some(takes) = &expected.takes {
             self.lasts(&format!("{what}.takes"), takes, took(step));
         }
+        if let Some(params) = &expected.params {
+            let called = self.story.called.iter().rev().find(|called| called.path == step.path);
+            match called {
+                Some(called) => self.params(what, params, &called.params),
+                None => self.differences.push(format!("{what}: it called nothing")),
+            }
+        }
         if !expected.input.is_empty() {
             self.input(what, &expected.input, &step.path);
+        }
+    }
+
+    fn calls(&mut self, runbook: &str, expected: &CallsExpect) {
+        let story = self.story;
+        let found: Vec<&Called> = story.called.iter().filter(|called| called.runbook == runbook).collect();
+        let what = format!("calls.{runbook}");
+        let listed = match &expected.params {
+            Some(CallParams::InOrder(calls)) => Some(calls.len()),
+            Some(CallParams::Each(_)) | None => None,
+        };
+        if let Some(times) = expected.times.into_iter().chain(listed).find(|times| *times != found.len()) {
+            let (times, found) = (count(times, "call"), count(found.len(), "call"));
+            self.differences.push(format!("{what}: expected {times}, found {found}"));
+        }
+        for (place, called) in found.iter().enumerate() {
+            let params = match &expected.params {
+                Some(CallParams::Each(params)) => Some(params),
+                Some(CallParams::InOrder(calls)) => calls.get(place),
+                None => None,
+            };
+            if let Some(params) = params {
+                self.params(&format!("{what}[{place}]"), params, &called.params);
+            }
+        }
+    }
+
+    /// Some of the parameters of one call.
+    fn params(&mut self, what: &str, expected: &Map, found: &Map) {
+        for (name, value) in expected {
+            let found = found.get(name).map(Value::to_json_with_references);
+            self.equal(&format!("{what}.params.{name}"), &value.to_json(), found.as_ref());
         }
     }
 
@@ -245,6 +292,9 @@ fn same(expected: &Json, found: &Json) -> bool {
 /// What to add to the test, word for word.
 fn no_mock(missing: &Missing) -> String {
     let Missing { step, kind, attempt } = missing;
+    if let Some(call) = mocked_call(step) {
+        return format!("one more call by `{call}` has no mock; add another one to its list: `{{ outputs: {{}} }}`");
+    }
     let example = match kind.as_str() {
         "http" => "{ code: 200 }",
         "foreach" => "{ file: \"a\\nb\\n\" }",

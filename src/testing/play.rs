@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::param;
-use lockstep_dsl::test_file::{Act, Case, What};
+use lockstep_dsl::test_file::{Act, Case, What, with_stand_ins};
 use lockstep_dsl::value::{Map, Timestamp};
 use lockstep_engine::core::run::Resolution;
 use lockstep_engine::eval::Evaluator;
@@ -38,7 +38,15 @@ pub fn prepare<'a>(graph: &Graph, case: &'a Case) -> Result<Prepared<'a>, Vec<St
     let people = People { by: by.clone(), groups: case.groups.clone() };
     let acts = case.acts.iter().map(|one| act(one, &people)).collect();
     let begin = case.begins.unwrap_or(BEGINS);
-    let setting = Setting { graph: Arc::new(graph.clone()), params, begin, by, acts, until: case.until, trouble: None };
+    let setting = Setting {
+        graph: Arc::new(with_stand_ins(graph, &case.mocks)),
+        params,
+        begin,
+        by,
+        acts,
+        until: case.until,
+        trouble: None,
+    };
     Ok(Prepared { case, people, setting })
 }
 
@@ -58,8 +66,9 @@ pub fn refused(why: &[String]) -> Story {
         begun: Vec::new(),
         attempts: Vec::new(),
         elapsed: 0,
+        called: Vec::new(),
         writes: 0,
-        reached: rehearsal::Reached::default(),
+        reached: BTreeMap::new(),
         broken: Vec::new(),
         refused: Vec::new(),
     }

@@ -37,14 +37,33 @@ pub struct SuiteOutcome {
     pub runbook: String,
     /// The cases that were played.
     pub cases: Vec<Outcome>,
-    /// What they cover; `None` where not all were played.
+    /// What is covered of the runbook; `None` where not all were played.
     pub coverage: Option<Coverage>,
+    /// What is covered of runbooks that it calls, as far as they were played and have no cases of their own.
+    pub called: Vec<CalledCoverage>,
+}
+
+/// What is covered of a runbook that is called.
+#[derive(Clone, Debug)]
+pub struct CalledCoverage {
+    /// Its file.
+    pub file: String,
+    /// Its name.
+    pub runbook: String,
+    /// What is covered of it.
+    pub coverage: Coverage,
 }
 
 impl SuiteOutcome {
     /// Cases that do not hold.
     pub fn failed(&self) -> usize {
         self.cases.iter().filter(|case| !case.differences.is_empty()).count()
+    }
+
+    /// What is covered of every runbook, with the file that is named for it and the runbook's name.
+    pub fn coverages(&self) -> impl Iterator<Item = (&str, &str, &Coverage)> {
+        let own = self.coverage.iter().map(|coverage| (self.file.as_str(), self.runbook.as_str(), coverage));
+        own.chain(self.called.iter().map(|called| (called.file.as_str(), called.runbook.as_str(), &called.coverage)))
     }
 }
 
@@ -71,20 +90,28 @@ pub fn suite(outcome: &SuiteOutcome, style: Style) -> String {
         }
     }
     if let Some(coverage) = &outcome.coverage {
-        let Coverage { steps, branches, missed } = coverage;
-        let covered = format!(
-            "covered: {} of {}, {} of {}",
-            steps.reached,
-            count(steps.all, "step"),
-            branches.reached,
-            if branches.all == 1 { "1 branch".to_owned() } else { format!("{} branches", branches.all) },
-        );
-        let _ = writeln!(text, "  {}", style.paint(Tone::Faint, &covered));
-        for missed in missed {
-            let _ = writeln!(text, "  {} {missed}", style.paint(Tone::Waiting, "not covered:"));
-        }
+        covered(&mut text, "covered", coverage, style);
+    }
+    for called in &outcome.called {
+        covered(&mut text, &format!("covered of {}", harmless_line(&called.file)), &called.coverage, style);
     }
     text
+}
+
+/// What is covered of one runbook, and what is not.
+fn covered(text: &mut String, what: &str, coverage: &Coverage, style: Style) {
+    let Coverage { steps, branches, missed } = coverage;
+    let covered = format!(
+        "{what}: {} of {}, {} of {}",
+        steps.reached,
+        count(steps.all, "step"),
+        branches.reached,
+        if branches.all == 1 { "1 branch".to_owned() } else { format!("{} branches", branches.all) },
+    );
+    let _ = writeln!(text, "  {}", style.paint(Tone::Faint, &covered));
+    for missed in missed {
+        let _ = writeln!(text, "  {} {missed}", style.paint(Tone::Waiting, "not covered:"));
+    }
 }
 
 /// The last line.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_dsl::test_file::{Answer, Mock, MockError, Mocks};
+use lockstep_dsl::test_file::{Answer, Mock, MockError, Mocks, STAND_IN, STAND_IN_OUTPUTS};
+use lockstep_dsl::value::{Map, Value};
 use lockstep_engine::core::run::Answer as PageAnswer;
 use lockstep_engine::rehearsal::{Act, Play, Said, Script, ended};
 use lockstep_engine::worker::pages::PageRead;
@@ -51,6 +52,10 @@ impl<'a> Mocked<'a> {
 
 impl Script for Mocked<'_> {
     fn play(&mut self, attempt: &Attempt) -> Option<Play> {
+        if let Some(call) = mocked_call(&attempt.step) {
+            let mock = self.next(call)?;
+            return Some(Play { takes: mock.after, outcome: end_of_call(&mock.answer) });
+        }
         let mock = self.next(&attempt.step)?;
         Some(Play { takes: mock.after, outcome: outcome(attempt, &mock.answer) })
     }
@@ -64,11 +69,37 @@ impl Script for Mocked<'_> {
     fn page(&mut self, path: &str, read: &PageRead) -> Option<PageAnswer> {
         let mock = self.mocks.iter().find(|mocks| mocks.path.value.matches(path))?.attempts.first()?;
         match &mock.answer {
-            Answer::File(text) => Some(read.read_text(text)),
+            Answer::File(text) => Some(read.read_text(&text.repeat(mock.times as usize))),
             Answer::Error(error) => Some(Err(failure(error))),
-            Answer::Nothing | Answer::Json(_) | Answer::Command { .. } | Answer::Response(_) | Answer::Word(_) => None,
+            Answer::Nothing
+            | Answer::Outputs(_)
+            | Answer::Json(_)
+            | Answer::Command { .. }
+            | Answer::Response(_)
+            | Answer::Word(_) => None,
         }
     }
+}
+
+/// The path of the call whose runbook a step stands in for.
+pub fn mocked_call(step: &str) -> Option<&str> {
+    step.strip_suffix(STAND_IN)?.strip_suffix('/')
+}
+
+/// How a run ends that was called and is not played. Outputs of which nothing is said are `()`.
+fn end_of_call(answer: &Answer) -> Outcome {
+    let outputs = match answer {
+        Answer::Error(error) if error.kind == "lost" => return Outcome::Unknown { why: error.message.clone() },
+        Answer::Error(error) => return failure(error).into(),
+        Answer::Outputs(outputs) => outputs.clone(),
+        Answer::Nothing
+        | Answer::Json(_)
+        | Answer::Command { .. }
+        | Answer::Response(_)
+        | Answer::File(_)
+        | Answer::Word(_) => Map::new(),
+    };
+    Outcome::Succeeded { outputs: Map::from([(STAND_IN_OUTPUTS.to_owned(), Value::Map(outputs))]) }
 }
 
 fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
@@ -78,9 +109,12 @@ fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
         Answer::Error(error) => failure(error).into(),
         Answer::Response(response) => http::answered(attempt, response.code, &response.headers, &response.body),
         Answer::Json(text) if is_request => http::answered(attempt, 200, &[], text),
-        Answer::Nothing | Answer::File(_) | Answer::Word(_) if is_request => http::answered(attempt, 200, &[], ""),
+        Answer::Nothing | Answer::Outputs(_) | Answer::File(_) | Answer::Word(_) if is_request => {
+            http::answered(attempt, 200, &[], "")
+        }
         Answer::Json(text) => ended(attempt, Said { stdout: text.clone(), ..Said::default() }),
         Answer::Nothing | Answer::File(_) | Answer::Word(_) => ended(attempt, Said::default()),
+        Answer::Outputs(outputs) => ended(attempt, Said { outputs: outputs.clone(), ..Said::default() }),
         Answer::Command { exit_code, stdout, stderr, outputs } => {
             let (stdout, stderr, outputs) = (stdout.clone(), stderr.clone(), outputs.clone());
             ended(attempt, Said { exit_code: *exit_code, stdout, stderr, outputs })

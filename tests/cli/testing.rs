@@ -461,3 +461,86 @@ steps:
     std::fs::write(case.path("a.test.yaml"), recorded.stdout.replace("caught/catch/", "caught/catch#2/")).unwrap();
     case.lockstep(["test"]).exits(2).prints("did you mean `caught/catch/second`?");
 }
+
+const CALLS_MOCKED: &str = "test: calls
+mock: { after: {} }
+cases:
+  - name: there is room
+    mock: { room: { outputs: { free: 40 }, after: 2m } }
+    expect:
+      status: succeeded
+      path: [room, after]
+      outputs: { free: 40 }
+      takes: 2m
+      calls: { room: { times: 1, params: { least: 5 } } }
+      steps: { room: { params: { least: 5 }, outputs: { free: 40 } }, after: { argv: [echo, '40'] } }
+  - name: there is none
+    mock: { room: { error: { kind: full, message: nothing is left } } }
+    expect: { status: failed, error: { kind: full, message: nothing is left, step: room }, never: [after] }
+  - name: nobody knows
+    mock: { room: { error: lost } }
+    expect: { status: waiting, never: [after] }
+";
+
+#[test]
+fn a_whole_call_is_mocked_and_its_runbook_is_not_played() {
+    let case = Case::new().file("calls.yaml", CALLS).file("room.yaml", ROOM).file("calls.test.yaml", CALLS_MOCKED);
+    let outcome = case.lockstep(["test", "calls.yaml", "--coverage-min", "100"]);
+    outcome.exits(0).prints("3 cases in 1 file, all hold").does_not_print("covered of");
+    case.lockstep(["test", "calls.yaml", "--crash-everywhere"]).exits(0);
+}
+
+#[test]
+fn what_is_wrong_about_calls_is_said() {
+    let wrong = CALLS_MOCKED
+        .replace("times: 1, params: { least: 5 }", "times: 2, params: { least: 6 }")
+        .replace("room: { params: { least: 5 }", "room: { params: { least: 7 }")
+        .replace("never: [after]", "never: [after], calls: { room: 0 }");
+    let case = Case::new().file("calls.yaml", CALLS).file("room.yaml", ROOM).file("calls.test.yaml", wrong);
+    let outcome = case.lockstep(["test"]);
+    outcome.exits(1).prints("calls.room: expected 2 calls, found 1 call");
+    outcome.prints("calls.room: expected 0 calls, found 1 call");
+    outcome.prints("calls.room[0].params.least: expected 6, found 5");
+    outcome.prints("steps.room.params.least: expected 7, found 5");
+}
+
+#[test]
+fn a_call_that_is_made_more_often_than_it_is_mocked_is_named() {
+    let again = CALLS.replace(
+        "least: 5 } } }",
+        "least: 5 } }, retry: { attempts: 3, delay: 1m, jitter: none }, effect: idempotent }",
+    );
+    let tests = "test: calls
+mock: { after: {} }
+cases:
+  - name: the second time
+    mock: { room: [{ error: failed }, { outputs: { free: 7 } }] }
+    expect: { status: succeeded, takes: 1m, calls: { room: { params: [{ least: 5 }, { least: 5 }] } } }
+  - name: once too often
+    mock: { room: [{ error: failed }] }
+    expect: { status: failed }
+";
+    let case = Case::new().file("calls.yaml", again).file("room.yaml", ROOM).file("calls.test.yaml", tests);
+    let outcome = case.lockstep(["test"]);
+    outcome.exits(1).prints("ok   the second time").prints("one more call by `room` has no mock");
+}
+
+#[test]
+fn what_is_played_of_a_called_runbook_counts_in_the_coverage() {
+    let room = ROOM.replace(
+        "  - { id: enough",
+        "  - { id: rare, when: steps.look.free < 1, fail: { message: none } }\n  - { id: enough",
+    );
+    let case = Case::new().file("calls.yaml", CALLS).file("room.yaml", &room).file("calls.test.yaml", CALLS_HOLD);
+    let outcome = case.lockstep(["test", "--coverage-min", "100"]);
+    outcome.exits(1).prints("covered: 2 of 2 steps").prints("covered of room.yaml: 2 of 3 steps, 1 of 2 branches");
+    outcome.prints("not covered: step `rare` never runs").says("covers 60 % of `room`, at least 100 % are asked for");
+    // With cases of its own it is one runbook of those that are tested, and all that reached it counts there.
+    let own = "test: room
+params: { least: 5 }
+cases: [{ name: none, mock: { look: { stdout: '0' } }, expect: { status: failed } }]
+";
+    let case = case.file("room.test.yaml", own);
+    let outcome = case.lockstep(["test", "--coverage-min", "100"]);
+    outcome.exits(0).prints("covered: 3 of 3 steps, 2 of 2 branches").does_not_print("covered of");
+}

@@ -222,6 +222,7 @@ EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     OTHER_RUNBOOK = 404, "a test of another runbook";
     PATH = 405, "a text that is no path of a step";
     ACT_FORM = 406, "an act that is nothing or two things";
+    NOT_CALLED = 407, "a test that expects a call which cannot be";
 
     // 900-999: warnings
     MAY_NOT_HAVE_RUN = 900, "an output of a step that may not have run";

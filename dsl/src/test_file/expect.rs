@@ -1,5 +1,6 @@
 //! What must come of a case. What is left out is not looked at.
 
+use super::calls::CallsExpect;
 use super::pattern::PathPattern;
 use super::read::{TestReader, data};
 use crate::compile::keys::{Keys, quoted};
@@ -21,6 +22,8 @@ pub struct Expect {
     pub never: Vec<Spanned<PathPattern>>,
     /// Some of the steps.
     pub steps: Vec<(Spanned<PathPattern>, StepExpect)>,
+    /// Some of the runbooks that it calls, by name.
+    pub calls: Vec<(Spanned<String>, CallsExpect)>,
     /// Some of the outputs.
     pub outputs: Map,
     /// The error.
@@ -88,6 +91,8 @@ pub struct StepExpect {
     pub begins: Option<Lasts>,
     /// Parts of the input of its last attempt, as rendered.
     pub input: Map,
+    /// Some of the parameters that it called a runbook with last.
+    pub params: Option<Map>,
 }
 
 /// What must be true of an error.
@@ -114,7 +119,7 @@ pub struct Lasts {
 
 const EXPECT: Keys = Keys {
     of: "`expect`",
-    known: &["status", "path", "never", "steps", "outputs", "error", "takes"],
+    known: &["status", "path", "never", "steps", "calls", "outputs", "error", "takes"],
     later: &[],
     hints: &[
         ("order", "the order in which steps begin is called `path`"),
@@ -131,7 +136,7 @@ const STEP: Keys = Keys {
     of: "what is expected of a step",
     known: &[
         "status", "attempts", "handled", "title", "outputs", "error", "takes", "begins", "argv", "script", "env",
-        "stdin", "cwd", "method", "url", "headers", "query", "request",
+        "stdin", "cwd", "method", "url", "headers", "query", "request", "params",
     ],
     later: &[],
     hints: &[
@@ -183,6 +188,7 @@ impl TestReader<'_> {
                 expect.steps.extend(path.zip(step));
             }
         }
+        self.calls(mapping, &mut expect);
         expect.outputs = self.part(mapping, "outputs");
         expect.error = mapping.get("error").and_then(|node| self.error_expect(node));
         expect.takes = mapping.get("takes").and_then(|node| self.lasts(node, "`takes`"));
@@ -221,6 +227,7 @@ impl TestReader<'_> {
         step.error = mapping.get("error").and_then(|node| self.error_expect(node));
         step.takes = mapping.get("takes").and_then(|node| self.lasts(node, "`takes`"));
         step.begins = mapping.get("begins").and_then(|node| self.lasts(node, "`begins`"));
+        step.params = mapping.get("params").and_then(|node| self.map(node, "`params`"));
         for (key, value) in mapping.entries.iter().filter(|(key, _)| INPUT.contains(&key.text.as_str())) {
             step.input.insert(key.text.clone(), data(value));
         }

@@ -49,6 +49,8 @@ pub enum Answer {
         /// What it writes to `$LOCKSTEP_OUTPUT`.
         outputs: Map,
     },
+    /// A command writes these to `$LOCKSTEP_OUTPUT`, or a run that was called ends with them.
+    Outputs(Map),
     /// A command prints this, or a server answers with it.
     Json(String),
     /// A server answers.
@@ -122,6 +124,7 @@ const ERROR: Keys = Keys::only("`error`", &["kind", "message", "data", "untouche
 
 /// Keys of one form of answer.
 const COMMAND: &[&str] = &["exit_code", "stdout", "stderr", "outputs"];
+const PRINTED: &[&str] = &["exit_code", "stdout", "stderr"];
 const RESPONSE: &[&str] = &["code", "headers", "body"];
 
 impl TestReader<'_> {
@@ -182,6 +185,9 @@ impl TestReader<'_> {
         if command.is_none() {
             let json = json.and_then(|_| mapping.get("json"));
             return Some(json.map_or(Answer::Nothing, |json| Answer::Json(data(json).to_json().to_string())));
+        }
+        if command.is_some_and(|key| key.text == "outputs") && json.is_none() && has(PRINTED).is_none() {
+            return self.map(mapping.get("outputs")?, "`outputs`").map(Answer::Outputs);
         }
         let exit_code = mapping.get("exit_code").map(|node| self.inner.integer(node, "`exit_code`", 0, 255));
         let outputs = mapping.get("outputs").and_then(|node| self.map(node, "`outputs`"));

@@ -2,20 +2,24 @@
 //!
 //! [`read`] gives what stands in the file; [`check`] holds it against the runbook that it is for. Nothing here runs a case.
 
+mod calls;
 mod check;
 mod expect;
 mod mock;
 mod pattern;
 mod read;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 mod word;
 
+pub use calls::{CallParams, CallsExpect};
 pub use check::check;
 pub use expect::{ErrorExpect, Expect, Lasts, RunStatus, StepExpect};
 pub use mock::{Answer, Mock, MockError, Mocks, Response};
 pub use pattern::PathPattern;
 pub use read::read;
+pub use stand_in::{STAND_IN, STAND_IN_OUTPUTS, with_stand_ins};
 pub use word::Word;
 
 use std::collections::BTreeMap;

@@ -25,5 +25,5 @@ mod tests;
 pub use act::{Act, What};
 pub use command::{Said, ended};
 pub use script::{Play, Script};
-pub use story::{Attempted, Begun, End, Missing, Reached, Story};
+pub use story::{Attempted, Begun, Called, End, Missing, Reached, Story};
 pub use world::{Loss, Setting, Trouble, rehearse};

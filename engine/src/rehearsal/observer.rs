@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_dsl::graph::NodeId;
+use lockstep_dsl::graph::{Kind, NodeId};
 
-use super::story::{Begun, Reached};
+use super::story::{Begun, Called, Reached};
 use crate::core::run::{Change, Record, Run, Skip, StepStatus};
 use crate::encode::decode;
 use crate::id::{RunId, StepNo};
@@ -16,62 +16,74 @@ use crate::store::memory::MemoryDisk;
 pub(super) struct Observer {
     /// Frames that were looked at.
     frames: usize,
-    nodes: BTreeMap<StepNo, NodeId>,
+    nodes: BTreeMap<(RunId, StepNo), NodeId>,
+    /// Steps of the run that is rehearsed.
     pub begun: Vec<Begun>,
-    pub reached: Reached,
+    pub called: Vec<Called>,
+    pub reached: BTreeMap<String, Reached>,
     /// Steps whose probe found out that the last attempt took no effect, since they were asked for.
-    pub untouched: Vec<StepNo>,
+    pub untouched: Vec<(RunId, StepNo)>,
 }
 
 impl Observer {
-    /// Looks at the frames that are new on the disk, with the run as it is after the last of them.
-    pub fn look(&mut self, disk: &MemoryDisk, id: RunId, run: &Run, elapsed: u64) {
+    /// What frames that are new on the disk change, each with its run.
+    pub fn news(&mut self, disk: &MemoryDisk) -> Vec<(RunId, Change)> {
         let frames = disk.frames_behind(self.frames);
         self.frames += frames.len();
-        for change in frames.iter().flat_map(|frame| changes(frame, id)) {
-            self.change(&change, run, elapsed);
-        }
+        frames.iter().flat_map(changes).collect()
     }
 
-    fn change(&mut self, change: &Change, run: &Run, elapsed: u64) {
+    /// Takes note of a change of a run, as the run is after it. `prefix` stands before the paths of its steps; nothing does
+    /// where it is the run that is rehearsed.
+    pub fn look(&mut self, change: &Change, run: &Run, prefix: &str, elapsed: u64) {
         if let Change::Activated { block, .. } = change {
-            self.reached.blocks.insert(*block);
+            self.reached(run).blocks.insert(*block);
         }
         if let Change::Begun { step } = change {
             let node = self.node(*step, run);
-            self.reached.ran.extend(node);
-            if run.has(*step) {
+            self.reached(run).ran.extend(node);
+            if run.caller.is_none() && run.has(*step) {
                 self.begun.push(begun(run, *step, elapsed));
             }
         }
         if let Change::Probed { step, done: None } = change {
-            self.untouched.push(*step);
+            self.untouched.push((run.id, *step));
         }
         if let Change::Skipped { step, why: Skip::When } = change {
             let node = self.node(*step, run);
-            self.reached.passed_over.extend(node);
+            self.reached(run).passed_over.extend(node);
         }
         if let Change::Ended { step, status: StepStatus::Failed, .. } = change {
             let node = self.node(*step, run);
-            self.reached.failed.extend(node);
+            self.reached(run).failed.extend(node);
         }
+        if let Change::Called { step, params, again: false, .. } = change
+            && let Some(Kind::Call(call)) = self.node(*step, run).map(|node| &run.graph.node(node).kind)
+        {
+            let path = if run.has(*step) { run.path(*step) } else { String::new() };
+            let runbook = run.graph.called_by(call).graph.runbook.clone();
+            self.called.push(Called { path: format!("{prefix}{path}"), runbook, params: params.clone() });
+        }
+    }
+
+    fn reached(&mut self, run: &Run) -> &mut Reached {
+        self.reached.entry(run.graph.file.clone()).or_default()
     }
 
     /// The step of the graph; of an item that was let go of since, as long as it was seen before.
     fn node(&mut self, no: StepNo, run: &Run) -> Option<NodeId> {
         if let Some(step) = run.steps.get(no.0) {
-            self.nodes.insert(no, step.node);
+            self.nodes.insert((run.id, no), step.node);
         }
-        self.nodes.get(&no).copied()
+        self.nodes.get(&(run.id, no)).copied()
     }
 }
 
-fn changes(frame: &Frame, of: RunId) -> Vec<Change> {
+fn changes(frame: &Frame) -> Vec<(RunId, Change)> {
     let record = |bytes: &Vec<u8>| match decode(bytes) {
-        Ok(Record::Changed { run, change }) if run == of => Some(change),
+        Ok(Record::Changed { run, change }) => Some((run, change)),
         Ok(
-            Record::Changed { .. }
-            | Record::Created { .. }
+            Record::Created { .. }
             | Record::Defined { .. }
             | Record::Checkpointed { .. }
             | Record::Rested { .. }

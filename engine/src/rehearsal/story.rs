@@ -1,6 +1,6 @@
 //! What came of a rehearsal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_dsl::graph::{BlockId, NodeId};
 use lockstep_dsl::value::Map;
@@ -18,12 +18,14 @@ pub struct Story {
     pub begun: Vec<Begun>,
     /// Attempts that began, in order.
     pub attempts: Vec<Attempted>,
+    /// Runbooks that were called, in order.
+    pub called: Vec<Called>,
     /// Milliseconds from the run's beginning to its end.
     pub elapsed: u64,
     /// Durable writes.
     pub writes: u64,
-    /// What was reached of the graph.
-    pub reached: Reached,
+    /// What was reached of the runbook and of those that it called, by their files.
+    pub reached: BTreeMap<String, Reached>,
     /// What must never happen and did.
     pub broken: Vec<String>,
     /// What people were refused that they asked for.
@@ -91,6 +93,17 @@ pub struct Attempted {
     pub input: Map,
     /// Milliseconds after the run's beginning.
     pub at: u64,
+}
+
+/// A runbook that was called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Called {
+    /// The path of the step that called it.
+    pub path: String,
+    /// Its name.
+    pub runbook: String,
+    /// Its parameters as they were given; secrets are references.
+    pub params: Map,
 }
 
 /// What was reached of a graph.

@@ -114,10 +114,11 @@ steps:
     let names = |nodes: &std::collections::BTreeSet<lockstep_dsl::graph::NodeId>| {
         nodes.iter().map(|node| setting.graph.node(*node).name.clone()).collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(names(&story.reached.ran), "a c set#1");
-    assert_eq!(names(&story.reached.passed_over), "b");
-    assert_eq!(names(&story.reached.failed), "a");
-    assert_eq!(story.reached.blocks.len(), 2);
+    let reached = &story.reached["a.yaml"];
+    assert_eq!(names(&reached.ran), "a c set#1");
+    assert_eq!(names(&reached.passed_over), "b");
+    assert_eq!(names(&reached.failed), "a");
+    assert_eq!(reached.blocks.len(), 2);
 }
 
 #[test]

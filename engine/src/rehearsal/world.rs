@@ -273,16 +273,25 @@ impl<'a> World<'a> {
 
     /// Takes note of what has become durable.
     fn observe(&mut self) {
-        let Some(driver) = &mut self.driver else { return };
-        if let Some(run) = driver.run(self.id) {
-            self.observer.look(&self.disk, self.id, &run, self.now);
-            for no in std::mem::take(&mut self.observer.untouched) {
-                self.attempts.may_be_repeated(self.id, &run.path(no));
+        let news = self.observer.news(&self.disk);
+        for of_run in news.chunk_by(|(one, _), (next, _)| one == next) {
+            let Some((id, _)) = of_run.first() else { continue };
+            let prefix = self.prefix(*id);
+            let Some(driver) = &mut self.driver else { return };
+            let stored = if driver.run(*id).is_none() { driver.stored(*id) } else { None };
+            let open = driver.run(*id);
+            if let Some(run) = open.as_deref().or(stored.as_ref()) {
+                for (_, change) in of_run {
+                    self.observer.look(change, run, &prefix, self.now);
+                }
             }
-            drop(run);
+        }
+        for (run, no) in std::mem::take(&mut self.observer.untouched) {
+            let path = self.path(run, no);
+            self.attempts.may_be_repeated(run, &path);
+        }
+        if self.driver.as_ref().is_some_and(|driver| driver.run(self.id).is_some()) {
             self.open_runs().into_iter().for_each(|run| self.listen(run));
-        } else if let Some(run) = driver.stored(self.id) {
-            self.observer.look(&self.disk, self.id, &run, self.now);
         }
     }
 
@@ -535,6 +544,7 @@ impl<'a> World<'a> {
             run: run.map(|run| Box::new(run_view(&run, false, Path::new("/logs")))),
             begun: in_order(self.observer.begun),
             attempts: self.attempted,
+            called: self.observer.called,
             elapsed,
             writes: self.disk.appends(),
             reached: self.observer.reached,
