@@ -128,6 +128,11 @@ fn a_loss_is_accepted_when_a_person_asks_for_it() {
     case.lockstep(["show", &lost]).exits(0).prints("were lost").prints("0000000001.segment").prints("accepted on");
     case.lockstep(["history", &lost]).exits(0).prints("lost").prints("created");
     case.lockstep(["why", &lost]).exits(0).prints("were lost").prints("cancel");
+    let why: Json = serde_json::from_str(&case.lockstep(["why", &lost, "--json"]).exits(0).stdout).unwrap();
+    let wait = &why["waits"][0];
+    assert_eq!((&wait["reason"], &wait["step"]), (&"quarantined".into(), &Json::Null), "{why:#}");
+    assert_eq!(wait["next"], "nothing more is decided about it", "{why:#}");
+    assert!(wait["unblock"][0]["command"].as_str().unwrap().ends_with(&format!("cancel {lost}")), "{why:#}");
     case.lockstep(["retry", &lost]).exits(2).says("were lost").says("it can only be cancelled");
     case.lockstep(["cancel", &lost]);
     assert_eq!(case.show(&lost)["status"], "failed");
