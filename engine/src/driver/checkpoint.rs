@@ -272,6 +272,15 @@ impl<B: Backing> Driver<B> {
         }
     }
 
+    /// Waits for the checkpoint that is being written, if one is, and lets go of nothing for it: it does not count.
+    pub(super) fn give_up_writing(&mut self) {
+        if let Some(Writing { dirty, touched, .. }) = self.writing.take() {
+            drop(self.image.finish(true));
+            self.dirty.runs.extend(dirty.runs);
+            self.positions.touched.extend(touched);
+        }
+    }
+
     fn put_off_checkpoint(&mut self, why: &str) {
         tracing::warn!(why, "the checkpoint failed; it is tried again, and nothing is lost");
         self.postpone_checkpoint();

@@ -8,6 +8,7 @@ use super::backing::Backing;
 use super::checkpoint::{SUMMARY_PREFIX, run_key, summary_key};
 use super::entry::RunEntry;
 use super::past::{Library, PastError, Summary};
+use super::pending::Pending;
 use crate::api::{Refusal, RefusalKind};
 use crate::core::run::{Definition, Run};
 use crate::encode::decode;
@@ -32,10 +33,12 @@ impl<B: Backing> Driver<B> {
         }
         let mut ids: BTreeSet<RunId> = self.state.ids().chain(self.interrupted.keys().copied()).collect();
         if let Some(prefix) = RunId::parse_prefix(name) {
-            let scanned = self.image.scan(&summary_key(&prefix), Order::Up, &mut |key, _| {
-                let id = key.get(SUMMARY_PREFIX.len()..).and_then(|id| std::str::from_utf8(id).ok());
-                ids.extend(id.and_then(|id| id.parse::<RunId>().ok()));
-                true
+            let scanned = self.ask_image(|image| {
+                image.scan(&summary_key(&prefix), Order::Up, &mut |key, _| {
+                    let id = key.get(SUMMARY_PREFIX.len()..).and_then(|id| std::str::from_utf8(id).ok());
+                    ids.extend(id.and_then(|id| id.parse::<RunId>().ok()));
+                    true
+                })
             });
             scanned.map_err(|error| unreadable(&error))?;
         }
@@ -69,13 +72,17 @@ impl<B: Backing> Driver<B> {
             return Ok(known);
         }
         self.catch_up()?;
-        Ok(self.has(id) || self.image.get(&summary_key(&id.to_string())).map_err(|error| unreadable(&error))?.is_some())
+        if self.has(id) {
+            return Ok(true);
+        }
+        let row = self.ask_image(|image| image.get(&summary_key(&id.to_string())));
+        Ok(row.map_err(|error| unreadable(&error))?.is_some())
     }
 
     /// A run that ended and was let go of: from the image, where its records are not all kept, else from its records.
     pub(super) fn stored_run(&mut self, id: RunId) -> Result<Run, PastError> {
         let Summary { span, definition, .. } = self.stored_summary(id)?;
-        let bytes = self.image.get(&run_key(id))?;
+        let bytes = self.ask_image(|image| image.get(&run_key(id)))?;
         let kept = bytes.as_deref().and_then(|bytes| RunEntry::decode(bytes).ok());
         let oldest = self.log.oldest();
         if kept.is_none() && span.first < oldest {
@@ -93,12 +100,12 @@ impl<B: Backing> Driver<B> {
 
     /// Whether a run that was let go of is kept as it was, since its records are not.
     pub(super) fn is_kept(&mut self, id: RunId) -> Result<bool, ImageError> {
-        Ok(self.image.get(&run_key(id))?.is_some())
+        Ok(self.ask_image(|image| image.get(&run_key(id)))?.is_some())
     }
 
     /// What is kept of a run that was let go of.
     pub(super) fn stored_summary(&mut self, id: RunId) -> Result<Summary, PastError> {
-        let bytes = self.image.get(&summary_key(&id.to_string()))?;
+        let bytes = self.ask_image(|image| image.get(&summary_key(&id.to_string())))?;
         let summary = bytes.and_then(|bytes| decode(&bytes).ok());
         summary.ok_or_else(|| PastError::Missing { run: id, what: "it is not in the checkpoint".to_owned() })
     }
@@ -118,8 +125,24 @@ impl<B: Backing> Driver<B> {
         Ok(())
     }
 
-    /// Lets go of a run again that was only taken in to be asked.
+    /// Asks the image. If that has failed it is filled anew, so that whoever reads is answered as long as the journal can
+    /// be read.
+    pub(super) fn ask_image<R>(
+        &mut self,
+        mut question: impl FnMut(&mut Pending<B::Image>) -> Result<R, ImageError>,
+    ) -> Result<R, ImageError> {
+        match question(&mut self.image) {
+            Err(_) if self.refill_image() => question(&mut self.image),
+            answer => answer,
+        }
+    }
+
+    /// Lets go of a run again that was only taken in to be asked. One that the image is yet to hold goes with the next
+    /// checkpoint.
     pub(super) fn put_back(&mut self, id: RunId) {
+        if self.dirty.runs.contains(&id) {
+            return;
+        }
         if let Some(run) = self.state.release(id) {
             self.positions.runs.remove(&id);
             if !self.positions.uses.contains_key(&run.definition) {

@@ -65,17 +65,18 @@ impl<B: Backing> Driver<B> {
         if only_open {
             return Ok(newest.into_rows());
         }
-        let scanned = self.image.scan(SUMMARY_PREFIX, Order::Down, &mut |_, bytes| {
+        let mut offer = |_: &[u8], bytes: &[u8]| {
             let Ok(Summary { row, .. }) = decode(bytes) else { return true };
             // They come newest first, so the rest need not be read once there are enough.
             if newest.is_beyond(row.id) {
                 return false;
             }
-            if !seen.contains(&row.id) {
+            if seen.insert(row.id) {
                 newest.offer(row);
             }
             true
-        });
+        };
+        let scanned = self.ask_image(|image| image.scan(SUMMARY_PREFIX, Order::Down, &mut offer));
         scanned.map(|()| newest.into_rows()).map_err(|error| unreadable(&error))
     }
 

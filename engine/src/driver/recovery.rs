@@ -98,7 +98,7 @@ impl<B: Backing> Driver<B> {
     /// Builds the state as it was after the record `until`. Gives the runs with a record that could not be applied, and
     /// why; `None` when that is journaled already.
     pub(super) fn rebuild(&mut self, until: Lsn) -> Result<Broken, OpenError> {
-        let (from, anew) = match self.image.load() {
+        let (mut from, mut anew) = match self.image.load() {
             Some(checkpoint)
                 if (fault::planted(Bug::ImageBelieved) || is_vouched_for(&self.log, &checkpoint)?)
                     && self.load_image() =>
@@ -107,12 +107,20 @@ impl<B: Backing> Driver<B> {
             }
             Some(_) | None => (self.begin_anew()?, true),
         };
-        let Replayed { broken, checkpointed, .. } = self.replay(from, until)?;
-        if anew && (from > Lsn(1) || checkpointed) {
+        let mut replayed = self.replay(from, until, Filling::Whenever)?;
+        if let Some(why) = self.image.failure() {
+            // What it did not say of runs that were let go of is missing.
+            tracing::warn!(why, "the checkpoint failed while the journal was replayed; that begins anew, without it");
+            self.dirty = Dirty::default();
+            self.positions = Positions::default();
+            (from, anew) = (self.begin_anew()?, true);
+            replayed = self.replay(from, until, Filling::Later)?;
+        }
+        if anew && (from > Lsn(1) || replayed.checkpointed) {
             // There was an image: it is to be made again at closing.
             self.dirty.bytes = self.dirty.bytes.max(UNCHECKED_BYTES);
         }
-        Ok(broken)
+        Ok(replayed.broken)
     }
 
     /// Takes the open runs in from the image. Says whether all of it could be read.
@@ -161,19 +169,25 @@ impl<B: Backing> Driver<B> {
     }
 
     /// Fills an image anew that failed while it was used: with what the journal says of the past, and all that is in
-    /// memory. Nothing else waits for it but time.
-    pub(super) fn refill_image(&mut self) {
-        let Some(why) = self.image.failure() else { return };
+    /// memory. Says whether that was done; an image that did not fail is left alone.
+    pub(super) fn refill_image(&mut self) -> bool {
+        let Some(why) = self.image.failure() else { return false };
         tracing::warn!(why, "the checkpoint failed and is made anew; nothing is lost");
-        match Whole::read(&self.bases, &self.log) {
+        let read = Whole::read(&self.bases, &self.log);
+        self.dirty.since.get_or_insert(self.now.time);
+        match read {
             Ok(mut read) => {
                 read.past.retain(|id, _| !self.has(*id));
+                self.give_up_writing();
                 self.image.fill(read.past_entries());
                 self.mark_everything();
+                true
             }
-            Err(error) => tracing::error!(%error, "what a checkpoint is made from cannot be read"),
+            Err(error) => {
+                tracing::error!(%error, "what a checkpoint is made from cannot be read");
+                false
+            }
         }
-        self.dirty.since = Some(self.now.time);
     }
 
     /// Lets the next checkpoint hold everything that is in memory.
@@ -190,7 +204,7 @@ impl<B: Backing> Driver<B> {
     }
 
     /// Applies the journal's records of these positions.
-    fn replay(&mut self, from: Lsn, until: Lsn) -> Result<Replayed, OpenError> {
+    fn replay(&mut self, from: Lsn, until: Lsn, filling: Filling) -> Result<Replayed, OpenError> {
         let mut replayed = Replayed::default();
         // Taken aside so that a record may ask the journal while it is being read.
         let mut frames = Vec::new();
@@ -211,7 +225,7 @@ impl<B: Backing> Driver<B> {
             }
             // What is in memory stays what is open, and of that what waits is small.
             self.state.pack_waiting(self.now);
-            if replayed.ended > MAX_REPLAYED_RUNS {
+            if filling == Filling::Whenever && replayed.ended > MAX_REPLAYED_RUNS {
                 self.store_while_replaying(last);
                 self.dirty.since = Some(self.now.time);
                 replayed.ended = 0;
@@ -284,6 +298,15 @@ struct Replayed {
     checkpointed: bool,
     /// Runs that ended, since the last ones were let go of.
     ended: usize,
+}
+
+/// When a replay brings into the image what it came upon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filling {
+    /// Whenever there is much of it, so that memory does not hold all of the past.
+    Whenever,
+    /// Once the replay is over: the image has just failed, and must be asked nothing.
+    Later,
 }
 
 /// Bytes of records that are taken from the log at a time while it is replayed.

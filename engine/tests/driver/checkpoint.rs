@@ -105,6 +105,46 @@ fn a_run_that_was_opened_again_after_a_checkpoint_is_found_after_a_crash() {
 }
 
 #[test]
+fn an_image_that_fails_at_any_question_of_an_opening_costs_nothing() {
+    for questions in 0..12 {
+        let mut case = Case::of(LONG).step("b", [Does::Exits(1), Does::Hangs]);
+        case.start();
+        case.settle();
+        case.pass(10_000);
+        case.retry();
+        case.crash();
+        case.disk.fail_image_after(questions);
+        case.open();
+        let row = &rows(&mut case)[0];
+        assert_eq!((row.status.as_str(), row.interrupted), ("running", true), "after {questions} questions");
+        case.resume();
+        case.settle();
+        assert_eq!(case.status_of("b"), StepStatus::InDoubt, "after {questions} questions");
+    }
+}
+
+#[test]
+fn a_run_that_ended_is_told_of_while_the_image_fails() {
+    let mut case = Case::of(LONG);
+    case.start();
+    case.settle();
+    case.pass(10_000);
+    let id = rows(&mut case)[0].id;
+    assert!(case.driver().run(id).is_none(), "it is not in memory any more");
+    case.disk.fail_image(true);
+    assert_eq!(case.status(), "succeeded");
+    assert_eq!(rows(&mut case).len(), 1);
+    let history = case.ask(Request::History { run: id.to_string() });
+    assert!(matches!(history, Reply::History(rows) if !rows.is_empty()));
+    case.disk.fail_image(false);
+    case.pass(2 * CHECKPOINT_MS);
+    assert!(case.disk.image().load().is_some(), "it was made anew");
+    case.crash();
+    case.open();
+    assert_eq!(rows(&mut case).len(), 1);
+}
+
+#[test]
 fn a_closed_store_needs_no_replay() {
     let mut case = Case::of(LONG);
     case.start();

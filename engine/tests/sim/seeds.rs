@@ -47,6 +47,8 @@ fn what_long_forms_have_found_holds() {
     let found = [
         (21_450_677_847_407, "a loop that had stopped its items for a failure handled it after the run was cancelled"),
         (21_450_677_888_936, "a second limit of time ended a loop while its `finally` ran"),
+        (21_450_677_806_029, "of a run that had ended nothing was known between a checkpoint that failed and the next"),
+        (21_450_677_854_858, "the same, of a run that had been open at the last checkpoint"),
     ];
     let mut campaign = Campaign::default();
     for (seed, what) in found {

@@ -1,5 +1,7 @@
 //! The checkpoint, the bases and the large values of a disk in memory.
 
+use std::collections::BTreeMap;
+
 use super::{Dump, MemoryDisk};
 use crate::id::Lsn;
 use crate::store::base::KEPT_BASES;
@@ -17,13 +19,23 @@ pub struct MemoryImage {
     pub(super) begun: Option<(u64, Stored)>,
 }
 
+impl MemoryImage {
+    fn entries(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, ImageError> {
+        let mut disk = self.disk.disk();
+        disk.ask_image()?;
+        Ok(disk.image.as_ref().map(|(_, entries)| entries.clone()).unwrap_or_default())
+    }
+}
+
 impl Image for MemoryImage {
     fn load(&mut self) -> Option<Checkpoint> {
-        self.disk.disk().image.as_ref().map(|(checkpoint, _)| *checkpoint)
+        let mut disk = self.disk.disk();
+        disk.ask_image().ok()?;
+        disk.image.as_ref().map(|(checkpoint, _)| *checkpoint)
     }
 
     fn get(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>, ImageError> {
-        Ok(self.disk.disk().image.as_ref().and_then(|(_, entries)| entries.get(key).cloned()))
+        Ok(self.entries()?.get(key).cloned())
     }
 
     fn scan(
@@ -33,7 +45,7 @@ impl Image for MemoryImage {
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError> {
         // Copied first: `each` may come back to this disk.
-        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        let entries = self.entries()?;
         let mut asked: Vec<_> = entries.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
         if order == Order::Down {
             asked.reverse();
@@ -44,9 +56,7 @@ impl Image for MemoryImage {
 
     fn checkpoint(&mut self, lsn: Lsn, changes: &mut dyn Iterator<Item = EntryChange>) -> Stored {
         let mut disk = self.disk.disk();
-        if disk.image_fails {
-            return Err(ImageError("an injected fault".to_owned()));
-        }
+        disk.ask_image()?;
         disk.image_before = disk.image.take();
         let (last, mut entries) = disk.image_before.clone().unwrap_or_default();
         for (key, value) in changes {
@@ -79,7 +89,7 @@ impl Image for MemoryImage {
     }
 
     fn pages(&mut self) -> Result<Box<dyn Pages>, ImageError> {
-        let entries = self.disk.disk().image.clone().unwrap_or_default().1;
+        let entries = self.entries()?;
         Ok(Box::new(MemoryPages(Some(entries.into_iter().collect()))))
     }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use self::image::{MemoryBases, MemoryBlobs, MemoryImage};
 pub use self::log::MemoryLog;
 
-use super::{Checkpoint, Entry, Frame, Head, StoredBase, digest};
+use super::{Checkpoint, Entry, Frame, Head, ImageError, StoredBase, digest};
 use crate::id::{Epoch, Lsn};
 use crate::random::SplitMix64;
 
@@ -90,7 +90,8 @@ struct Disk {
     rare: u64,
     image: Option<Stored>,
     image_before: Option<Stored>,
-    image_fails: bool,
+    /// So many questions the image answers yet; none ends it while this is `None`.
+    image_answers: Option<u64>,
     image_patience: u64,
     bases: BTreeMap<Lsn, Dump>,
     /// So many openings of the log fail.
@@ -134,7 +135,7 @@ impl Default for Disk {
             rare: 0,
             image: None,
             image_before: None,
-            image_fails: false,
+            image_answers: None,
             image_patience: 0,
             bases: BTreeMap::new(),
             open_fails: 0,
@@ -258,9 +259,14 @@ impl MemoryDisk {
         (disk.random, disk.rare) = (SplitMix64(seed), one_in);
     }
 
-    /// Makes checkpoints fail, or work again.
+    /// Makes the image fail whatever is asked of it, or work again.
     pub fn fail_image(&self, fails: bool) {
-        self.disk().image_fails = fails;
+        self.disk().image_answers = fails.then_some(0);
+    }
+
+    /// Makes the image fail once it was asked so many things more.
+    pub fn fail_image_after(&self, questions: u64) {
+        self.disk().image_answers = Some(questions);
     }
 
     /// Lets a checkpoint that was begun be asked for up to so many times, less one, before it is told how it ended: it is
@@ -338,7 +344,7 @@ impl MemoryDisk {
         let mut disk = self.disk();
         disk.faults.clear();
         disk.rare = 0;
-        disk.image_fails = false;
+        disk.image_answers = None;
         disk.open_fails = 0;
     }
 
@@ -366,6 +372,18 @@ impl Disk {
     fn head(&self) -> Head {
         let last = self.cached.last().or(self.durable.last());
         Head { last: last.map_or(Lsn(0), Frame::last), stamp: last.map(|frame| frame.stamp) }
+    }
+
+    /// Counts a question that is asked of the image.
+    fn ask_image(&mut self) -> Result<(), ImageError> {
+        match &mut self.image_answers {
+            None => Ok(()),
+            Some(0) => Err(ImageError("an injected fault".to_owned())),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     /// What the next append meets.
