@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use lockstep_engine::sim::campaign::{Campaign, tell};
 use lockstep_engine::sim::report::{Played, line};
+use lockstep_engine::sim::scenario::{Edition, Scenario};
 
 const HELP: &str = "\
 lockstep-sim: plays random runbooks in a simulated world in which things go wrong, and checks every invariant
@@ -18,6 +19,7 @@ lockstep-sim: plays random runbooks in a simulated world in which things go wron
                                         LOCKSTEP_REPORT=FILE appends a line of JSON about them
   lockstep-sim --seed N [--whole]       plays one seed and tells what happened; a failing one is made small first,
                                         unless --whole is given. SEED=N in the environment does the same
+  --edition N                           of the random runbooks: what a seed stands for is kept for ever (the newest)
 
 exit codes: 0 everything holds · 1 something does not · 2 wrong usage
 ";
@@ -41,11 +43,12 @@ struct Asked {
     from: u64,
     seeds: u64,
     whole: bool,
+    edition: Edition,
 }
 
 impl Asked {
     fn read() -> Result<Self, String> {
-        let mut asked = Self { help: false, seed: None, from: 1, seeds: 1_000, whole: false };
+        let mut asked = Self { help: false, seed: None, from: 1, seeds: 1_000, whole: false, edition: Edition::NEWEST };
         if let Ok(seed) = std::env::var("SEED") {
             asked.seed = Some(number("SEED", Some(seed))?);
         }
@@ -56,6 +59,7 @@ impl Asked {
                 "--whole" => asked.whole = true,
                 "--seed" => asked.seed = Some(number(&word, words.next())?),
                 "--from" => asked.from = number(&word, words.next())?,
+                "--edition" => asked.edition = edition(number(&word, words.next())?)?,
                 "--seeds" => asked.seeds = number(&word, words.next())?,
                 other => return Err(format!("`{other}` is no option")),
             }
@@ -69,8 +73,8 @@ impl Asked {
             return Ok(ExitCode::SUCCESS);
         }
         match self.seed {
-            Some(seed) => one(seed, !self.whole, out),
-            None => many(self.from, self.seeds, out),
+            Some(seed) => one(self.edition, seed, !self.whole, out),
+            None => many(self.edition, self.from, self.seeds, out),
         }
     }
 }
@@ -80,19 +84,26 @@ fn number(option: &str, value: Option<String>) -> Result<u64, String> {
     value.parse().map_err(|_| format!("{option} takes a number, not `{value}`"))
 }
 
-fn one(seed: u64, small: bool, out: &mut impl Write) -> io::Result<ExitCode> {
-    let mut campaign = Campaign::default();
+/// The edition of this number, from 1.
+fn edition(number: u64) -> Result<Edition, String> {
+    let place = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+    let edition = place.and_then(|place| Edition::ALL.get(place));
+    edition.copied().ok_or_else(|| format!("there are the editions 1 to {}", Edition::ALL.len()))
+}
+
+fn one(edition: Edition, seed: u64, small: bool, out: &mut impl Write) -> io::Result<ExitCode> {
+    let mut campaign = Campaign::of(edition);
     let holds = campaign.play(seed);
-    writeln!(out, "{}", tell(seed, small))?;
+    writeln!(out, "{}", tell(Scenario::of_edition(seed, edition), small))?;
     writeln!(out, "seed {seed}: {}", if holds { "everything holds" } else { "something does not hold" })?;
     Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Plays seeds on every processor.
-fn play(from: u64, seeds: u64) -> Campaign {
+fn play(edition: Edition, from: u64, seeds: u64) -> Campaign {
     let (next, end) = (AtomicU64::new(from), from.saturating_add(seeds));
     let some = || {
-        let mut campaign = Campaign::default();
+        let mut campaign = Campaign::of(edition);
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= end {
@@ -101,7 +112,7 @@ fn play(from: u64, seeds: u64) -> Campaign {
             campaign.play(seed);
         }
     };
-    let mut all = Campaign::default();
+    let mut all = Campaign::of(edition);
     thread::scope(|scope| {
         let threads = thread::available_parallelism().map_or(1, NonZero::get);
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(some)).collect();
@@ -112,9 +123,9 @@ fn play(from: u64, seeds: u64) -> Campaign {
     all
 }
 
-fn many(from: u64, seeds: u64, out: &mut impl Write) -> io::Result<ExitCode> {
+fn many(edition: Edition, from: u64, seeds: u64, out: &mut impl Write) -> io::Result<ExitCode> {
     let began = Instant::now();
-    let campaign = play(from, seeds);
+    let campaign = play(edition, from, seeds);
     for (seed, violations) in &campaign.failed {
         let first = violations[0].to_string();
         writeln!(out, "seed {seed}: {}", first.lines().next().unwrap_or_default())?;

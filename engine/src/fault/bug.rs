@@ -106,6 +106,12 @@ bugs! {
         "A report is taken from an attempt that was superseded.",
     OnceRepeated = "once-repeated" in "engine/src/core/run/step.rs":
         "A step that must run once is run again when its outcome is unknown.",
+    QuorumNotCounted = "quorum-not-counted" in "engine/src/core/run/approval.rs":
+        "One approval is enough, whatever the quorum.",
+    UndoOldestFirst = "undo-oldest-first" in "engine/src/core/run/undo.rs":
+        "What was done first is undone first.",
+    ProbeNotAsked = "probe-not-asked" in "engine/src/core/run/probe.rs":
+        "A step whose probe says neither is run again.",
     OneTryTooMany = "one-try-too-many" in "engine/src/core/run/step.rs":
         "A step is tried once more than it may be.",
     KeyPerAttempt = "key-per-attempt" in "engine/src/core/run/path.rs":

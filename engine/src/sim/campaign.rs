@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::check::{self, Violation};
 use super::coverage::Coverage;
-use super::scenario::Scenario;
+use super::scenario::{Edition, Scenario};
 use super::shrink::shrink;
 use super::timeline::story;
 use super::world::simulate;
@@ -47,8 +47,10 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// Seeds that were played.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Campaign {
+    /// Of which random runbooks.
+    edition: Edition,
     /// How many.
     pub seeds: u64,
     /// All that they reached.
@@ -57,10 +59,21 @@ pub struct Campaign {
     pub failed: Vec<(u64, Vec<Violation>)>,
 }
 
+impl Default for Campaign {
+    fn default() -> Self {
+        Self::of(Edition::NEWEST)
+    }
+}
+
 impl Campaign {
+    /// None yet.
+    pub fn of(edition: Edition) -> Self {
+        Self { edition, seeds: 0, coverage: Coverage::default(), failed: Vec::new() }
+    }
+
     /// Plays a seed. Says whether everything holds.
     pub fn play(&mut self, seed: u64) -> bool {
-        let verdict = judge(&Scenario::of(seed));
+        let verdict = judge(&Scenario::of_edition(seed, self.edition));
         self.seeds += 1;
         self.coverage.add(&verdict.coverage);
         let holds = verdict.violations.is_empty();
@@ -79,9 +92,8 @@ impl Campaign {
     }
 }
 
-/// Tells what happens in a seed: as it is, or with everything left out that it also fails without.
-pub fn tell(seed: u64, small: bool) -> String {
-    let mut scenario = Scenario::of(seed);
+/// Tells what happens in a scenario: as it is, or with everything left out that it also fails without.
+pub fn tell(mut scenario: Scenario, small: bool) -> String {
     let first = judge(&scenario).violations.first().map(|violation| violation.invariant);
     if let Some(invariant) = first.filter(|_| small) {
         scenario = shrink(&scenario, invariant);

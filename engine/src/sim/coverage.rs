@@ -125,12 +125,6 @@ names!(
     }
 );
 
-/// The grammar of random runbooks has no `undo` yet.
-const NO_UNDO: &str = "random runbooks undo nothing yet";
-
-/// Nor has it a step that waits for somebody.
-const NO_PEOPLE: &str = "random runbooks wait for nobody outside yet";
-
 /// Clients pause whole runs.
 const NO_PAUSE: &str = "clients let a run go on after a pause, never a single step";
 
@@ -141,23 +135,12 @@ const NO_CALLS: &str = "random runbooks call no others yet";
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
     ("lost", "a person accepts a loss while no engine runs"),
-    ("awaited", NO_PEOPLE),
-    ("signalled", NO_PEOPLE),
-    ("received", NO_PEOPLE),
-    ("probed", "random runbooks have no probes yet"),
-    ("probe", "random runbooks have no probes yet"),
     ("permitted", NO_PAUSE),
     ("called", NO_CALLS),
     ("called again", NO_CALLS),
     ("returned", NO_CALLS),
-    ("voted", NO_PEOPLE),
-    ("escalated", NO_PEOPLE),
-    ("filled in", NO_PEOPLE),
-    ("led", "random runbooks go on nowhere else yet"),
-    ("revisited", "random runbooks go on nowhere else yet"),
-    ("undoing", NO_UNDO),
-    ("undone", NO_UNDO),
-    ("undo halted", NO_UNDO),
+    ("escalated", "random runbooks ask everybody at once"),
+    ("led", "in random runbooks steps alone say where they go on, not their cases and handlers"),
     ("edited", "a world's clients start runbooks and correct none"),
     ("restored", "a world has one folder, which is never restored from a backup"),
 ];
@@ -184,6 +167,9 @@ pub const TRANSITIONS: &[(&str, &str)] = &[
     ("cancelled", "pending"),
     ("cancelled", "running"),
     ("skipped", "pending"),
+    ("succeeded", "undone"),
+    ("failed", "undone"),
+    ("cancelled", "undone"),
 ];
 
 /// What a report is called that ends a doubt.
@@ -292,7 +278,7 @@ impl Coverage {
         let troubles: Vec<&'static str> = troubles.chain([OUT_OF_DOUBT]).collect();
         let kinds = [
             "shell", "exec", "script", "http", "set", "assert", "wait", "do", "switch", "parallel", "foreach",
-            "repeat", "fail", "finish",
+            "repeat", "fail", "finish", "await", "approve", "ask",
         ];
         let demanded: [(&str, &[&'static str], &BTreeMap<&'static str, u64>); 6] = [
             ("trouble", &troubles, &self.troubles),

@@ -24,6 +24,24 @@ pub struct Scenario {
     pub heals: u64,
 }
 
+/// What random runbooks may hold and clients may ask. A seed of one edition makes up the same for ever, so that seeds in
+/// which something did not hold once can be played again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Edition {
+    /// Everything but what the next ones have.
+    First,
+    /// Also steps that wait for people and signals, probes, and undoing.
+    Second,
+}
+
+impl Edition {
+    /// Every edition, oldest first.
+    pub const ALL: &[Self] = &[Self::First, Self::Second];
+
+    /// The one that is played where none is named.
+    pub const NEWEST: Self = Self::Second;
+}
+
 /// A request to be made.
 #[derive(Clone, Copy, Debug)]
 pub struct Order {
@@ -46,6 +64,12 @@ pub enum Ask {
     Retry,
     /// Look at it, then say how a step in doubt goes on.
     Resolve,
+    /// Cancel it, and undo what was done.
+    CancelUndo,
+    /// Send the signal that steps await.
+    Signal,
+    /// Look at it, then say what a step waits for.
+    Say,
     /// Have it begin nothing new.
     Pause,
     /// Let it go on after that.
@@ -80,11 +104,16 @@ pub struct Mood {
 }
 
 impl Scenario {
-    /// The scenario of a seed.
+    /// The scenario of a seed of the newest edition.
     pub fn of(seed: u64) -> Self {
+        Self::of_edition(seed, Edition::NEWEST)
+    }
+
+    /// The scenario of a seed.
+    pub fn of_edition(seed: u64, edition: Edition) -> Self {
         let mut dice = Dice::new(seed);
         let runs: Vec<Runbook> = (0..*dice.weighted(&[(5, 1_u64), (3, 2), (1, 4)]))
-            .map(|number| grammar::runbook(&mut dice, format!("random-{number}")))
+            .map(|number| grammar::runbook(&mut dice, edition, format!("random-{number}")))
             .collect();
         // Most that can go wrong is close together, while something happens.
         let horizon = *dice.pick(&[2_000, 20_000, 200_000]);
@@ -100,6 +129,9 @@ impl Scenario {
         let resumes = dice.percent(60);
         // Drawn last, so that what is drawn before stays what it was.
         orders.extend(interventions(&mut dice, runs.len(), horizon));
+        if edition >= Edition::Second {
+            orders.extend(words(&mut dice, runs.len(), horizon));
+        }
         Self { seed, runs, orders, troubles, mood, resumes, heals: 2 * horizon }
     }
 }
@@ -144,6 +176,21 @@ fn interventions(dice: &mut Dice, runs: usize, horizon: u64) -> Vec<Order> {
         }
         if dice.percent(25) {
             orders.push(Order { at: dice.below(2 * horizon), run, what: Ask::Skip });
+        }
+    }
+    orders
+}
+
+/// People say what runs wait for, too early, in time or too late, and have what was done undone.
+fn words(dice: &mut Dice, runs: usize, horizon: u64) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for run in 0..runs {
+        for _ in 0..dice.below(4) {
+            let what = *dice.pick(&[Ask::Say, Ask::Say, Ask::Signal]);
+            orders.push(Order { at: dice.below(2 * horizon), run, what });
+        }
+        if dice.percent(10) {
+            orders.push(Order { at: dice.below(2 * horizon), run, what: Ask::CancelUndo });
         }
     }
     orders

@@ -1,7 +1,7 @@
 //! Makes a failing scenario small: leaves out whatever it also fails without.
 
 use super::campaign::judge;
-use super::runbook::{OnError, Runbook, Step};
+use super::runbook::{Kind, OnError, Runbook, Step};
 use super::scenario::{Ask, Scenario};
 
 /// Simulations that one shrinking may take.
@@ -113,7 +113,7 @@ fn take_step(steps: &mut Vec<Step>, keep: usize, left: &mut usize) -> bool {
 
 /// How many of a step's lists are what it does, and so must not be empty.
 fn bodies(step: &Step) -> usize {
-    step.blocks().len() - step.catch.len() - 1
+    step.blocks().len() - step.catch.len() - 2
 }
 
 /// Puts what is in a block in the place of it.
@@ -188,7 +188,7 @@ fn clear_option(steps: &mut [Step], left: &mut usize) -> bool {
 /// Clears an option. Says whether it was there.
 type Clear = fn(&mut Step) -> bool;
 
-const OPTIONS: [Clear; 12] = [
+const OPTIONS: [Clear; 15] = [
     |step| std::mem::take(&mut step.title),
     |step| step.needs.take().is_some(),
     |step| step.when.take().is_some(),
@@ -200,7 +200,10 @@ const OPTIONS: [Clear; 12] = [
     |step| std::mem::replace(&mut step.on_error, OnError::Fail) != OnError::Fail,
     |step| !std::mem::take(&mut step.catch).is_empty(),
     |step| std::mem::take(&mut step.outputs),
-    |step| step.effect.take().is_some(),
+    |step| step.probe.take().is_some(),
+    |step| !matches!(step.kind, Kind::Count) && step.next.take().is_some(),
+    |step| !std::mem::take(&mut step.undo).is_empty(),
+    |step| step.probe.is_none() && step.effect.take().is_some(),
 ];
 
 fn take_out<T>(list: &mut Vec<T>, place: usize) -> bool {

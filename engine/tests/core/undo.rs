@@ -142,10 +142,11 @@ fn a_cancel_undoes_only_where_that_is_asked_for() {
 
 #[test]
 fn a_cancel_stops_undoing_unless_it_asks_for_it() {
-    let steps = || plan(vec![undone("a"), undone("b"), exec("c")]).finally(vec![exec("tidy")]);
+    let steps = plan(vec![undone("a"), undone("b"), exec("c")]).on_failure(vec![exec("page")]);
+    let steps = || steps.clone().finally(vec![exec("tidy")]);
     let mut case = Case::new(&steps());
     case.ok("a").ok("b").fails("c").cancel().fails("b/undo/back");
-    assert_eq!(case.running(), ["finally/tidy"]);
+    assert_eq!(case.running(), ["finally/tidy"], "after a cancel nothing new starts but what comes last");
     case.ok("finally/tidy");
     assert!(case.line().starts_with("a succeeded, b succeeded"), "{}", case.line());
     let mut case = Case::new(&steps());

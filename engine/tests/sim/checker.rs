@@ -130,6 +130,10 @@ const DOCTORS: &[(&str, Doctor)] = &[
             step.total = None;
         })
     }),
+    ("who waits is told", |evidence| rename(evidence, "vote", "nothing")),
+    ("a signal is taken once", |evidence| twice(evidence, "take")),
+    ("what began is undone", |evidence| rename(evidence, "undone", "nothing")),
+    ("next is as written", |evidence| each_step(evidence, |step| step.next = None)),
 ];
 
 #[test]

@@ -7,7 +7,7 @@ use lockstep_engine::sim::shrink::shrink_while;
 #[test]
 fn a_story_names_what_was_written_asked_and_journaled() {
     // One in which anything begins.
-    let story = (1..50).map(|seed| tell(seed, false)).find(|story| story.contains("world: "));
+    let story = (1..50).map(|seed| tell(Scenario::of(seed), false)).find(|story| story.contains("world: "));
     let story = story.expect("a seed in which an attempt begins");
     for part in ["runbook: random-0", "orders: Start run 0", "what happened:", "journal 1: def"] {
         assert!(story.contains(part), "`{part}` is not in\n{story}");

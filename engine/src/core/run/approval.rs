@@ -12,6 +12,7 @@ use super::record::Change;
 use super::state::{Run, Timer};
 use super::turn::Turn;
 use crate::clock::Stamp;
+use crate::fault::{self, Bug};
 use crate::id::StepNo;
 
 /// What people have said of a step so far.
@@ -81,7 +82,7 @@ impl Turn<'_> {
             error.data = Value::Map(Map::from([("by".to_owned(), Value::String(by)), ("comment".to_owned(), comment)]));
             self.settle_error(step, error);
             self.catch_from(step, 0);
-        } else if self.votes(step).len() >= quorum {
+        } else if self.votes(step).len() >= quorum || fault::planted(Bug::QuorumNotCounted) {
             let outputs = self.run.approved(step);
             self.done(step, outputs);
         }

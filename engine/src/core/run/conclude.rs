@@ -71,10 +71,11 @@ impl Turn<'_> {
         }
     }
 
-    /// What was to be undone has been.
+    /// What was to be undone has been, or will not be. After a cancel nothing new starts but what comes last.
     pub fn after_undo(&mut self) {
+        let failed = self.run.outcome == Some(RunOutcome::Failed) && self.run.cancel.is_none();
         match self.run.graph.on_failure {
-            Some(block) if self.run.outcome == Some(RunOutcome::Failed) => self.activate(block, None),
+            Some(block) if failed => self.activate(block, None),
             _ => self.finally(),
         }
     }

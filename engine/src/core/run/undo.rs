@@ -12,6 +12,7 @@ use super::state::{ActivationNo, Phase, Run, RunStatus};
 use super::turn::Turn;
 use crate::clock::Stamp;
 use crate::core::run::StepStatus;
+use crate::fault::{self, Bug};
 use crate::id::StepNo;
 
 impl Turn<'_> {
@@ -198,7 +199,8 @@ impl Run {
         if self.undo_halted && block.is_none() {
             return None;
         }
-        self.effects.iter().rev().copied().find(|step| is_inside(*step) && !is_replaced(*step))
+        let mut noted = self.effects.iter().copied().filter(|step| is_inside(*step) && !is_replaced(*step));
+        if fault::planted(Bug::UndoOldestFirst) { noted.next() } else { noted.next_back() }
     }
 
     /// The activation in which a step is, or was last, undone.

@@ -14,6 +14,9 @@ const LEADS_TO: &[(&str, &str)] = &[
     ("pause", "pause"),
     ("unpause", "unpause"),
     ("skip", "waive"),
+    ("signal", "signal"),
+    ("vote", "vote"),
+    ("answer", "fill"),
 ];
 
 fn led_to<'a>(case: &'a Case<'_>, asked: &Asked) -> Option<&'a Record> {

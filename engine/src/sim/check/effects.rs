@@ -53,7 +53,8 @@ pub fn attempts_never_overlap(case: &Case<'_>, findings: &mut Findings) {
     }
 }
 
-/// A step that must run once begins again only when the attempt before certainly ended, or a person said so.
+/// A step that must run once begins again only when the attempt before certainly ended, its probe found that it took no
+/// effect, or a person said so.
 pub fn once_begins_once(case: &Case<'_>, findings: &mut Findings) {
     let mut allowed: BTreeMap<(String, u64), bool> = BTreeMap::new();
     case.replay(|run, record| {
@@ -63,7 +64,8 @@ pub fn once_begins_once(case: &Case<'_>, findings: &mut Findings) {
         }
         let certain = matches!(step.outcome.as_deref(), Some("succeeded" | "failed"));
         let asked = step.resolved.as_deref() == Some("rerun") || step.reopened;
-        let may = step.token.is_none() || certain || asked;
+        let took_none = step.probed == Some(false);
+        let may = step.token.is_none() || certain || asked || took_none;
         allowed.insert((record.run.clone(), record.number("token").unwrap_or(0)), may);
         findings.unless(may, || {
             format!("record {} runs {} again, whose outcome is unknown", record.lsn, run.node(step).path)

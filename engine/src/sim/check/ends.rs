@@ -6,8 +6,10 @@ use super::{Case, Findings};
 /// After its end nothing changes a step but a retry of the run.
 pub fn a_step_ends_once(case: &Case<'_>, findings: &mut Findings) {
     case.replay(|run, record| {
-        // That a failed step is to be skipped is said of it when the run is retried.
-        let Some(step) = run.step_of(record).filter(|_| record.what != "waive") else { return };
+        // That a failed step is to be skipped is said of it when the run is retried; what has ended is undone, or come to
+        // again.
+        let is_change = !matches!(record.what.as_str(), "waive" | "undone" | "back");
+        let Some(step) = run.step_of(record).filter(|_| is_change) else { return };
         findings.unless(!step.status.is_end(), || {
             format!("record {} ({}) changes {}, which has ended", record.lsn, record.what, run.node(step).path)
         });
@@ -51,11 +53,11 @@ pub fn outcomes_fit_the_steps(case: &Case<'_>, findings: &mut Findings) {
         }
         let outcome = record.text("outcome").unwrap_or_default();
         let own = run.main().map(|main| run.steps_of(main)).unwrap_or_default();
-        let failed = own.clone().any(|number| {
+        let failed = own.iter().any(|&number| {
             let step = &run.steps[number];
             step.status == Status::Failed && !step.handled
         });
-        let all_well = own.clone().all(|number| {
+        let all_well = own.iter().all(|&number| {
             let step = &run.steps[number];
             matches!(step.status, Status::Succeeded | Status::Skipped(false)) || step.handled
         });
@@ -81,7 +83,9 @@ pub fn outcomes_fit_the_steps(case: &Case<'_>, findings: &mut Findings) {
 /// Whether a step belongs to a visit that is over.
 fn is_history(run: &super::model::Run, number: usize) -> bool {
     let activation = run.steps[number].activation;
-    !run.is_latest(activation) || run.activations[activation].owner.is_some_and(|owner| is_history(run, owner))
+    !run.steps_of(activation).contains(&number)
+        || !run.is_latest(activation)
+        || run.activations[activation].owner.is_some_and(|owner| is_history(run, owner))
 }
 
 /// When nothing goes wrong any more every run comes to its end.

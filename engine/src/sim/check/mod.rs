@@ -12,8 +12,10 @@ mod effects;
 mod ends;
 mod loops;
 mod order;
+mod people;
 mod state;
 mod timers;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -100,6 +102,10 @@ pub const INVARIANTS: &[(&str, Check)] = &[
     ("retries are as written", timers::retries_are_as_written),
     ("limits of time hold", timers::limits_of_time),
     ("limits of time are kept", timers::limits_are_kept),
+    ("who waits is told", people::who_waits_is_told),
+    ("a signal is taken once", people::signals_are_taken_once),
+    ("what began is undone", undo::undone_as_promised),
+    ("next is as written", order::next_is_as_written),
 ];
 
 /// The evidence, sorted by run.

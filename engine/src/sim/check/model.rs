@@ -3,6 +3,8 @@
 //! Written from `docs/language.md` and the names in the journal, not from the engine's code. It decides nothing; checks
 //! look at it before each record is taken in.
 
+mod again;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
@@ -171,6 +173,8 @@ pub struct Step {
     pub node: usize,
     /// Its activation.
     pub activation: usize,
+    /// From 1; 0 for that of its activation.
+    pub visit: u64,
     /// Where it is.
     pub status: Status,
     /// Whether its failure was handled.
@@ -189,6 +193,8 @@ pub struct Step {
     pub outcome: Option<String>,
     /// What a person said about it since.
     pub resolved: Option<String>,
+    /// What its probe found out since: whether its effect took place.
+    pub probed: Option<bool>,
     /// A person asked for the run to be retried since the last attempt.
     pub reopened: bool,
     /// Why it was asked to stop.
@@ -199,11 +205,38 @@ pub struct Step {
     pub looping: Loop,
 }
 
+impl Step {
+    /// One that has not begun.
+    fn pending(node: usize, activation: usize, visit: u64) -> Self {
+        Self {
+            node,
+            activation,
+            visit,
+            status: Status::Pending,
+            handled: false,
+            token: None,
+            granted: 0,
+            ends: 0,
+            retries: 0,
+            until: None,
+            outcome: None,
+            resolved: None,
+            probed: None,
+            reopened: false,
+            stopping: None,
+            waived: false,
+            looping: Loop::default(),
+        }
+    }
+}
+
 /// Items of a `foreach`, rounds of a `repeat`.
 #[derive(Clone, Debug, Default)]
 pub struct Loop {
     /// Which try of the step, from 1; 0 before any.
     pub visit: u64,
+    /// The highest visit of any step in its items or rounds.
+    pub deepest: u64,
     /// How many began in this try.
     pub next: u64,
     /// So many of them before the last retry of the run.
@@ -228,7 +261,8 @@ impl Loop {
     /// It begins from its beginning.
     fn renew(&mut self) {
         let has_begun = self.known || self.next > 0;
-        *self = Self { visit: self.visit + u64::from(has_begun || self.visit == 0), ..Self::default() };
+        let visit = self.visit.max(self.deepest) + u64::from(has_begun || self.visit == 0);
+        *self = Self { visit, ..Self::default() };
     }
 
     fn end(&mut self, activation: Option<usize>, how: Option<&str>) {
@@ -268,6 +302,8 @@ pub struct Activation {
     pub halted: Option<String>,
     /// Which item or round it is, from 0.
     pub index: Option<u64>,
+    /// Steps that were visited again, by their place in the block.
+    pub again: BTreeMap<usize, usize>,
 }
 
 /// A run.
@@ -282,6 +318,8 @@ pub struct Run {
     latest: BTreeMap<(Option<usize>, usize), usize>,
     /// How often it was asked to be cancelled since it was last opened.
     pub cancels: u64,
+    /// How often what was done was asked to be undone with that.
+    pub undo_cancels: u64,
     /// Whether it was asked to be cancelled before it was known how it ends.
     pub cancelled_in_time: bool,
     /// How it ended.
@@ -315,10 +353,17 @@ impl Run {
         &self.definition.blocks[self.activations[activation].block]
     }
 
-    /// The steps of an activation.
-    pub fn steps_of(&self, activation: usize) -> std::ops::Range<usize> {
-        let first = self.activations[activation].first;
-        first..first + self.block(activation).steps.len()
+    /// The last visit of each step of an activation.
+    pub fn steps_of(&self, activation: usize) -> Vec<usize> {
+        let Activation { first, again, .. } = &self.activations[activation];
+        let places = 0..self.block(activation).steps.len();
+        places.map(|place| again.get(&place).copied().unwrap_or(first + place)).collect()
+    }
+
+    /// The highest visit of any step of an activation.
+    fn last_visit(&self, activation: usize) -> u64 {
+        let Activation { visit, again, .. } = &self.activations[activation];
+        again.values().map(|step| self.steps[*step].visit).fold(*visit, u64::max)
     }
 
     /// The activations around a step, innermost first.
@@ -373,8 +418,9 @@ impl Run {
             }
             path.push_str(part);
         }
-        if activation.visit > 1 {
-            path = format!("{path}~{}", activation.visit);
+        let visit = step.visit.max(activation.visit);
+        if visit > 1 {
+            path = format!("{path}~{visit}");
         }
         path
     }
@@ -399,6 +445,8 @@ impl Run {
             }
             "cancel" => {
                 self.cancels += 1;
+                let undoes = record.body.get("undo").and_then(Json::as_bool).unwrap_or(false);
+                self.undo_cancels += u64::from(undoes);
                 self.paused = None;
             }
             "pause" => self.paused = Some(record.lsn),
@@ -431,6 +479,7 @@ impl Run {
                 step.granted = record.time;
                 step.outcome = None;
                 step.resolved = None;
+                step.probed = None;
                 step.reopened = false;
                 step.stopping = None;
             }
@@ -469,7 +518,19 @@ impl Run {
             "hold" if record.text("what") == Some("begin") => step.status = Status::Ready,
             "waive" => step.waived = true,
             "doubt" => step.status = Status::InDoubt,
-            "hold" | "await" => step.status = Status::Waiting,
+            "hold" => step.status = Status::Waiting,
+            "await" => {
+                step.status = Status::Waiting;
+                step.until = None;
+            }
+            "probed" => {
+                step.status = Status::Running;
+                let done = record.body.get("done").is_some_and(|done| !done.is_null());
+                step.probed = Some(done);
+                step.ends += u64::from(done);
+            }
+            "back" => self.revisit(number),
+            "undone" if record.text("end") == Some("ok") && step.status.is_end() => step.status = Status::Undone,
             "solve" => {
                 step.status = Status::Running;
                 let how = record.body.get("how").cloned().and_then(tagged);
@@ -516,9 +577,14 @@ impl Run {
     }
 
     fn activate(&mut self, block: usize, owner: Option<usize>) {
-        let mut visit = self.latest.get(&(owner, block)).map_or(1, |last| self.activations[*last].visit + 1);
+        // A journal that is wrong may name an owner that is not there yet.
+        if owner.is_some_and(|owner| owner >= self.steps.len()) {
+            return;
+        }
+        let mut visit = self.latest.get(&(owner, block)).map_or(1, |last| self.last_visit(*last) + 1);
         let mut index = None;
         let role = self.definition.blocks.get(block).map(|block| &block.role);
+        let undoes = role == Some(&Role::Undo);
         if let (Some(owner), Some(Role::Item | Role::Round)) = (owner, role) {
             let looping = &mut self.steps[owner].looping;
             looping.visit = looping.visit.max(1);
@@ -528,71 +594,21 @@ impl Run {
         }
         let Some(steps) = self.definition.blocks.get(block).map(|block| block.steps.clone()) else { return };
         let number = self.activations.len();
-        self.activations.push(Activation { block, owner, first: self.steps.len(), visit, halted: None, index });
+        self.activations.push(Activation {
+            block,
+            owner,
+            first: self.steps.len(),
+            visit,
+            halted: None,
+            index,
+            again: BTreeMap::new(),
+        });
         self.latest.insert((owner, block), number);
         for node in &steps {
-            self.steps.push(Step {
-                node: usize::try_from(*node).unwrap_or(usize::MAX),
-                activation: number,
-                status: Status::Pending,
-                handled: false,
-                token: None,
-                granted: 0,
-                ends: 0,
-                retries: 0,
-                until: None,
-                outcome: None,
-                resolved: None,
-                reopened: false,
-                stopping: None,
-                waived: false,
-                looping: Loop::default(),
-            });
+            self.steps.push(Step::pending(usize::try_from(*node).unwrap_or(usize::MAX), number, 0));
         }
-        if let Some(owner) = owner {
+        if let Some(owner) = owner.filter(|_| !undoes) {
             self.steps[owner].status = Status::Running;
-        }
-    }
-
-    /// A person asked for the run to go on: what did not end well runs again.
-    fn reopen(&mut self) {
-        self.ended = None;
-        self.cancels = 0;
-        self.finishing = false;
-        if let Some(main) = self.main() {
-            self.reopen_block(main);
-        }
-    }
-
-    fn reopen_block(&mut self, activation: usize) {
-        self.activations[activation].halted = None;
-        for number in self.steps_of(activation) {
-            let step = &mut self.steps[number];
-            let kept = match step.status {
-                Status::Succeeded | Status::Skipped(false) => true,
-                Status::Failed => step.handled,
-                _ => false,
-            };
-            if kept {
-                continue;
-            }
-            step.retries = 0;
-            step.handled = false;
-            step.reopened = true;
-            let began = matches!(step.status, Status::Failed | Status::Cancelled);
-            let mut bodies = self.inside(number);
-            bodies.retain(|activation| matches!(self.block(*activation).role, Role::Body(_) | Role::Round));
-            let step = &mut self.steps[number];
-            let inside = began && (!bodies.is_empty() || step.looping.known);
-            step.status = if inside { Status::Running } else { Status::Pending };
-            if began {
-                if inside {
-                    step.looping.reopen();
-                }
-                for body in bodies {
-                    self.reopen_block(body);
-                }
-            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::model::{Role, Run, Status, Step};
 use super::{Case, Findings};
 use crate::sim::evidence::Record;
+use crate::sim::runbook::{Kind, Next};
 
 /// Whether a record starts something new.
 fn starts(record: &Record) -> bool {
@@ -19,7 +20,7 @@ pub fn needs_are_met(case: &Case<'_>, findings: &mut Findings) {
         let Some(step) = run.step_of(record) else { return };
         let siblings = run.steps_of(step.activation);
         for need in &run.node(step).needs {
-            let needed = siblings.clone().map(|number| &run.steps[number]).find(|other| other.node as u64 == *need);
+            let needed = siblings.iter().map(|number| &run.steps[*number]).find(|other| other.node as u64 == *need);
             findings.unless(needed.is_some_and(|needed| ended_well(run, needed)), || {
                 let needed = needed.map(|needed| (run.node(needed).path.as_str(), needed.status.name()));
                 format!("record {} begins {}, which needs {needed:?}", record.lsn, run.node(step).path)
@@ -58,8 +59,12 @@ pub fn nothing_new_after_cancel(case: &Case<'_>, findings: &mut Findings) {
     case.replay(|run, record| {
         let Some(step) = run.step_of(record).filter(|_| run.cancels > 0 && starts(record)) else { return };
         let around = run.around(step.activation);
-        let comes_last =
-            around.iter().any(|activation| matches!(run.block(*activation).role, Role::Finally | Role::StepFinally));
+        let comes_last = around.iter().any(|activation| match run.block(*activation).role {
+            // What became of an attempt is found out all the same.
+            Role::Finally | Role::StepFinally | Role::Probe => true,
+            Role::Undo => run.undo_cancels > 0,
+            Role::Main | Role::OnFailure | Role::Body(_) | Role::Item | Role::Round | Role::Catch => false,
+        });
         findings.unless(comes_last, || {
             format!("record {} starts {} after the run was cancelled", record.lsn, run.node(step).path)
         });
@@ -100,9 +105,23 @@ pub fn conditions_are_obeyed(case: &Case<'_>, findings: &mut Findings) {
             });
         }
         if record.what == "skip" && record.text("why") == Some("when") {
-            findings.unless(plan.when == Some(false), || {
+            findings.unless(plan.when == Some(false) || matches!(plan.kind, Kind::Count), || {
                 format!("record {} skips `{}`, whose condition holds", record.lsn, plan.id)
             });
         }
+    });
+}
+
+/// Steps are passed over, and come to again, only where a step that ended well leads past them or back to them.
+pub fn next_is_as_written(case: &Case<'_>, findings: &mut Findings) {
+    case.replay(|run, record| {
+        let is_passed = record.what == "skip" && record.text("why") == Some("passed");
+        let Some(step) = run.step_of(record).filter(|_| is_passed || record.what == "back") else { return };
+        let id = run.node(step).name.as_str();
+        let siblings = run.steps_of(step.activation).into_iter().map(|number| &run.steps[number]);
+        let well = siblings.filter(|other| other.status == Status::Succeeded || other.handled);
+        let mut next = well.filter_map(|other| case.planned(&record.run, &run.node(other).path)?.next.as_ref());
+        let leads = next.any(|next| is_passed || *next == Next::To(id.to_owned()));
+        findings.unless(leads, || format!("record {} ({}): nothing leads past or to `{id}`", record.lsn, record.what));
     });
 }

@@ -1,7 +1,8 @@
 //! How random runbooks are made up: only such as the compiler lets through.
 
-use super::{Catch, Effect, Ends, Items, Kind, OnError, Retry, Runbook, Step};
+use super::{Catch, Effect, Ends, Items, Kind, Next, OnError, Retry, Runbook, Step};
 use crate::sim::random::Dice;
+use crate::sim::scenario::Edition;
 
 /// Steps of one runbook at most, so that a seed takes milliseconds.
 const MAX_STEPS: u64 = 14;
@@ -10,8 +11,8 @@ const MAX_STEPS: u64 = 14;
 const MAX_DEPTH: u64 = 3;
 
 /// Makes up a runbook.
-pub fn runbook(dice: &mut Dice, name: String) -> Runbook {
-    let mut grammar = Grammar::new(dice);
+pub fn runbook(dice: &mut Dice, edition: Edition, name: String) -> Runbook {
+    let mut grammar = Grammar::new(dice, edition);
     let timeout = grammar.sometimes(Taste::RunTimeout, 30).then(|| grammar.dice.between(20, 600) * 1_000);
     let ceiling = timeout.unwrap_or(HOUR);
     let steps = grammar.block(0, ceiling, Place::Main);
@@ -47,6 +48,10 @@ enum Taste {
     Pure,
     Http,
     Finish,
+    People,
+    Probe,
+    Undo,
+    Next,
 }
 
 /// Where a block stands, and with that what may stand in it.
@@ -58,20 +63,38 @@ enum Place {
     Branch,
     /// A handler or what comes last.
     Aside,
+    /// What undoes, or where nothing is undone any more.
+    Late,
+}
+
+impl Place {
+    /// Whether names there have to be told from those of other blocks of the same step.
+    const fn is_aside(self) -> bool {
+        matches!(self, Self::Aside | Self::Late)
+    }
+
+    /// Where a handler or an end of a step that stands here is.
+    const fn inside(self) -> Self {
+        match self {
+            Self::Main | Self::Branch | Self::Aside => Self::Aside,
+            Self::Late => Self::Late,
+        }
+    }
 }
 
 struct Grammar<'a> {
     dice: &'a mut Dice,
+    edition: Edition,
     tastes: u64,
     left: u64,
     named: u64,
 }
 
 impl<'a> Grammar<'a> {
-    fn new(dice: &'a mut Dice) -> Self {
+    fn new(dice: &'a mut Dice, edition: Edition) -> Self {
         let tastes = dice.next() | dice.next();
         let left = dice.between(1, MAX_STEPS);
-        Self { dice, tastes, left, named: 0 }
+        Self { dice, edition, tastes, left, named: 0 }
     }
 
     /// True so many times in a hundred, and never where the runbook has no taste for it.
@@ -80,11 +103,16 @@ impl<'a> Grammar<'a> {
         self.dice.percent(chance) && wanted
     }
 
+    /// The same, of what the first edition does not have: there nothing is drawn for it.
+    fn lately(&mut self, taste: Taste, chance: u64) -> bool {
+        self.edition >= Edition::Second && self.sometimes(taste, chance)
+    }
+
     /// A few steps for a handler or an end, or none.
     fn extra(&mut self, taste: Taste, chance: u64) -> Vec<Step> {
         if self.sometimes(taste, chance) {
             self.left += 2;
-            self.block(MAX_DEPTH, HOUR, Place::Aside)
+            self.block(MAX_DEPTH, HOUR, Place::Late)
         } else {
             Vec::new()
         }
@@ -97,9 +125,8 @@ impl<'a> Grammar<'a> {
         for number in 0..count {
             let letter = ["a", "b", "c", "d"][usize::try_from(number).unwrap_or(0)];
             // Handlers of one step share their place in paths, so what is in them has names of its own.
-            self.named += u64::from(place == Place::Aside);
-            let id =
-                if place == Place::Aside { format!("{letter}x{}", self.named) } else { format!("{letter}{depth}") };
+            self.named += u64::from(place.is_aside());
+            let id = if place.is_aside() { format!("{letter}x{}", self.named) } else { format!("{letter}{depth}") };
             let mut step = self.step(id, depth, ceiling, place);
             if is_graph {
                 let needs = steps.iter().filter(|_| self.dice.percent(40)).map(|step| step.id.clone()).collect();
@@ -107,7 +134,31 @@ impl<'a> Grammar<'a> {
             }
             steps.push(step);
         }
+        if !is_graph && self.lately(Taste::Next, 30) {
+            self.lead_on(&mut steps);
+        }
         steps
+    }
+
+    /// Lets a step of a block go on elsewhere: behind others, or back, so often.
+    fn lead_on(&mut self, steps: &mut Vec<Step>) {
+        let from = usize::try_from(self.dice.below(steps.len() as u64)).unwrap_or(0);
+        let back = self.dice.percent(50);
+        if back {
+            let target = self.dice.pick(&steps[..=from]).id.clone();
+            let mut count = Step::new(format!("{}n", steps[from].id), Kind::Count);
+            count.next = Some(Next::To(target));
+            steps.insert(from + 1, count);
+            return;
+        }
+        let target = self.dice.pick(&steps[from..]).id.clone();
+        let step = &mut steps[from];
+        if matches!(step.kind, Kind::Fail | Kind::Finish(_)) || step.disabled {
+            return;
+        }
+        // Where it always led on, what it passes over would never be reached, and the compiler says so.
+        step.when.get_or_insert(true);
+        step.next = Some(if target == step.id { Next::End } else { Next::To(target) });
     }
 
     fn step(&mut self, id: String, depth: u64, ceiling: u64, place: Place) -> Step {
@@ -121,14 +172,14 @@ impl<'a> Grammar<'a> {
         if let Some(limit) = limit {
             if step.is_acting() && self.dice.percent(30) {
                 step.total = Some(limit);
-            } else if step.is_acting() || step.is_block() {
+            } else if step.is_acting() || step.is_block() || step.awaits() {
                 step.attempt = Some(limit);
             }
         }
         step.title = self.dice.percent(5);
         self.options(&mut step, ceiling);
         let around = step.total.or(step.attempt).unwrap_or(ceiling);
-        self.asides(&mut step, around);
+        self.asides(&mut step, around, place);
         step
     }
 
@@ -200,6 +251,10 @@ impl<'a> Grammar<'a> {
     }
 
     fn leaf_kind(&mut self, place: Place) -> Kind {
+        if self.lately(Taste::People, 15) {
+            let quorum = self.dice.between(1, 2);
+            return self.dice.pick(&[Kind::Await, Kind::Approve(quorum), Kind::Ask]).clone();
+        }
         if self.sometimes(Taste::Http, 15) {
             return Kind::Http(self.dice.pick::<&str>(&["GET", "POST", "PUT"]));
         }
@@ -240,6 +295,9 @@ impl<'a> Grammar<'a> {
                 step.attempt = None;
             }
         }
+        if step.is_acting() && step.effective() == Effect::Once && self.lately(Taste::Probe, 40) {
+            step.probe = Some(self.dice.percent(50));
+        }
         let can_retry = step.until.is_none() && (step.is_acting() || step.is_block());
         if can_retry && self.sometimes(Taste::Retry, 30) {
             step.retry = Some(self.retry());
@@ -247,7 +305,7 @@ impl<'a> Grammar<'a> {
                 step.effect = Some(Effect::Idempotent);
             }
         }
-        if !matches!(step.kind, Kind::Finish(_)) {
+        if !matches!(step.kind, Kind::Finish(_) | Kind::Approve(_)) {
             step.on_error = match self.dice.below(100) {
                 0..12 if self.tastes & (1 << Taste::OnError as u64) != 0 => OnError::Continue,
                 12..20 if self.tastes & (1 << Taste::OnError as u64) != 0 => OnError::Late,
@@ -257,17 +315,23 @@ impl<'a> Grammar<'a> {
     }
 
     /// Its handlers and what comes at its end, in which nothing may take longer than `ceiling`.
-    fn asides(&mut self, step: &mut Step, ceiling: u64) {
-        if matches!(step.kind, Kind::Finish(_)) {
+    fn asides(&mut self, step: &mut Step, ceiling: u64, place: Place) {
+        // Behind a handler of an approval nothing may go on as if somebody had approved.
+        if matches!(step.kind, Kind::Finish(_) | Kind::Approve(_)) {
             return;
         }
         // What a handler does counts as what its step does, and `until` does not repeat what must run once.
         if step.until.is_none() && self.sometimes(Taste::Catch, 15) {
-            step.catch = self.handlers(ceiling);
+            step.catch = self.handlers(ceiling, place.inside());
         }
         if step.is_block() && self.sometimes(Taste::StepFinally, 25) {
             self.left += 1;
-            step.finally = self.block(MAX_DEPTH, ceiling, Place::Aside);
+            step.finally = self.block(MAX_DEPTH, ceiling, place.inside());
+        }
+        let can_undo = place != Place::Late && (step.is_acting() || step.is_block());
+        if can_undo && self.lately(Taste::Undo, 30) {
+            self.left += 1;
+            step.undo = self.block(MAX_DEPTH, HOUR, Place::Late);
         }
     }
 
@@ -283,25 +347,25 @@ impl<'a> Grammar<'a> {
         }
     }
 
-    fn handlers(&mut self, ceiling: u64) -> Vec<Catch> {
+    fn handlers(&mut self, ceiling: u64, place: Place) -> Vec<Catch> {
         let mut handlers = Vec::new();
         if self.dice.percent(40) {
             handlers.push(Catch {
                 kind: Some(*self.dice.pick::<&str>(&["timeout", "failed", "lost"])),
-                steps: self.handler(ceiling),
+                steps: self.handler(ceiling, place),
             });
         }
         if handlers.is_empty() || self.dice.percent(50) {
-            handlers.push(Catch { kind: None, steps: self.handler(ceiling) });
+            handlers.push(Catch { kind: None, steps: self.handler(ceiling, place) });
         }
         handlers
     }
 
-    fn handler(&mut self, ceiling: u64) -> Vec<Step> {
+    fn handler(&mut self, ceiling: u64, place: Place) -> Vec<Step> {
         if self.dice.percent(20) {
             return Vec::new();
         }
         self.left += 1;
-        self.block(MAX_DEPTH, ceiling, Place::Aside)
+        self.block(MAX_DEPTH, ceiling, place)
     }
 }

@@ -56,6 +56,21 @@ pub struct Step {
     pub outputs: bool,
     /// Milliseconds between two rounds, repeated until it ends well.
     pub until: Option<u64>,
+    /// A command that finds out what became of it, and whether that declares outputs.
+    pub probe: Option<bool>,
+    /// What takes back what it did.
+    pub undo: Vec<Step>,
+    /// Where it goes on.
+    pub next: Option<Next>,
+}
+
+/// Where a step goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// With this step of its block.
+    To(String),
+    /// Behind the last of its block.
+    End,
 }
 
 /// What a step does.
@@ -71,12 +86,20 @@ pub enum Kind {
     Script(bool),
     /// A variable.
     Set,
+    /// A variable that counts, up to a number, how often it led back.
+    Count,
     /// A condition, and whether it holds.
     Assert(bool),
     /// So many milliseconds.
     WaitFor(u64),
     /// Until so many milliseconds from when it is asked.
     WaitUntil(u64),
+    /// The next signal.
+    Await,
+    /// That so many people approve.
+    Approve(u64),
+    /// What a person fills in.
+    Ask,
     /// Nested steps.
     Do(Vec<Step>),
     /// Branches.
@@ -225,6 +248,9 @@ impl Step {
             finally: Vec::new(),
             outputs: false,
             until: None,
+            probe: None,
+            undo: Vec::new(),
+            next: None,
         }
     }
 
@@ -234,9 +260,13 @@ impl Step {
             Kind::Shell | Kind::Exec | Kind::Http(_) => true,
             Kind::Script(_)
             | Kind::Set
+            | Kind::Count
             | Kind::Assert(_)
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::Await
+            | Kind::Approve(_)
+            | Kind::Ask
             | Kind::Do(_)
             | Kind::Parallel { .. }
             | Kind::Switch { .. }
@@ -245,6 +275,11 @@ impl Step {
             | Kind::Fail
             | Kind::Finish(_) => false,
         }
+    }
+
+    /// Whether it waits for somebody.
+    pub const fn awaits(&self) -> bool {
+        matches!(self.kind, Kind::Await | Kind::Approve(_) | Kind::Ask)
     }
 
     /// Whether it has steps of its own.
@@ -258,9 +293,13 @@ impl Step {
             | Kind::Http(_)
             | Kind::Script(_)
             | Kind::Set
+            | Kind::Count
             | Kind::Assert(_)
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::Await
+            | Kind::Approve(_)
+            | Kind::Ask
             | Kind::Fail
             | Kind::Finish(_) => false,
         }
@@ -273,9 +312,13 @@ impl Step {
             Kind::Http(_) => Effect::Idempotent,
             Kind::Script(_)
             | Kind::Set
+            | Kind::Count
             | Kind::Assert(_)
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::Await
+            | Kind::Approve(_)
+            | Kind::Ask
             | Kind::Do(_)
             | Kind::Parallel { .. }
             | Kind::Switch { .. }
@@ -310,9 +353,13 @@ impl Step {
             | Kind::Http(_)
             | Kind::Script(_)
             | Kind::Set
+            | Kind::Count
             | Kind::Assert(_)
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::Await
+            | Kind::Approve(_)
+            | Kind::Ask
             | Kind::Fail
             | Kind::Finish(_) => Vec::new(),
         };
@@ -320,6 +367,7 @@ impl Step {
         let names = ["catch", "catch#2"];
         blocks.extend(self.catch.iter().zip(names).map(|(entry, name)| (Some(name), &entry.steps)));
         blocks.push((Some("finally"), &self.finally));
+        blocks.push((Some("undo"), &self.undo));
         blocks
     }
 
@@ -336,14 +384,19 @@ impl Step {
             | Kind::Http(_)
             | Kind::Script(_)
             | Kind::Set
+            | Kind::Count
             | Kind::Assert(_)
             | Kind::WaitFor(_)
             | Kind::WaitUntil(_)
+            | Kind::Await
+            | Kind::Approve(_)
+            | Kind::Ask
             | Kind::Fail
             | Kind::Finish(_) => Vec::new(),
         };
         blocks.extend(self.catch.iter_mut().map(|entry| &mut entry.steps));
         blocks.push(&mut self.finally);
+        blocks.push(&mut self.undo);
         blocks
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Effect, Ends, Items, Kind, OnError, Retry, Runbook, Step};
+use super::{Effect, Ends, Items, Kind, Next, OnError, Retry, Runbook, Step};
 
 /// The YAML of a runbook.
 pub fn text(runbook: &Runbook) -> String {
@@ -30,6 +30,12 @@ pub fn text(runbook: &Runbook) -> String {
 
 /// The path of a file of items, up to their number.
 pub const ITEMS: &str = "/data/items-";
+
+/// So often at most a step leads back.
+const BACK: u64 = 3;
+
+/// The signal that steps await.
+pub const SIGNAL: &str = "go";
 
 struct Writer(String);
 
@@ -68,6 +74,13 @@ impl Writer {
         if step.disabled {
             self.line(indent, format_args!("disabled: waits for new disks"));
         }
+        match &step.next {
+            Some(Next::To(target)) if siblings.contains(&target.as_str()) => {
+                self.line(indent, format_args!("next: {target}"));
+            }
+            Some(Next::End) => self.line(indent, format_args!("next: end")),
+            Some(Next::To(_)) | None => {}
+        }
         if let Some(effect) = step.effect {
             self.line(indent, format_args!("effect: {}", name_of(effect)));
         }
@@ -93,6 +106,13 @@ impl Writer {
         if !step.finally.is_empty() {
             self.block(indent, "finally", &step.finally);
         }
+        if !step.undo.is_empty() {
+            self.block(indent, "undo", &step.undo);
+        }
+        if let Some(outputs) = step.probe {
+            let outputs = if outputs { ", outputs: { told: exit_code }" } else { "" };
+            self.line(indent, format_args!("probe: {{ exec: [find, out], done: 'exit_code == 0'{outputs} }}"));
+        }
         if step.outputs {
             let told = if matches!(step.kind, Kind::Http(_)) { "code" } else { "exit_code" };
             self.line(indent, format_args!("outputs: {{ told: {told} }}"));
@@ -116,10 +136,24 @@ impl Writer {
                 self.line(indent, format_args!("script: 'let n = 0; while n < 6000 {{ n += 1; }} n'"));
             }
             Kind::Set => self.line(indent, format_args!("set: {{ v: '${{{{ run.id }}}}' }}")),
+            Kind::Count => {
+                self.line(indent, format_args!("when: '(vars.count ?? 0) < {BACK}'"));
+                self.line(indent, format_args!("set: {{ count: '${{{{ (vars.count ?? 0) + 1 }}}}' }}"));
+            }
             Kind::Assert(holds) => self.line(indent, format_args!("assert: params.{}", yes(*holds))),
             Kind::WaitFor(ms) => self.line(indent, format_args!("wait: {ms}ms")),
             Kind::WaitUntil(ms) => {
                 self.line(indent, format_args!("wait: {{ at: '${{{{ now() + duration(\"{ms}ms\") }}}}' }}"));
+            }
+            Kind::Await => self.line(indent, format_args!("await: {{ signal: {SIGNAL} }}")),
+            Kind::Approve(quorum) => {
+                self.line(indent, format_args!("approve: {{ message: Go on?, quorum: {quorum} }}"));
+            }
+            Kind::Ask => {
+                self.line(
+                    indent,
+                    format_args!("ask: {{ message: How many?, fields: {{ count: {{ type: int, optional: true }} }} }}"),
+                );
             }
             Kind::Do(steps) => self.block(indent, "do", steps),
             Kind::Parallel { branches, on_fail, wins } => {

@@ -202,7 +202,7 @@ impl World<'_> {
             self.plan(at, Event::End(key, plan));
         } else {
             entry.supervised = false;
-            let error = Failure::new("cancelled", "it was stopped before it began");
+            let error = Failure::new("cancelled", "it was stopped before it began").untouched();
             self.plan(now + 1, Event::Report(engine, key, Outcome::from(error)));
         }
     }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use lockstep_dsl::value::Map;
+use lockstep_dsl::value::{Map, Value};
 use serde_json::Value as Json;
 
 use super::{Event, World};
 use crate::api::{Beginning, Reply, Request, Start};
-use crate::core::run::Resolution;
+use crate::core::run::{Person, Resolution};
 use crate::driver::Caller;
 use crate::sim::evidence::Answer;
+use crate::sim::runbook::text::SIGNAL;
 use crate::sim::scenario::{Ask, Order};
 
 /// Milliseconds until a client asks again.
@@ -61,11 +62,15 @@ impl World<'_> {
         let (what, request): (_, fn(String, String) -> Request) = match order.what {
             Ask::Start => ("start", |run, _| Request::Show { run }),
             Ask::Cancel => ("cancel", |run, by| Request::Cancel { run, by, undo: false }),
+            Ask::CancelUndo => ("cancel", |run, by| Request::Cancel { run, by, undo: true }),
+            Ask::Signal => {
+                ("signal", |run, by| Request::Signal { run, name: SIGNAL.to_owned(), payload: Value::Null, by })
+            }
             Ask::Retry => ("retry", |run, by| Request::Retry { run, by }),
             Ask::Resume => ("resume", |run, by| Request::Resume { run, by }),
             Ask::Pause => ("pause", |run, by| Request::Pause { run, by, reason: None }),
             Ask::Unpause => ("unpause", |run, by| Request::Unpause { run, by }),
-            Ask::Resolve | Ask::Skip | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),
+            Ask::Resolve | Ask::Say | Ask::Skip | Ask::Show | Ask::Attend => ("show", |run, _| Request::Show { run }),
             Ask::History => ("history", |run, _| Request::History { run }),
             Ask::List => ("list", |_, _| Request::Runs { limit: 10, status: None, runbook: None }),
         };
@@ -108,12 +113,15 @@ impl World<'_> {
         match order.what {
             Ask::Start if refused_by_store => self.plan(self.now + 2 * AGAIN, Event::Order(order)),
             Ask::Resolve => self.resolve_first(order, &reply),
+            Ask::Say => self.say_first(order, &reply),
             Ask::Skip => self.skip_one(order, &reply),
             Ask::Attend => self.attend(order, &reply),
             Ask::Pause
             | Ask::Unpause
             | Ask::Start
             | Ask::Cancel
+            | Ask::CancelUndo
+            | Ask::Signal
             | Ask::Retry
             | Ask::Resume
             | Ask::Show
@@ -136,6 +144,36 @@ impl World<'_> {
             _ => Resolution::Rerun,
         };
         let request = Request::Resolve { run, step: path.to_owned(), how, by };
+        // Its answer leads to nothing more.
+        self.ask(place, Order { what: Ask::Show, ..order }, request);
+    }
+
+    /// Says what a step waits for, if the run that was looked at has one that does.
+    fn say_first(&mut self, order: Order, shown: &Json) {
+        let steps = shown.pointer("/run/steps").and_then(Json::as_array).into_iter().flatten();
+        let of = |step: &'_ Json, place: &str| step.pointer(place).and_then(Json::as_str).map(str::to_owned);
+        let waiting: Vec<(String, String)> =
+            steps.filter_map(|step| Some((of(step, "/path")?, of(step, "/awaits/what")?))).collect();
+        // Of several now this one, now that: people do not keep to an order.
+        let chosen = self.fate(&["say"], self.evidence.asked.len() as u64) % (waiting.len().max(1)) as u64;
+        let Some((path, what)) = usize::try_from(chosen).ok().and_then(|chosen| waiting.get(chosen)) else { return };
+        let (run, step) = (self.ids[order.run].to_string(), path.clone());
+        let asked = match what.as_str() {
+            "signal" => "signal",
+            "approval" => "vote",
+            "answer" => "answer",
+            _ => return,
+        };
+        let (place, by) = self.note_asked(asked, run.clone());
+        let person = Person { name: by.clone(), groups: Vec::new() };
+        let request = match asked {
+            "signal" => Request::Signal { run, name: SIGNAL.to_owned(), payload: Value::Null, by },
+            "vote" => {
+                let yes = !self.fate(&[path, "vote"], place as u64).is_multiple_of(4);
+                Request::Vote { run, step, yes, person, comment: None }
+            }
+            _ => Request::Answer { run, step, fields: BTreeMap::new(), person },
+        };
         // Its answer leads to nothing more.
         self.ask(place, Order { what: Ask::Show, ..order }, request);
     }
@@ -178,6 +216,7 @@ impl World<'_> {
             self.order(Order { what: Ask::Unpause, ..order });
         } else {
             self.resolve_first(order, shown);
+            self.say_first(order, shown);
         }
         self.plan(self.now + LOOK, Event::Order(order));
     }
