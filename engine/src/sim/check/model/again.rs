@@ -1,6 +1,6 @@
 //! What runs again: after a retry of the run, and where a `next` leads back.
 
-use super::{Role, Run, Status, Step};
+use super::{Activation, Role, Run, Status, Step};
 
 /// What a retry of the run does to a step.
 enum Fate {
@@ -31,7 +31,11 @@ impl Run {
         for (place, number) in self.steps_of(activation).into_iter().enumerate() {
             match self.fate(number) {
                 Fate::Kept => {}
-                Fate::Anew => self.visit_again(place, number),
+                Fate::Anew => {
+                    let waived = std::mem::take(&mut self.steps[number].waived);
+                    let new = self.visit_again(place, number);
+                    self.steps[new].waived = waived;
+                }
                 Fate::Again => {
                     self.rewind(number);
                     self.steps[number].status = Status::Pending;
@@ -62,7 +66,7 @@ impl Run {
     /// What a retry of the run does to a step.
     fn fate(&self, number: usize) -> Fate {
         let step = &self.steps[number];
-        let undone_inside = self.inside(number).into_iter().any(|inner| self.is_undone_in(inner));
+        let undone_inside = self.holds_undone(number);
         let is_repeat = self.role_of_any(step.node, &Role::Round);
         let has_bodies = !self.bodies(number).is_empty() || step.looping.known;
         match step.status {
@@ -89,11 +93,18 @@ impl Run {
     fn is_undone_in(&self, activation: usize) -> bool {
         let counts = !matches!(self.block(activation).role, Role::Undo | Role::Probe);
         let mut steps = self.steps_of(activation).into_iter();
-        let undone = |step: usize| {
-            self.steps[step].status == Status::Undone
-                || self.inside(step).into_iter().any(|inner| self.is_undone_in(inner))
+        counts && steps.any(|step| self.steps[step].status == Status::Undone || self.holds_undone(step))
+    }
+
+    /// Whether something that ran last inside a step was undone: of a loop in any item or round of its last try.
+    fn holds_undone(&self, number: usize) -> bool {
+        let is_last = |activation: usize| {
+            let Activation { block, visit, .. } = self.activations[activation];
+            let is_round = self.definition.blocks[block].role == Role::Round;
+            self.is_latest(activation) || (is_round && self.steps[number].looping.visit == visit)
         };
-        counts && steps.any(undone)
+        let owned = (0..self.activations.len()).filter(|inner| self.activations[*inner].owner == Some(number));
+        owned.filter(|inner| is_last(*inner)).any(|inner| self.is_undone_in(inner))
     }
 
     fn role_of_any(&self, node: usize, role: &Role) -> bool {
@@ -101,7 +112,7 @@ impl Run {
     }
 
     /// A step is visited again, as a new one in its place.
-    fn visit_again(&mut self, place: usize, number: usize) {
+    fn visit_again(&mut self, place: usize, number: usize) -> usize {
         let Step { node, activation, visit, .. } = self.steps[number];
         let visit = visit.max(self.activations[activation].visit) + 1;
         let new = self.steps.len();
@@ -111,6 +122,7 @@ impl Run {
             let looping = &mut self.steps[owner].looping;
             looping.deepest = looping.deepest.max(visit);
         }
+        new
     }
 
     /// A `next` led back: a step, and those behind it that have ended, are visited again.
@@ -120,7 +132,7 @@ impl Run {
         let from = steps.iter().position(|step| *step == number).unwrap_or(steps.len());
         for (place, step) in steps.into_iter().enumerate().skip(from) {
             if self.steps[step].status.is_end() {
-                self.visit_again(place, step);
+                let _ = self.visit_again(place, step);
             }
         }
     }
