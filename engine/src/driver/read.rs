@@ -125,7 +125,12 @@ impl<B: Backing> Driver<B> {
         // Its beginning is not kept any more: the rest is told by what came of it.
         let whole = match self.run(id) {
             Some(run) => run.clone(),
-            None => self.stored_run(id)?,
+            None => match self.stored_run(id) {
+                Err(PastError::Lost { loss, .. }) => {
+                    return Ok(vec![gone_row(loss.first, loss.at, &Gone::of(&loss))]);
+                }
+                stored => stored?,
+            },
         };
         Ok(later_rows(&self.log, &self.positions, span, &whole)?)
     }
