@@ -112,6 +112,22 @@ pub const RETENTION_RUNS_A_TURN: usize = 4;
 /// Runs whose logs are removed when the engine ends, and nobody waits any more but for that.
 pub const RETENTION_AT_END: usize = 1_024;
 
+/// Milliseconds that the row of a run which ended is kept at the least, whatever is said: whoever asked for the run must be
+/// able to learn how it ended.
+pub const LEAST_ROW_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Milliseconds from one look at all rows of runs that have ended to the next.
+pub const ROWS_MS: u64 = 60 * 60 * 1000;
+
+/// Rows that are looked at at a time: some milliseconds, while everybody waits.
+pub const ROWS_AT_ONCE: usize = 1_000;
+
+/// Milliseconds between two such times.
+pub const ROWS_PAUSE_MS: u64 = 100;
+
+/// Rows that are looked at when the engine ends.
+pub const ROWS_AT_END: usize = 10_000;
+
 /// Bytes of journal after which a base is made: so much is replayed where the checkpoint cannot be believed.
 pub const BASE_BYTES: u64 = 32 * 1024 * 1024;
 

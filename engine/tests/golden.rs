@@ -47,7 +47,8 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 55] = [
+const VARIANTS: [&str; 56] = [
+    "Removed",
     "Permitted",
     "Paused",
     "Unpaused",
@@ -112,6 +113,7 @@ fn variant(record: &Record) -> &'static str {
         Record::Checkpointed { .. } => return "Checkpointed",
         Record::Rested { .. } => return "Rested",
         Record::Lost { .. } => return "Lost",
+        Record::Removed { .. } => return "Removed",
         Record::Changed { change, .. } => change,
     };
     match change {
@@ -358,6 +360,7 @@ fn samples() -> Vec<(String, Record)> {
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
         ("lost".to_owned(), Record::Lost { loss: Some(Box::new(loss(run))) }),
         ("lost-position".to_owned(), Record::Lost { loss: None }),
+        ("removed".to_owned(), Record::Removed { runs: vec![run] }),
         ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));

@@ -153,6 +153,7 @@ impl State {
             }
             Record::Changed { run, change } => self.change(*run, change, at),
             Record::Lost { loss: Some(loss) } => loss.runs.iter().for_each(|run| self.lose(*run, loss)),
+            Record::Removed { runs } => runs.iter().for_each(|run| drop(self.release(*run))),
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
         }
     }

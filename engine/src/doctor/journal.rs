@@ -132,7 +132,8 @@ impl Truth {
             | Record::Defined { .. }
             | Record::Created { .. }
             | Record::Changed { .. }
-            | Record::Rested { .. } => {}
+            | Record::Rested { .. }
+            | Record::Removed { .. } => {}
         }
         Ok(())
     }

@@ -294,7 +294,7 @@ impl<'a> Ledger<'a> {
                     self.open.insert(*run);
                 }
             }
-            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
+            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } | Record::Removed { .. } => {}
         }
     }
 

@@ -135,12 +135,17 @@ impl<B: Backing> Driver<B> {
     /// It is not known what is still needed; nothing is let go of.
     pub fn drop_history(&mut self, bytes: u64) -> Result<Option<Turn>, String> {
         let Some(below) = self.log.freeing(bytes) else { return Ok(None) };
+        self.drop_before(below).map(Some)
+    }
+
+    /// Has the history before a position dropped: see [`Self::drop_history`].
+    pub(super) fn drop_before(&mut self, below: Lsn) -> Result<Turn, String> {
         let turn = self.forget_before(below)?;
         // What is being made, or written to make one of, does not know of it yet.
         let unaware = self.bases.is_busy() || self.writing.is_some();
         self.base.wanted = KEPT_BASES + usize::from(unaware);
         self.dirty.since.get_or_insert(self.now.time);
-        Ok(Some(turn))
+        Ok(turn)
     }
 
     /// Makes the bases that are still wanted, now.

@@ -91,6 +91,7 @@ impl Batch {
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
                 | Record::Rested { .. }
+                | Record::Removed { .. }
                 | Record::Lost { .. } => {
                     self.records.push(record);
                     self.encoded.push(bytes);

@@ -30,6 +30,8 @@ use crate::store::{Checkpoint, EntryChange, Frames, Image, ImageError};
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     pub runs: BTreeSet<RunId>,
+    /// Runs that were removed: the image may hold them still.
+    pub removed: BTreeSet<RunId>,
     /// Bytes appended since.
     pub bytes: usize,
     /// Engine time of the first change.
@@ -44,7 +46,7 @@ pub(super) struct Writing {
     /// The oldest position that anything in it may come to need.
     needs: Lsn,
     /// What changed up to there.
-    dirty: Dirty,
+    pub dirty: Dirty,
     /// Definitions whose place or use changed up to there.
     touched: BTreeSet<String>,
     /// Engine time at which it was begun.
@@ -82,6 +84,8 @@ pub(crate) const DEFINITION_PREFIX: &[u8] = b"def/";
 pub(crate) const NEEDS_KEY: &[u8] = b"needs";
 /// The key of when history was let go of.
 pub(crate) const FORGOTTEN_KEY: &[u8] = b"forgot";
+/// The key of the highest id of a run that was removed.
+pub(crate) const REMOVED_KEY: &[u8] = b"removed";
 /// Begins the keys of the positions of all definitions.
 pub(crate) const PLACE_PREFIX: &[u8] = b"place/";
 
@@ -123,6 +127,12 @@ impl<B: Backing> Driver<B> {
             Record::Lost { loss: Some(loss) } => {
                 let there = loss.runs.iter().filter(|run| self.state.has(**run));
                 self.dirty.runs.extend(there);
+            }
+            Record::Removed { runs } => {
+                for run in runs {
+                    self.dirty.runs.remove(run);
+                    self.dirty.removed.insert(*run);
+                }
             }
             Record::Defined { .. } => {}
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => return,
@@ -254,6 +264,7 @@ impl<B: Backing> Driver<B> {
             }
             Err(error) => {
                 self.dirty.runs.extend(dirty.runs);
+                self.dirty.removed.extend(dirty.removed);
                 self.positions.touched.extend(touched);
                 self.put_off_checkpoint(&error.to_string());
             }
@@ -310,6 +321,8 @@ impl<B: Backing> Driver<B> {
         let needs = (NEEDS_KEY.to_vec(), Some(encode(&positions.needs)));
         let is_whole = positions.forgotten.is_empty();
         let forgotten = (!is_whole).then(|| (FORGOTTEN_KEY.to_vec(), Some(encode(&positions.forgotten))));
+        let removed = positions.removed.map(|id| (REMOVED_KEY.to_vec(), Some(encode(&id))));
+        let gone = dirty.removed.iter().flat_map(|id| [(run_key(*id), None), (summary_key(&id.to_string()), None)]);
         let runs = ChangedRuns {
             ids: dirty.runs.iter(),
             summary: None,
@@ -319,7 +332,7 @@ impl<B: Backing> Driver<B> {
             heavy,
             oldest: log.oldest(),
         };
-        (image, [needs].into_iter().chain(forgotten).chain(definitions).chain(runs))
+        (image, [needs].into_iter().chain(forgotten).chain(removed).chain(gone).chain(definitions).chain(runs))
     }
 
     fn changed_definitions(&self) -> Vec<EntryChange> {

@@ -91,9 +91,11 @@ impl<B: Backing> Driver<B> {
                     continue;
                 }
                 Record::Changed { run, change } => (*run, change),
-                Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {
-                    continue;
-                }
+                Record::Defined { .. }
+                | Record::Checkpointed { .. }
+                | Record::Rested { .. }
+                | Record::Lost { .. }
+                | Record::Removed { .. } => continue,
             };
             turn.changed.push((id, step_of(change)));
             if let Some(run) = self.state.run(id).filter(|run| run.caller.is_some()) {

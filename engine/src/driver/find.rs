@@ -9,6 +9,7 @@ use super::checkpoint::{SUMMARY_PREFIX, run_key, summary_key};
 use super::entry::RunEntry;
 use super::past::{Library, PastError, Summary};
 use super::pending::Pending;
+use super::removal::{or_removed, too_old};
 use crate::api::{Refusal, RefusalKind};
 use crate::core::run::{Definition, Run};
 use crate::encode::decode;
@@ -25,10 +26,10 @@ impl<B: Backing> Driver<B> {
             return Ok(run.id);
         }
         self.catch_up()?;
-        if let Some(id) = self.positions.newest.filter(|_| name == "last") {
-            return Ok(self.asked_for(id));
-        }
         if name == "last" {
+            if let Some(id) = self.newest() {
+                return Ok(self.asked_for(id));
+            }
             return Err(refusal("there is no run yet".to_owned()));
         }
         let mut ids: BTreeSet<RunId> = self.state.ids().chain(self.interrupted.keys().copied()).collect();
@@ -42,7 +43,25 @@ impl<B: Backing> Driver<B> {
             });
             scanned.map_err(|error| unreadable(&error))?;
         }
-        choose(name, ids)
+        let left = ids.into_iter().filter(|id| !self.is_removed(*id));
+        choose(name, left).map_err(|refusal| or_removed(refusal, name, self.positions.removed))
+    }
+
+    /// The run with the highest id that is there.
+    fn newest(&mut self) -> Option<RunId> {
+        let newest = self.positions.newest?;
+        if self.has(newest) || !matches!(self.stored_summary(newest), Err(PastError::Missing { .. })) {
+            return Some(newest);
+        }
+        // It was removed.
+        let mut left = self.state.ids().chain(self.interrupted.keys().copied()).max();
+        let removed: BTreeSet<RunId> = self.removed_lately().flatten().copied().collect();
+        let scanned = self.image.scan(SUMMARY_PREFIX, Order::Down, &mut |_, bytes| {
+            let row = decode::<Summary>(bytes).ok().map(|summary| summary.row.id).filter(|id| !removed.contains(id));
+            left = left.max(row);
+            row.is_none()
+        });
+        scanned.ok().and(left)
     }
 
     /// The run that somebody asked for: this one, or the one that called it, at first or in the end.
@@ -76,7 +95,11 @@ impl<B: Backing> Driver<B> {
             return Ok(true);
         }
         let row = self.ask_image(|image| image.get(&summary_key(&id.to_string())));
-        Ok(row.map_err(|error| unreadable(&error))?.is_some())
+        let is_listed = row.map_err(|error| unreadable(&error))?.is_some();
+        match is_listed && !self.is_removed(id) {
+            false if Some(id) <= self.positions.removed => Err(too_old(id)),
+            exists => Ok(exists),
+        }
     }
 
     /// A run that ended and was let go of: from the image, where its records are not all kept, else from its records.
@@ -106,6 +129,7 @@ impl<B: Backing> Driver<B> {
     /// What is kept of a run that was let go of.
     pub(super) fn stored_summary(&mut self, id: RunId) -> Result<Summary, PastError> {
         let bytes = self.ask_image(|image| image.get(&summary_key(&id.to_string())))?;
+        let bytes = bytes.filter(|_| !self.is_removed(id));
         let summary = bytes.and_then(|bytes| decode(&bytes).ok());
         summary.ok_or_else(|| PastError::Missing { run: id, what: "it is not in the checkpoint".to_owned() })
     }

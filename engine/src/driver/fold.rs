@@ -40,6 +40,9 @@ pub(crate) trait Shelf {
     /// What is kept of a run that ended.
     fn summary(&mut self, id: RunId) -> Option<Summary>;
 
+    /// Nothing is kept of a run that ended any more.
+    fn remove(&mut self, id: RunId);
+
     /// The [`RunEntry`] of a run that ended whose records are not all in the journal any more.
     fn kept(&mut self, id: RunId) -> Option<Vec<u8>>;
 
@@ -78,6 +81,7 @@ impl Fold<'_> {
                     self.need_definition(&edit.definition)?;
                 }
             }
+            Record::Removed { runs } => runs.iter().for_each(|run| self.shelf.remove(*run)),
             Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
         }
         match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {

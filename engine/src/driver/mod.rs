@@ -34,6 +34,7 @@ mod pending;
 mod quarantine;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod removal;
 mod request;
 mod rest;
 mod restore;
@@ -45,6 +46,7 @@ use std::path::PathBuf;
 
 pub use self::backing::Backing;
 pub use self::effect::{Caller, Effect, Turn};
+pub use self::removal::PastRows;
 
 use self::base::LastBase;
 use self::batch::Batch;

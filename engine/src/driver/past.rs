@@ -72,6 +72,8 @@ pub(crate) struct Positions {
     pub forgotten: Vec<(Lsn, Timestamp)>,
     /// The run with the highest id.
     pub newest: Option<RunId>,
+    /// The highest id of a run that was removed: whether one that is as old ever was, nobody can say.
+    pub removed: Option<RunId>,
     /// Definitions whose place or use changed since the last checkpoint.
     pub touched: BTreeSet<String>,
 }
@@ -119,6 +121,12 @@ impl Positions {
                     }
                 }
             }
+            Record::Removed { runs } => {
+                for run in runs.iter().filter(|run| !state.has(**run)) {
+                    self.runs.remove(run);
+                }
+                self.removed = self.removed.max(runs.iter().max().copied());
+            }
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
         }
     }
@@ -135,7 +143,7 @@ impl Positions {
 
     /// Takes in what is known of the journal before that of which these positions are.
     pub fn join(&mut self, before: Self) {
-        let Self { runs, definitions, uses, needs, forgotten, newest, touched } = before;
+        let Self { runs, definitions, uses, needs, forgotten, newest, removed, touched } = before;
         let since = std::mem::replace(&mut self.runs, runs);
         self.runs.extend(since);
         let since = std::mem::replace(&mut self.definitions, definitions);
@@ -146,6 +154,7 @@ impl Positions {
         self.needs = self.needs.max(needs);
         self.forgotten.splice(0..0, forgotten);
         self.newest = self.newest.max(newest);
+        self.removed = self.removed.max(removed);
         self.touched.extend(touched);
     }
 
@@ -239,6 +248,7 @@ pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Opt
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
                 | Record::Rested { .. }
+                | Record::Removed { .. }
                 | Record::Lost { .. } => None,
             });
         }

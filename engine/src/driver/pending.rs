@@ -71,16 +71,18 @@ impl<I: Image> Image for Pending<I> {
         }
     }
 
-    fn scan(
+    fn scan_behind(
         &mut self,
         prefix: &[u8],
+        behind: Option<&[u8]>,
         order: Order,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError> {
         if self.entries.is_empty() {
-            return self.ask(|image| image.scan(prefix, order, each));
+            return self.ask(|image| image.scan_behind(prefix, behind, order, each));
         }
         let asked = self.entries.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        let asked = asked.filter(|(key, _)| behind.is_none_or(|behind| order.is_behind(key, behind)));
         match order {
             Order::Up => asked.into_iter().all(|(key, value)| each(key, value)),
             Order::Down => asked.collect::<Vec<_>>().into_iter().rev().all(|(key, value)| each(key, value)),

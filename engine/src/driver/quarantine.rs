@@ -64,6 +64,10 @@ pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
 fn is_of(record: &Record, id: RunId) -> bool {
     match record {
         Record::Created { run, .. } | Record::Changed { run, .. } => *run == id,
-        Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => false,
+        Record::Defined { .. }
+        | Record::Checkpointed { .. }
+        | Record::Rested { .. }
+        | Record::Lost { .. }
+        | Record::Removed { .. } => false,
     }
 }

@@ -65,6 +65,7 @@ impl<B: Backing> Driver<B> {
         if only_open {
             return Ok(newest.into_rows());
         }
+        seen.extend(self.removed_lately().flatten());
         let mut offer = |_: &[u8], bytes: &[u8]| {
             let Ok(Summary { row, .. }) = decode(bytes) else { return true };
             // They come newest first, so the rest need not be read once there are enough.

@@ -13,8 +13,8 @@ use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
 use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, RUN_PREFIX, SUMMARY_PREFIX, run_key,
-    summary_key,
+    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, REMOVED_KEY, RUN_PREFIX, SUMMARY_PREFIX,
+    run_key, summary_key,
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
@@ -135,6 +135,7 @@ impl<B: Backing> Driver<B> {
         };
         let loaded = read(&mut self.image, NEEDS_KEY, Order::Up)
             .and_then(|()| read(&mut self.image, FORGOTTEN_KEY, Order::Up))
+            .and_then(|()| read(&mut self.image, REMOVED_KEY, Order::Up))
             .and_then(|()| read(&mut self.image, DEFINITION_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, PLACE_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, RUN_PREFIX, Order::Up))
@@ -323,6 +324,10 @@ impl<I: Image, L: Frames> Shelf for ImageShelf<'_, I, L> {
         decode(&self.image.get(&summary_key(&id.to_string())).ok()??).ok()
     }
 
+    fn remove(&mut self, _: RunId) {
+        // The next checkpoint takes it out of the image.
+    }
+
     fn kept(&mut self, id: RunId) -> Option<Vec<u8>> {
         self.image.get(&run_key(id)).ok()?
     }
@@ -406,6 +411,8 @@ impl Opening {
             self.positions.needs = decode(value).map_err(undecodable)?;
         } else if key == FORGOTTEN_KEY {
             self.positions.forgotten = decode(value).map_err(undecodable)?;
+        } else if key == REMOVED_KEY {
+            self.positions.removed = decode(value).map_err(undecodable)?;
         } else if let Some(hash) = name(key, DEFINITION_PREFIX) {
             let graph: Graph = decode(value).map_err(undecodable)?;
             self.state.define(hash.to_owned(), Arc::new(graph));

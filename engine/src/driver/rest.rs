@@ -106,6 +106,7 @@ impl<B: Backing> Driver<B> {
         self.positions.join(before.positions);
         if before.dirty.since.is_some() {
             self.dirty.runs.extend(before.dirty.runs);
+            self.dirty.removed.extend(before.dirty.removed);
             self.dirty.since.get_or_insert(self.now.time);
             self.dirty.bytes = self.dirty.bytes.max(before.dirty.bytes);
         }

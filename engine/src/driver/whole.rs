@@ -130,14 +130,19 @@ fn id_of(key: &[u8]) -> Option<RunId> {
 
 /// Looks up runs that have ended among summaries.
 struct PastShelf<'a> {
-    past: &'a BTreeMap<RunId, Summary>,
-    kept: &'a BTreeMap<RunId, Vec<u8>>,
+    past: &'a mut BTreeMap<RunId, Summary>,
+    kept: &'a mut BTreeMap<RunId, Vec<u8>>,
     frames: &'a dyn Frames,
 }
 
 impl Shelf for PastShelf<'_> {
     fn summary(&mut self, id: RunId) -> Option<Summary> {
         self.past.get(&id).cloned()
+    }
+
+    fn remove(&mut self, id: RunId) {
+        self.past.remove(&id);
+        self.kept.remove(&id);
     }
 
     fn kept(&mut self, id: RunId) -> Option<Vec<u8>> {

@@ -11,6 +11,7 @@ mod mailbox;
 mod pinned;
 mod readonly;
 mod retention;
+mod rows;
 mod service;
 mod space;
 mod watchers;

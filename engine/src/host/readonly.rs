@@ -7,6 +7,7 @@ use crate::core::run::Run;
 use crate::driver::find::choose;
 use crate::driver::past::{Library, PastError, Span, Summary};
 use crate::driver::read::{Newest, bare_view, history_rows, later_rows, removed_rows};
+use crate::driver::removal::or_removed;
 use crate::driver::whole::Whole;
 use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
@@ -75,7 +76,8 @@ impl ReadOnly {
     }
 
     fn named(&self, name: &str) -> Result<RunId, Refusal> {
-        let mut id = choose(name, self.whole.state.ids().chain(self.whole.past.keys().copied()))?;
+        let mut id = choose(name, self.whole.state.ids().chain(self.whole.past.keys().copied()))
+            .map_err(|refusal| or_removed(refusal, name, self.whole.positions.removed))?;
         let caller = |id: RunId| match self.whole.state.run(id) {
             Some(run) => run.caller.map(|caller| caller.run),
             None => self.whole.past.get(&id).and_then(|summary| summary.row.caller),

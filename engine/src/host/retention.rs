@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use lockstep_dsl::value::{Millis, Timestamp};
 
 use super::budget::{Admission, Budget, reserve};
+use super::rows::Rows;
 use crate::driver::{Backing, Driver};
 use crate::id::RunId;
 use crate::limits::{
@@ -28,7 +29,7 @@ pub struct Storage {
     pub max: Option<u64>,
     /// Bytes of all logs.
     pub logs: Option<u64>,
-    /// How long logs are kept after their run has ended.
+    /// How long runs that have ended are kept: their logs, and after them their rows in lists.
     pub keep: Keep,
 }
 
@@ -44,7 +45,8 @@ pub struct Keep {
 }
 
 impl Keep {
-    fn of(&self, status: &str) -> Option<Millis> {
+    /// Of runs that ended so.
+    pub(super) fn of(&self, status: &str) -> Option<Millis> {
         match status {
             "succeeded" => self.succeeded,
             "failed" => self.failed,
@@ -54,7 +56,7 @@ impl Keep {
     }
 
     /// Whether a run began so lately that its logs are kept whatever became of it.
-    fn is_too_young(&self, run: RunId, now: Timestamp) -> bool {
+    pub(super) fn is_too_young(&self, run: RunId, now: Timestamp) -> bool {
         let shortest = [self.succeeded, self.failed, self.cancelled].into_iter().flatten().min();
         shortest.is_none_or(|keep| {
             let keep = i64::try_from(keep.0).unwrap_or(i64::MAX);
@@ -98,13 +100,15 @@ pub(super) struct Retention {
     coming: Option<JoinHandle<io::Result<Survey>>>,
     found: Excess,
     budget: Budget,
+    rows: Rows,
 }
 
 impl Retention {
     /// For a data folder and the logs in it.
     pub fn new(storage: Storage, data: PathBuf, logs: PathBuf) -> Self {
         let budget = Budget::new(storage.max);
-        Self { storage, data, logs, next: 0, next_at: 0, coming: None, found: Excess::default(), budget }
+        let rows = Rows::new(storage.keep, logs.clone());
+        Self { storage, data, logs, next: 0, next_at: 0, coming: None, found: Excess::default(), budget, rows }
     }
 
     /// Removes a little of what is over, and looks again now and then; never waits.
@@ -129,6 +133,7 @@ impl Retention {
         }
         self.remove(driver, RETENTION_RUNS_A_TURN);
         self.drop_history(driver);
+        self.rows.tend(driver);
     }
 
     /// Whether new runs are started now. They wait while what is removed makes room for them.
@@ -150,8 +155,11 @@ impl Retention {
             removed += self.remove(driver, 1);
         }
         self.drop_history(driver);
+        let removed = self.rows.finish(driver);
         if driver.is_dropping_history() {
             driver.finish_dropping();
+            driver.close([]);
+        } else if removed {
             driver.close([]);
         }
     }

@@ -49,6 +49,7 @@ names!(
         Record::Checkpointed { .. } => "checkpointed",
         Record::Rested { .. } => "rested",
         Record::Lost { .. } => "lost",
+        Record::Removed { .. } => "removed",
     }
 );
 
@@ -135,6 +136,7 @@ const NO_CALLS: &str = "random runbooks call no others yet";
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
     ("lost", "a person accepts a loss while no engine runs"),
+    ("removed", "runs are removed after days, on behalf of who holds the driver"),
     ("permitted", NO_PAUSE),
     ("called", NO_CALLS),
     ("called again", NO_CALLS),
@@ -232,7 +234,11 @@ impl Coverage {
                     _ => {}
                 }
             }
-            Record::Created { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
+            Record::Created { .. }
+            | Record::Checkpointed { .. }
+            | Record::Rested { .. }
+            | Record::Lost { .. }
+            | Record::Removed { .. } => {}
         }
     }
 

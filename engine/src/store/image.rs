@@ -189,16 +189,17 @@ impl Image for SledImage {
         self.ask(move |tree| tree.get(&key))
     }
 
-    fn scan(
+    fn scan_behind(
         &mut self,
         prefix: &[u8],
+        behind: Option<&[u8]>,
         order: Order,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError> {
         if matches!(self.state, State::Unopened) && !self.folder.exists() {
             return Ok(());
         }
-        let mut after: Option<Vec<u8>> = None;
+        let mut after = behind.map(<[u8]>::to_vec);
         loop {
             let (from, prefix) = (after.take(), prefix.to_vec());
             let page = self.ask(move |tree| tree.page(&prefix, from.as_deref(), order, PAGE))?;

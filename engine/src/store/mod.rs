@@ -234,6 +234,20 @@ pub trait Image: Send {
         prefix: &[u8],
         order: Order,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), ImageError> {
+        self.scan_behind(prefix, None, order, each)
+    }
+
+    /// The same, of those that come behind a key in that order.
+    ///
+    /// # Errors
+    /// They could not all be read.
+    fn scan_behind(
+        &mut self,
+        prefix: &[u8],
+        behind: Option<&[u8]>,
+        order: Order,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError>;
 
     /// Makes what changed and `lsn` durable together; gives the new generation and the digest over all entries. Each key
@@ -325,6 +339,16 @@ pub enum Order {
     Up,
     /// From the largest key on.
     Down,
+}
+
+impl Order {
+    /// Whether a key comes behind another one.
+    pub fn is_behind(self, key: &[u8], other: &[u8]) -> bool {
+        match self {
+            Self::Up => key > other,
+            Self::Down => key < other,
+        }
+    }
 }
 
 /// An image that could not be read or written.

@@ -15,9 +15,11 @@ use crate::worker::Outcome;
 /// Records that are about no run have no row.
 pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<HistoryRow> {
     let (what, step, detail) = match record {
-        Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {
-            return None;
-        }
+        Record::Defined { .. }
+        | Record::Checkpointed { .. }
+        | Record::Rested { .. }
+        | Record::Removed { .. }
+        | Record::Lost { loss: None } => return None,
         Record::Lost { loss: Some(loss) } if !loss.runs.contains(&run.id) => return None,
         Record::Lost { loss: Some(loss) } => return Some(gone_row(lsn, at.wall, &Gone::of(loss))),
         Record::Created { definition, params, by, caller, .. } => {

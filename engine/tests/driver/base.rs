@@ -77,6 +77,7 @@ enum Op {
     Retry(usize),
     Resolve(usize),
     Base,
+    Remove(usize),
     Crash,
 }
 
@@ -88,6 +89,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         1 => (0..9_usize).prop_map(Op::Retry),
         2 => (0..9_usize).prop_map(Op::Resolve),
         2 => Just(Op::Base),
+        2 => (1..4_usize).prop_map(Op::Remove),
         1 => Just(Op::Crash),
     ]
 }
@@ -110,6 +112,10 @@ fn apply(case: &mut Case, op: &Op) {
             });
         }
         Op::Base => drop(case.driver().make_base()),
+        Op::Remove(number) => {
+            let rows = case.driver().past_rows(None, 100).unwrap().rows;
+            case.driver().remove_runs(rows.into_iter().map(|row| row.id).take(*number).collect());
+        }
         Op::Crash => {
             case.crash();
             case.open();

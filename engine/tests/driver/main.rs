@@ -16,6 +16,7 @@ mod kinds;
 mod look;
 mod property;
 mod quarantine;
+mod removal;
 mod rest;
 mod sequence;
 mod timing;

@@ -15,6 +15,7 @@ use super::loss::Loss;
 use super::pause::Hold;
 pub use super::question::Question;
 pub use super::status::{RunOutcome, StepStatus};
+pub use super::undo::UndoEnd;
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
 
@@ -75,6 +76,14 @@ pub enum Record {
         /// What was lost; `None` in the positions behind the first, which only keep their numbers.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss: Option<Box<Loss>>,
+    },
+    /// Runs that had ended are not kept any longer: their rows are gone, and whatever is made anew from the journal is without
+    /// them. Written on behalf of retention, only of runs that are not in memory; a crash right after it leaves their
+    /// logs, which go later.
+    #[serde(rename = "remove")]
+    Removed {
+        /// The runs.
+        runs: Vec<RunId>,
     },
     /// No run is open. Written when the engine is closed, so that the next one need not read what came before; it is
     /// read only as the very last record of the journal.
@@ -583,20 +592,6 @@ pub enum Settlement {
     },
 }
 
-/// How an `undo` ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum UndoEnd {
-    /// Well: the step is undone.
-    #[serde(rename = "ok")]
-    Undone,
-    /// With an error: the step stays what it was, and is not undone again.
-    #[serde(rename = "err")]
-    Failed,
-    /// It was stopped: the step is still to be undone, if anything is.
-    #[serde(rename = "stopped")]
-    Stopped,
-}
-
 /// What a delayed step waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delay {
@@ -641,7 +636,11 @@ impl Record {
     pub const fn run(&self) -> Option<RunId> {
         match self {
             Self::Created { run, .. } | Self::Changed { run, .. } => Some(*run),
-            Self::Defined { .. } | Self::Checkpointed { .. } | Self::Rested { .. } | Self::Lost { .. } => None,
+            Self::Defined { .. }
+            | Self::Checkpointed { .. }
+            | Self::Rested { .. }
+            | Self::Lost { .. }
+            | Self::Removed { .. } => None,
         }
     }
 
@@ -655,7 +654,8 @@ impl Record {
             | Self::Changed { .. }
             | Self::Checkpointed { .. }
             | Self::Rested { .. }
-            | Self::Lost { .. } => None,
+            | Self::Lost { .. }
+            | Self::Removed { .. } => None,
         }
     }
 }

@@ -45,6 +45,8 @@ enum Glance {
     Checkpointed {},
     #[serde(rename = "rest")]
     Rested {},
+    #[serde(rename = "remove")]
+    Removed {},
     #[serde(rename = "lost")]
     Lost {
         #[serde(default)]
@@ -60,7 +62,9 @@ impl About {
             Glance::Created { run } => Self::Creation(run),
             Glance::Changed { run } => Self::Change(run),
             Glance::Lost { loss: Some(_) } => Self::Loss,
-            Glance::Checkpointed {} | Glance::Rested {} | Glance::Lost { loss: None } => Self::Nothing,
+            Glance::Checkpointed {} | Glance::Rested {} | Glance::Removed {} | Glance::Lost { loss: None } => {
+                Self::Nothing
+            }
         })
     }
 }

@@ -5,15 +5,30 @@
 //! those of the steps in it. An `undo` that fails does not stop the others; one that is stopped leaves its step noted.
 
 use lockstep_dsl::graph::Role;
+use serde::{Deserialize, Serialize};
 
 use super::block::block_error;
-use super::record::{Change, StopCause, UndoEnd};
+use super::record::{Change, StopCause};
 use super::state::{ActivationNo, Phase, Run, RunStatus};
 use super::turn::Turn;
 use crate::clock::Stamp;
 use crate::core::run::StepStatus;
 use crate::fault::{self, Bug};
 use crate::id::StepNo;
+
+/// How an `undo` ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UndoEnd {
+    /// Well: the step is undone.
+    #[serde(rename = "ok")]
+    Undone,
+    /// With an error: the step stays what it was, and is not undone again.
+    #[serde(rename = "err")]
+    Failed,
+    /// It was stopped: the step is still to be undone, if anything is.
+    #[serde(rename = "stopped")]
+    Stopped,
+}
 
 impl Turn<'_> {
     /// Undoes the next step of the run; goes on to its end when none is left.

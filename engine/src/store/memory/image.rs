@@ -38,15 +38,17 @@ impl Image for MemoryImage {
         Ok(self.entries()?.get(key).cloned())
     }
 
-    fn scan(
+    fn scan_behind(
         &mut self,
         prefix: &[u8],
+        behind: Option<&[u8]>,
         order: Order,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), ImageError> {
         // Copied first: `each` may come back to this disk.
         let entries = self.entries()?;
         let mut asked: Vec<_> = entries.iter().filter(|(key, _)| key.starts_with(prefix)).collect();
+        asked.retain(|(key, _)| behind.is_none_or(|behind| order.is_behind(key, behind)));
         if order == Order::Down {
             asked.reverse();
         }
