@@ -7,6 +7,7 @@
 mod call;
 mod control;
 mod edition;
+mod lock;
 mod param;
 mod people;
 mod pinned;
@@ -23,6 +24,7 @@ use crate::value::{Millis, Value};
 pub use call::{Call, Called};
 pub use control::{Amount, Case, Foreach, ItemsFrom, Next, OnFail, PageForm, Parallel, Repeat, Switch};
 pub use edition::{Editions, Part};
+pub use lock::{Concurrency, Excess, Lock};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};
@@ -95,6 +97,9 @@ pub struct Graph {
     /// Time for the whole run, from `running`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Millis>,
+    /// How many runs go on at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 impl Graph {
@@ -121,6 +126,7 @@ impl Graph {
             finally: None,
             outputs: Vec::new(),
             timeout: None,
+            concurrency: None,
         }
     }
 }
@@ -242,6 +248,9 @@ pub struct Node {
     /// Repeat until true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
+    /// What it holds from its beginning to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
     /// Where the step stands in the file.
     pub at: Location,
 }

@@ -60,6 +60,9 @@ pub const STEPS: usize = 10_000;
 /// Tries of one step. More than this in a row is a loop: `until` says so more clearly.
 pub const RETRY_ATTEMPTS: i64 = 1_000;
 
+/// Steps that hold one lock at a time, and runs with one key of `concurrency`. Nothing is protected by a number above.
+pub const LOCK_HOLDERS: i64 = 10_000;
+
 /// The factor between two delays.
 pub const RETRY_FACTOR: f64 = 100.0;
 
@@ -104,6 +107,9 @@ pub const BATCH: i64 = 1_000;
 
 /// Bytes of the name of a signal: it is typed by people, and stands in every list of what a run waits for.
 pub const SIGNAL_BYTES: usize = 100;
+
+/// Bytes of what names a lock: it stands in every line about who waits for it.
+pub const LOCK_KEY_BYTES: usize = 256;
 
 /// Runbooks that call each other, the first not counted.
 pub const CALL_DEPTH: usize = 8;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::expr::Analysis;
 use crate::graph::{
-    BlockId, Call, Called, Effect, ExprId, Field, Kind, Module, NodeId, OnError, Param, PinnedFile, Probe, Retry, Role,
+    BlockId, Call, Called, Concurrency, Effect, ExprId, Field, Kind, Lock, Module, NodeId, OnError, Param, PinnedFile,
+    Probe, Retry, Role,
 };
 use crate::source::{Span, Spanned};
 use crate::value::Millis;
@@ -42,6 +43,8 @@ pub struct Runbook {
     pub defaults: Defaults,
     /// `timeout`.
     pub timeout: Option<Spanned<Millis>>,
+    /// `concurrency`.
+    pub concurrency: Option<Concurrency>,
     /// `steps`.
     pub main: Option<BlockId>,
     /// `on_failure`.
@@ -138,6 +141,8 @@ pub struct Step {
     pub until: Option<Spanned<ExprId>>,
     /// `every`.
     pub every: Option<Spanned<Millis>>,
+    /// `lock`.
+    pub lock: Option<Lock>,
 }
 
 /// `timeout` in its parts.
@@ -283,6 +288,10 @@ pub enum Place {
     By,
     /// `signal` of `await`.
     Signal,
+    /// `key` of `lock`.
+    LockKey,
+    /// `key` of `concurrency`.
+    ConcurrencyKey,
     /// A parameter that `call` gives.
     CallParam,
     /// A parameter that `call` gives and that is a secret.
@@ -374,6 +383,8 @@ impl Place {
             Self::Wait => "`wait`",
             Self::By => "`by`",
             Self::Signal => "`signal`",
+            Self::LockKey => "the key of a `lock`",
+            Self::ConcurrencyKey => "the key of `concurrency`",
             Self::CallParam | Self::CallSecret => "a parameter of a `call`",
             Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",

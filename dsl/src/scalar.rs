@@ -4,7 +4,7 @@
 //! durations, `017` is no number, `yes` is no boolean. What is wrong is said in a form that fits into a diagnostic
 //! behind the name of the value: lower case, with what to write instead.
 
-use crate::limits::SIGNAL_BYTES;
+use crate::limits::{LOCK_KEY_BYTES, SIGNAL_BYTES};
 use crate::value::{Millis, Timestamp};
 
 /// A length of time: whole numbers with `w d h m s ms`, largest first, each at most once, as in `1h30m`.
@@ -200,6 +200,22 @@ pub fn signal(text: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("`{}` is no name of a signal; use letters, digits and `_ - . : /`", shown(text)))
+    }
+}
+
+/// What names a lock: a short line of text.
+///
+/// # Errors
+/// It is empty, too long, or more than a line.
+pub fn lock_key(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("is empty; write what must not happen twice at a time, such as `deploy-web-1`".to_owned())
+    } else if text.len() > LOCK_KEY_BYTES {
+        Err(format!("`{}…` has {} bytes, {LOCK_KEY_BYTES} are allowed", shown(text), text.len()))
+    } else if text.chars().any(char::is_control) {
+        Err(format!("`{}` holds characters that no line of text has", shown(text)))
+    } else {
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 //! Everything here is plain data that serde can carry as JSON. Runs are named by any unique prefix of their id, or
 //! `last`.
 
+mod awaits;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +12,8 @@ use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::{Map, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+
+pub use self::awaits::{AwaitView, Awaited, FieldView, HolderView};
 
 use crate::core::run::{Loss, Person, Refused, Resolution, RunError, StepStatus};
 use crate::id::RunId;
@@ -384,6 +388,12 @@ pub struct RunView {
     /// That it is paused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paused: Option<PauseView>,
+    /// The key that it needs to begin, or to go on, while others hold it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Box<AwaitView>>,
+    /// Since when it waits for that, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<String>,
 }
 
 /// That a run went on under a corrected runbook.
@@ -499,72 +509,6 @@ pub struct StepView {
     pub skip: Option<Box<SkipView>>,
     /// The log files of its attempts in order, as paths.
     pub logs: Vec<String>,
-}
-
-/// What a step waits for that somebody outside the run must say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AwaitView {
-    /// What it is.
-    #[serde(flatten)]
-    pub what: Awaited,
-}
-
-/// What somebody outside the run must say.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum Awaited {
-    /// A signal.
-    Signal {
-        /// Its name.
-        name: String,
-    },
-    /// That people approve.
-    Approval {
-        /// What is asked.
-        message: String,
-        /// Who may answer; empty where everybody may.
-        by: Vec<String>,
-        /// So many must approve.
-        quorum: u32,
-        /// Who has approved.
-        approved: Vec<String>,
-        /// When others may answer, too, RFC 3339.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        escalates: Option<String>,
-    },
-    /// The end of a run that it called.
-    Call {
-        /// That run.
-        run: RunId,
-        /// Its runbook.
-        runbook: String,
-    },
-    /// What a person fills in.
-    Answer {
-        /// What is asked.
-        message: String,
-        /// Who may answer; empty where everybody may.
-        by: Vec<String>,
-        /// What is filled in.
-        fields: Vec<FieldView>,
-    },
-}
-
-/// A field that a person fills in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FieldView {
-    /// Its name.
-    pub name: String,
-    /// Its type, as runbooks spell it.
-    pub kind: String,
-    /// What it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// Whether it may be left out.
-    pub optional: bool,
-    /// The values that are allowed, where not all are.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<Json>,
 }
 
 /// An error as JSON shows it.

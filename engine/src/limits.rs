@@ -59,6 +59,13 @@ pub const MAX_ANSWERS_A_TURN: usize = 8 * MAX_PURE_STEPS_A_TURN;
 /// it, some levels deep.
 pub const MAX_ROUNDS_A_TURN: usize = 16;
 
+/// Claims of keys that are looked at to find out whether one that waits could ever be served. A knot of more than this is
+/// left to limits of time.
+pub const MAX_CLAIMS_LOOKED_AT: usize = 1_000;
+
+/// Holders of one key that are named to who asks why a run waits.
+pub const MAX_NAMED_HOLDERS: usize = 10;
+
 /// Items of one `foreach` that run at once, whatever its `concurrency` says: each is in memory whole, and a machine that
 /// runs more commands than this at a time runs none of them well.
 pub const MAX_ITEMS_AT_ONCE: u64 = 1_000;

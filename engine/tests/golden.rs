@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
-    Caller, Change, Delay, Edit, Hold, ItemEnd, Items, Loss, Page, Question, Record, Resolution, Returned, RunError,
-    RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
+    Caller, Change, Delay, Edit, Hold, ItemEnd, Items, Loss, Opening, Page, Question, Record, Resolution, Returned,
+    RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
@@ -47,8 +47,10 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 56] = [
+const VARIANTS: [&str; 58] = [
     "Removed",
+    "Wanted",
+    "Locked",
     "Permitted",
     "Paused",
     "Unpaused",
@@ -134,6 +136,8 @@ fn variant(record: &Record) -> &'static str {
         Change::Probed { .. } => "Probed",
         Change::Resolved { .. } => "Resolved",
         Change::Halted { .. } => "Halted",
+        Change::Wanted { .. } => "Wanted",
+        Change::Locked { .. } => "Locked",
         Change::Called { .. } => "Called",
         Change::Returned { .. } => "Returned",
         Change::Awaited { .. } => "Awaited",
@@ -208,6 +212,21 @@ fn samples() -> Vec<(String, Record)> {
         ("undo-halted".into(), Change::UndoHalted),
         ("cancel-requested".into(), Change::CancelRequested { by: by.clone(), undo: false }),
         ("cancel-requested-undo".into(), Change::CancelRequested { by: by.clone(), undo: true }),
+        (
+            "wanted".into(),
+            Change::Wanted { step: Some(step), key: "deploy-é".into(), limit: 3, place: 70_000, opening: None },
+        ),
+        (
+            "wanted-by-run".into(),
+            Change::Wanted { step: None, key: "deploy".into(), limit: 1, place: 1, opening: None },
+        ),
+        (
+            "wanted-by-run-opening".into(),
+            Change::Wanted { step: None, key: "deploy".into(), limit: 1, place: 0, opening: Some(Box::new(opening())) },
+        ),
+        ("locked".into(), Change::Locked { step: Some(step), passes: false }),
+        ("locked-passing".into(), Change::Locked { step: Some(step), passes: true }),
+        ("locked-run".into(), Change::Locked { step: None, passes: false }),
         ("called".into(), Change::Called { step, run, params: map(), again: false }),
         ("called-again".into(), Change::Called { step, run, params: Map::new(), again: true }),
         ("returned".into(), Change::Returned { step, returned: returned(run, RunOutcome::Succeeded) }),
@@ -272,6 +291,7 @@ fn samples() -> Vec<(String, Record)> {
     let questions = [
         Question::When,
         Question::Title,
+        Question::Lock,
         Question::Input,
         Question::Outputs,
         Question::Until,
@@ -375,6 +395,10 @@ fn edit(params: Map) -> Edit {
         params,
         by: "user:ana".to_owned(),
     }
+}
+
+fn opening() -> Opening {
+    Opening { skip: vec![NodeId(2), NodeId(5)], from: Some(NodeId(4)), stepwise: true }
 }
 
 fn loss(run: RunId) -> Loss {

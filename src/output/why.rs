@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use lockstep_engine::api::{EditView, PauseView, RunView, StepView};
+use lockstep_engine::api::{AwaitView, Awaited, EditView, PauseView, RunView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use serde::Serialize;
 
@@ -113,6 +113,22 @@ fn of_run(view: &RunView, context: &Context) -> Option<Wait> {
     }
     if let Some(pause) = &view.paused {
         return Some(paused(view, pause, context));
+    }
+    if let Some(AwaitView { what: Awaited::Lock { key, holders, ahead } }) = view.queue.as_deref() {
+        let key = harmless_line(key);
+        let commands = holders.first().map(|holder| words::holder_commands(id, holder));
+        let commands = commands.unwrap_or_else(|| vec![(format!("cancel {id}"), "do not wait")]);
+        let unblock =
+            |(command, what): (String, &str)| Unblock { command: context.command(&command), what: what.to_owned() };
+        return Some(Wait {
+            step: None,
+            reason: "queued".to_owned(),
+            what: format!("waits for its turn among the runs with key `{key}`{}", words::held(holders, *ahead)),
+            since: view.queued.clone(),
+            until: None,
+            next: if view.started.is_some() { "it goes on" } else { "it begins" }.to_owned(),
+            unblock: commands.into_iter().map(unblock).collect(),
+        });
     }
     let goes_on = !view.steps.iter().any(words::needs_somebody);
     if view.interrupted && goes_on {
@@ -293,5 +309,6 @@ pub fn text(why: &Why, view: &RunView, style: Style) -> String {
 /// Whether the end of the wait is its limit, not what it waits for.
 fn is_limit(view: &RunView, wait: &Wait) -> bool {
     let step = view.steps.iter().find(|step| Some(&step.path) == wait.step.as_ref());
-    step.is_some_and(|step| step.awaits.is_some())
+    let awaits = step.and_then(|step| step.awaits.as_deref());
+    awaits.is_some_and(|awaits| !matches!(awaits.what, Awaited::Lock { .. }))
 }

@@ -1,7 +1,9 @@
 //! What is said of a step in its state: the same words in the live tree, in plain lines and in `show`.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
-use lockstep_engine::api::{AwaitView, Awaited, EditView, ErrorView, Gone, StepView};
+use lockstep_engine::api::{AwaitView, Awaited, EditView, ErrorView, Gone, HolderView, StepView};
 use lockstep_engine::core::run::StepStatus;
 use lockstep_engine::id::RunId;
 
@@ -86,7 +88,8 @@ fn waiting(step: &StepView, tries: u32, now: Timestamp) -> String {
 
 /// Whether the step goes no further until a person says something: a run that it called goes on by itself.
 pub fn needs_somebody(step: &StepView) -> bool {
-    let awaits = step.awaits.as_deref().is_some_and(|awaits| !matches!(awaits.what, Awaited::Call { .. }));
+    let goes_on = |awaits: &AwaitView| matches!(awaits.what, Awaited::Call { .. } | Awaited::Lock { .. });
+    let awaits = step.awaits.as_deref().is_some_and(|awaits| !goes_on(awaits));
     awaits || step.status == StepStatus::InDoubt
 }
 
@@ -99,8 +102,26 @@ pub fn awaited(awaits: &AwaitView) -> String {
             format!("an approval{}: {}{count}", from(by), harmless_line(message))
         }
         Awaited::Call { run, runbook } => format!("run {run} of `{}`", harmless_line(runbook)),
+        Awaited::Lock { key, holders, ahead } => format!("the lock `{}`{}", harmless_line(key), held(holders, *ahead)),
         Awaited::Answer { message, by, .. } => format!("an answer{}: {}", from(by), harmless_line(message)),
     }
+}
+
+/// Who holds a key, and who comes first: `, which step `a` of run 06bq of `x` holds`.
+pub fn held(holders: &[HolderView], ahead: usize) -> String {
+    let mut out = String::new();
+    if let Some(holder) = holders.first() {
+        let step =
+            holder.step.as_deref().map_or_else(String::new, |step| format!("step `{}` of ", harmless_line(step)));
+        let more = if holders.len() > 1 { format!(" with {} more", holders.len() - 1) } else { String::new() };
+        let left = if holder.interrupted { "; no process carries that run" } else { "" };
+        let runbook = harmless_line(&holder.runbook);
+        let _ = write!(out, ", which {step}run {} of `{runbook}` holds{more}{left}", holder.run);
+    }
+    if ahead > 0 {
+        let _ = write!(out, ", and {ahead} {} first", if ahead == 1 { "comes" } else { "come" });
+    }
+    out
 }
 
 /// ` from user:ana or group:sre`; nothing where everybody may answer.
@@ -120,6 +141,10 @@ pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
         Awaited::Call { run: called, .. } => {
             vec![(format!("why {called}"), "what that one waits for"), (format!("cancel {run}"), "stop both")]
         }
+        Awaited::Lock { holders, .. } => match holders.first() {
+            Some(holder) => holder_commands(run, holder),
+            None => vec![(format!("why {run}"), "who holds it")],
+        },
         Awaited::Answer { fields, .. } => {
             let fields: Vec<_> = fields.iter().map(|field| format!(" -p {}=<{}>", field.name, field.kind)).collect();
             vec![(format!("answer {run} {path}{}", fields.concat()), "answer it")]
@@ -130,6 +155,20 @@ pub fn commands(run: RunId, step: &StepView) -> Vec<(String, &'static str)> {
 /// That a run went on under a corrected runbook.
 pub fn edited(edit: &EditView) -> String {
     format!("edited by {} on {}", harmless_line(&edit.by), harmless_line(&seconds(&edit.at)))
+}
+
+/// The commands that help where another run holds what this one waits for.
+pub fn holder_commands(run: RunId, holder: &HolderView) -> Vec<(String, &'static str)> {
+    let other = holder.run;
+    let mut commands = Vec::new();
+    if other != run {
+        commands.push((format!("why {other}"), "what that one waits for"));
+        if holder.interrupted {
+            commands.push((format!("resume {other}"), "carry that one on"));
+        }
+    }
+    commands.push((format!("cancel {run}"), "do not wait"));
+    commands
 }
 
 /// Why what a run did cannot be told any more.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the first run's id, the second's, ... | `6bq3v8zk7dm2`, ... from [`IDS`]; typed into a command it means the real one |
 //! | a point in time | `2026-03-01T09:00:00Z` |
-//! | a length of time such as `1.3s` | `0.1s` |
+//! | a length of time such as `1.3s` | `0.1s`, and the column of a table with such is as wide as that |
 //! | the folder of the transcript | `/home/ana` |
 //! | who asks | `user:ana` |
 //! | a process id | `process 4711` |
@@ -36,6 +36,7 @@ const IDS: &[&str] = &[
 static ID: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9][0-9a-hjkmnp-tv-z]{11}\b"));
 static TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"));
 static DURATION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d+\.\ds\b"));
+static DURATIONS: LazyLock<Regex> = LazyLock::new(|| pattern(r"(TOOK|\b0\.1s)  +"));
 static USER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\buser:[A-Za-z0-9_.-]*[A-Za-z0-9_]"));
 static DEFINITION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bdefinition [0-9a-f]{12}\b"));
 static PROCESS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bprocess \d+\b"));
@@ -57,6 +58,7 @@ impl Placeholders {
         let output = output.replace(&folder.display().to_string(), "/home/ana");
         let output = TIME.replace_all(&output, "2026-03-01T09:00:00Z");
         let output = DURATION.replace_all(&output, "0.1s");
+        let output = DURATIONS.replace_all(&output, "$1  ");
         let output = USER.replace_all(&output, "user:ana");
         let output = PROCESS.replace_all(&output, "process 4711");
         let output = DEFINITION.replace_all(&output, "definition");

@@ -72,6 +72,7 @@ pub fn lower(mut book: Runbook, resolved: Resolved, source: &Source) -> Graph {
         finally: book.finally,
         outputs: unspanned(book.outputs),
         timeout: book.timeout.map(|timeout| timeout.value),
+        concurrency: book.concurrency,
     }
 }
 
@@ -114,6 +115,7 @@ fn lower_step(
         outputs: unspanned(step.outputs),
         env,
         until: step.until.map(|until| Until { until: until.value, every }),
+        lock: step.lock,
         at: source.location(step.span.start),
         kind: step.kind.expect("a step without a kind has been refused"),
     }

@@ -6,7 +6,7 @@ use crate::diagnostic::Code;
 use crate::graph::Role;
 use crate::runbook::{Defaults, Owner, Place};
 use crate::source::Spanned;
-use crate::step::{read_retry, read_timeouts};
+use crate::step::{read_concurrency, read_retry, read_timeouts};
 use crate::yaml::{Mapping, Node};
 
 use super::keys::Keys;
@@ -24,16 +24,14 @@ const RUNBOOK: Keys = Keys {
         "files",
         "env",
         "defaults",
+        "concurrency",
         "timeout",
         "steps",
         "on_failure",
         "finally",
         "outputs",
     ],
-    later: &[
-        ("triggers", "start the runbook from the system's own scheduler"),
-        ("concurrency", "take a lock in the first step, for instance with `flock`"),
-    ],
+    later: &[("triggers", "start the runbook from the system's own scheduler")],
     hints: &[
         ("name", "the name of a runbook stands under `runbook`"),
         ("inputs", "inputs are declared under `params`"),
@@ -103,6 +101,7 @@ impl Reader<'_> {
             self.book.defaults = self.defaults(node);
         }
         self.book.timeout = mapping.get("timeout").and_then(|node| self.run_timeout(node));
+        self.book.concurrency = mapping.get("concurrency").and_then(|node| read_concurrency(self, node));
         let steps = self.required(mapping, "a runbook", "steps", "steps: [{ shell: uptime }]");
         self.book.main = steps.and_then(|node| self.block(node, "`steps`", None, Role::Main));
         if let Some(node) = mapping.get("on_failure") {

@@ -85,6 +85,7 @@ codes! {
     RUNBOOK_NAME = 112, "a name that a runbook cannot have";
     NAME = 113, "a name that expressions cannot write";
     LABEL = 114, "a label that cannot be selected by";
+    LOCK_KEY = 115, "a text that names no lock";
 
     NO_KIND = 120, "a step without a kind";
     UNKNOWN_KIND = 121, "a kind of step that does not exist";

@@ -3,8 +3,8 @@
 use super::control::{Foreach, ItemsFrom, Parallel, Repeat, Switch};
 use super::people::{Approve, Ask};
 use super::{
-    Auth, BlockId, Case, Catch, Command, Exec, ExprId, Field, Http, Kind, Next, Node, NodeId, Param, Piece, Probe,
-    Retry, Script, Shell, Until,
+    Auth, BlockId, Case, Catch, Command, Exec, ExprId, Field, Http, Kind, Lock, Next, Node, NodeId, Param, Piece,
+    Probe, Retry, Script, Shell, Until,
 };
 
 /// A reference of a step.
@@ -47,6 +47,7 @@ impl Node {
             outputs,
             env,
             until,
+            lock,
             at: _,
         } = self;
         if let Some(title) = title {
@@ -77,6 +78,9 @@ impl Node {
         fields(env, each);
         if let Some(Until { until, every: _ }) = until {
             each(Ref::Expr(until));
+        }
+        if let Some(Lock { key, limit: _ }) = lock {
+            field(key, each);
         }
     }
 }

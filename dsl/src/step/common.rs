@@ -60,6 +60,7 @@ impl Reader<'_> {
                     step.every =
                         self.duration(value, "`every`").map(|every| Spanned::new(every.value, key.span.to(every.span)));
                 }
+                "lock" => step.lock = super::lock::read(self, value),
                 _ => {}
             }
         }

@@ -16,6 +16,7 @@ mod fail;
 mod finish;
 mod foreach;
 mod http;
+mod lock;
 mod parallel;
 mod people;
 mod probe;
@@ -36,6 +37,7 @@ use crate::runbook::{Owner, Step, Timeouts};
 use crate::source::Spanned;
 use crate::yaml::{Mapping, Node, Scalar};
 
+pub use lock::read_concurrency;
 pub use retry::read as read_retry;
 pub use timeout::read as read_timeouts;
 
@@ -73,10 +75,9 @@ const COMMON: Keys = Keys {
     of: "a step",
     known: &[
         "id", "title", "when", "needs", "disabled", "effect", "retry", "timeout", "on_error", "catch", "finally",
-        "outputs", "env", "until", "every", "undo", "probe", "next",
+        "outputs", "env", "until", "every", "undo", "probe", "next", "lock",
     ],
     later: &[
-        ("lock", "take the lock in the command itself, for instance with `flock`"),
         ("target", "every step runs on this machine"),
         ("targets", "every step runs on this machine"),
         ("queue", "every step runs on this machine"),
@@ -91,6 +92,8 @@ const COMMON: Keys = Keys {
         ("retries", "write `retry: 3` for three tries in all"),
         ("ignore_errors", "write `on_error: continue`"),
         ("continue-on-error", "write `on_error: continue`"),
+        ("mutex", "what only one may hold at a time is called `lock`"),
+        ("concurrency", "how many steps do it at a time is said by `lock: { key, limit }`"),
         ("environment", "the environment is called `env`"),
     ],
 };
@@ -258,6 +261,7 @@ pub const COMMON_INSIDE: &[(&str, &str)] = &[
     ("probe", "`probe` stands beside the kind, not inside it"),
     ("undo", "`undo` stands beside the kind, not inside it"),
     ("every", "`every` stands beside the kind, not inside it"),
+    ("lock", "`lock` stands beside the kind, not inside it"),
 ];
 
 impl Step {
@@ -285,6 +289,7 @@ impl Step {
             env: Vec::new(),
             until: None,
             every: None,
+            lock: None,
         }
     }
 }

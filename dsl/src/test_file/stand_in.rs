@@ -103,6 +103,7 @@ fn node(block: BlockId, runbook: &Graph) -> Node {
         outputs: Vec::new(),
         env: Vec::new(),
         until: None,
+        lock: None,
         at: Location::default(),
     }
 }

@@ -5,7 +5,10 @@
 //! applied to the same state at replay give the same state. What is outstanding (questions to the evaluator, attempts
 //! with workers, timers) is read from the state.
 
+mod handout;
+pub mod lock;
 pub mod run;
 mod state;
 
+pub use handout::Notice;
 pub use state::{Command, State};

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use lockstep_dsl::graph::Graph;
 use lockstep_dsl::value::Map;
 
-use super::run::{Caller, Change, Definition, Edit, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide};
+use super::lock::Locks;
+use super::run::{
+    Caller, Change, Claim, Definition, Edit, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide,
+};
 use crate::clock::Stamp;
-use crate::id::RunId;
+use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
 
 /// Every open run, the definitions they use, and the runs that ended since the caller last let go of them.
@@ -24,6 +27,8 @@ pub struct State {
     due: BTreeSet<(u64, RunId)>,
     /// Runs for which the evaluator owes an answer.
     asking: BTreeSet<RunId>,
+    /// What runs want and hold of each other.
+    pub(super) locks: Locks,
     /// The indexes are not kept: see [`State::cold`].
     cold: bool,
 }
@@ -63,6 +68,8 @@ pub enum Command {
         opening: Opening,
         /// The step that calls it.
         caller: Option<Caller>,
+        /// The key that it shares with other runs.
+        key: Option<String>,
     },
     /// A run that did not end well goes on under another definition.
     Edit {
@@ -87,7 +94,7 @@ impl State {
     /// The command cannot be followed; nothing has changed.
     pub fn decide(&mut self, command: Command, now: Stamp) -> Result<Vec<Record>, Refused> {
         match command {
-            Command::Create { run, graph, hash, params, by, cwd, opening, caller } => {
+            Command::Create { run, graph, hash, params, by, cwd, opening, caller, key } => {
                 let mut records = Vec::with_capacity(4);
                 let (file, is_new) = (graph.file.clone(), !self.definitions.contains_key(&hash));
                 records.extend(self.journal_definition(&hash, &graph, now));
@@ -95,7 +102,7 @@ impl State {
                 let record = Record::Created { run, definition: hash, params, by, cwd, caller, file };
                 self.apply(&record, now);
                 records.push(record);
-                records.extend(self.run_decision(run, Input::Start(opening), now)?);
+                records.extend(self.run_decision(run, Input::Start { opening, key }, now)?);
                 Ok(records)
             }
             Command::Edit { run, graph, edit, called } => {
@@ -126,9 +133,11 @@ impl State {
     fn run_decision(&mut self, id: RunId, input: Input, now: Stamp) -> Result<Vec<Record>, Refused> {
         let run = self.runs.get_mut(&id).ok_or(Refused::NoSuchRun)?.open();
         let before = Indexed::of(run);
+        run.claims.line_up(self.locks.next_place());
         let mut changes = Vec::new();
         let result = decide(run, input, now, &mut changes);
         let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
+        note_claims(&mut self.locks, run);
         self.reindex(id, before, after, asks);
         result.map(|()| changes.into_iter().map(|change| Record::Changed { run: id, change }).collect())
     }
@@ -165,6 +174,7 @@ impl State {
         let before = Indexed::of(run);
         run.lose(loss);
         let after = Indexed::of(run);
+        note_claims(&mut self.locks, run);
         self.reindex(id, before, after, false);
     }
 
@@ -179,6 +189,7 @@ impl State {
             run.apply(change, at);
         }
         let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
+        note_claims(&mut self.locks, run);
         self.reindex(id, before, after, asks);
     }
 
@@ -211,7 +222,8 @@ impl State {
     }
 
     /// Takes in a run that is not there yet.
-    fn keep(&mut self, run: Run) {
+    fn keep(&mut self, mut run: Run) {
+        note_all_claims(&mut self.locks, &mut run);
         let (id, indexed, asks) = (run.id, Indexed::of(&run), !run.questions.is_empty());
         let twice = self.runs.insert(id, Kept::Open(Box::new(run)));
         assert!(twice.is_none(), "run {id} is there already");
@@ -280,9 +292,13 @@ impl State {
         self.keep(run);
     }
 
-    /// Takes in a run that was read from the image as the image holds it, into a state that is cold.
-    pub fn admit_cold(&mut self, id: RunId, kept: Kept) {
+    /// Takes in a run that was read from the image as the image holds it, into a state that is cold; its claims stand
+    /// beside it.
+    pub fn admit_cold(&mut self, id: RunId, kept: Kept, claims: &[(Option<StepNo>, Claim)]) {
         assert!(self.cold, "the indexes over all runs know nothing of a run that was not looked at");
+        for (step, claim) in claims {
+            self.locks.note((id, *step), Some(claim), false);
+        }
         self.runs.insert(id, kept);
     }
 
@@ -290,6 +306,7 @@ impl State {
     pub fn admit_kept(&mut self, mut kept: Kept) {
         // It is taken in because something is to happen to it.
         let run = kept.open();
+        note_all_claims(&mut self.locks, run);
         let (id, indexed, asks) = (run.id, Indexed::of(run), !run.questions.is_empty());
         self.runs.insert(id, kept);
         self.reindex(id, Indexed::default(), indexed, asks);
@@ -329,11 +346,12 @@ impl State {
     /// again.
     pub fn withdraw(&mut self, id: RunId) -> Option<Run> {
         let run = self.runs.remove(&id)?.into_run();
+        self.locks.forget_run(id);
         self.reindex(id, Indexed::of(&run), Indexed::default(), false);
         Some(run)
     }
 
-    /// Takes out every run that has not ended, packed.
+    /// Takes out every run that has not ended, packed. What they hold stays held.
     pub fn withdraw_open(&mut self) -> BTreeMap<RunId, Kept> {
         let all = std::mem::take(&mut self.runs).into_iter();
         let (ended, open): (Vec<_>, Vec<_>) = all.partition(|(_, kept)| kept.is_ended());
@@ -345,6 +363,9 @@ impl State {
         self.asking.clear();
         self.resting.clear();
         self.restless = 0;
+        for run in self.locks.runs().collect::<Vec<RunId>>() {
+            self.locks.set_aside(run);
+        }
         for kept in open.values_mut() {
             if let Kept::Open(run) = kept
                 && let Some(definition) = self.definitions.get(&run.definition)
@@ -368,5 +389,24 @@ impl State {
     /// When the next timer is due, in engine time, and whose it is.
     pub fn next_due(&self) -> Option<(u64, RunId)> {
         self.due.first().copied()
+    }
+}
+
+/// Tells the locks what changed in a run.
+fn note_claims(locks: &mut Locks, run: &mut Run) {
+    for step in run.claims.take_news() {
+        locks.note((run.id, step), run.claims.get(step), run.may_be_given(step));
+    }
+}
+
+/// Tells the locks of all that a run claims, whatever they knew.
+fn note_all_claims(locks: &mut Locks, run: &mut Run) {
+    run.claims.take_news();
+    if run.claims.is_empty() && !locks.knows(run.id) {
+        return;
+    }
+    locks.forget_run(run.id);
+    for (step, claim) in run.claims.iter() {
+        locks.note((run.id, step), Some(claim), run.may_be_given(step));
     }
 }

@@ -23,6 +23,7 @@ impl<B: Backing> Driver<B> {
     pub(super) fn answer_questions(&mut self, batch: &mut Batch, turn: &mut Turn) {
         // An answer may let other runs ask: those that are called, and those that called.
         for round in 0..MAX_ROUNDS_A_TURN {
+            self.hand_out_keys(batch);
             let mut asking: Vec<RunId> = self.state.asking().filter(|id| self.asks(*id)).collect();
             if asking.is_empty() || (round > 0 && batch.more) {
                 return;
@@ -34,7 +35,7 @@ impl<B: Backing> Driver<B> {
                 self.answer_run(run, batch, turn);
             }
         }
-        batch.more |= self.state.asking().any(|id| self.asks(id));
+        batch.more |= self.state.asking().any(|id| self.asks(id)) || self.state.has_notices();
     }
 
     /// Whether the run asks something that is not being evaluated elsewhere.

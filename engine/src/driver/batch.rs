@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub reported: Vec<(RunId, Token)>,
     /// Attempts that a former engine granted, of runs that were taken up.
     pub recovered: Vec<(RunId, StepNo, Token)>,
+    /// Runs that came to be in it and for which others were cancelled: these are not to be cancelled in vain.
+    pub bound: BTreeSet<RunId>,
     /// Something is left for another turn.
     pub more: bool,
     /// Where a record is encoded before it is known how long it is.
@@ -63,6 +65,7 @@ impl Batch {
         for record in &self.records {
             if let Record::Created { run, caller, .. } = record
                 && caller.is_none_or(|caller| started.contains(&caller.run))
+                && !self.bound.contains(run)
             {
                 started.insert(*run);
             }

@@ -16,6 +16,7 @@ use crate::core::run::{
     Answer, CALL_PARAMS, CALL_RUN, Caller, Input, Message, Opening, Question, Record, Refused, Returned, Run, RunError,
     RunOutcome,
 };
+use crate::eval::WrongParams;
 use crate::id::{RunId, StepNo};
 use crate::worker::Failure;
 
@@ -48,7 +49,10 @@ impl<B: Backing> Driver<B> {
         let Some((graph, hash, by)) = plan else { return Ok(Value::Map(given)) };
         let run = self.fresh_id(id, step)?;
         let resolved = self.evaluator.resolve_params((&graph, &hash), &given, run, &by, self.now.wall);
-        let params = resolved.map_err(|wrong| failure("invalid", format!("`{}`: {wrong}", graph.runbook)))?;
+        let wrong = |wrong: WrongParams| failure("invalid", format!("`{}`: {wrong}", graph.runbook));
+        let params = resolved.map_err(wrong)?;
+        // What is wrong with its key is known before it comes to be.
+        self.evaluator.concurrency_key((&graph, &hash), &params, run, &by, self.now.wall).map_err(wrong)?;
         let answer = [(CALL_RUN, Value::String(run.to_string())), (CALL_PARAMS, Value::Map(params))];
         Ok(Value::Map(answer.map(|(name, value)| (name.to_owned(), value)).into()))
     }
@@ -107,7 +111,11 @@ impl<B: Backing> Driver<B> {
             self.state.define(hash.clone(), Arc::clone(&graph));
         }
         let opening = Opening::default();
-        let create = Command::Create { run: id, graph, hash, params, by, cwd, opening, caller: Some(caller) };
+        let key = match self.evaluator.concurrency_key((&graph, &hash), &params, id, &by, self.now.wall) {
+            Ok(key) => key,
+            Err(why) => return self.fail_call(id, caller, why.to_string(), batch),
+        };
+        let create = Command::Create { run: id, graph, hash, params, by, cwd, opening, caller: Some(caller), key };
         if let Err(why) = self.decide(create, batch) {
             self.fail_call(id, caller, why.to_string(), batch);
         }
@@ -193,22 +201,6 @@ impl<B: Backing> Driver<B> {
     pub fn outermost(&self, id: RunId) -> RunId {
         let caller = |id: &RunId| self.run(*id).and_then(|run| run.caller).map(|caller| caller.run);
         std::iter::successors(Some(id), caller).last().unwrap_or(id)
-    }
-
-    /// Whether the run, with all that it called and waits for, cannot go on until somebody outside says something.
-    pub fn needs_a_word(&self, run: &Run) -> bool {
-        run.needs_a_word() && run.calling().all(|(_, called)| self.run(called).is_none_or(|run| self.is_stuck(&run)))
-    }
-
-    fn is_stuck(&self, run: &Run) -> bool {
-        run.quarantined.is_some() || self.needs_a_word(run)
-    }
-
-    /// Whether all that it, with what it called, cannot go on without is what somebody was expected to say.
-    pub fn only_awaits(&self, run: &Run) -> bool {
-        self.needs_a_word(run)
-            && run.only_awaits()
-            && run.calling().all(|(_, called)| self.run(called).is_some_and(|run| self.only_awaits(&run)))
     }
 }
 

@@ -387,6 +387,7 @@ impl Iterator for ChangedRuns<'_> {
             let id = *self.ids.next()?;
             // What waits is encoded once, to be kept so as well.
             self.state.pack(id);
+            let claims = self.state.locks().of_run(id).map(|(step, claim)| (step, claim.clone())).collect();
             let kept = self.state.kept(id).or_else(|| self.interrupted.get_mut(&id));
             let (Some(kept), Some(span)) = (kept, self.positions.runs.get(&id).copied()) else { continue };
             let ended = kept.is_ended();
@@ -394,7 +395,13 @@ impl Iterator for ChangedRuns<'_> {
             // What is not all in the journal any more cannot be made again from it.
             let keep = !ended || span.first < self.oldest;
             let definition = keep.then(|| kept.definition().to_owned());
-            let entry = definition.map(|definition| RunEntry::encode(span, &definition, ended, &kept.encoded()));
+            let entry = definition.map(|definition| {
+                if ended {
+                    RunEntry::encode_ended(span, &definition, &kept.encoded())
+                } else {
+                    RunEntry::encode_open(span, &definition, claims, &kept.encoded())
+                }
+            });
             self.heavy.note(id, entry.as_ref());
             self.summary = Some((summary_key(&id.to_string()), summary));
             return Some((run_key(id), entry));

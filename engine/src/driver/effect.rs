@@ -133,6 +133,8 @@ impl<B: Backing> Driver<B> {
                 | Change::Doubted { .. }
                 | Change::Probed { .. }
                 | Change::Resolved { .. }
+                | Change::Wanted { .. }
+                | Change::Locked { .. }
                 | Change::Called { .. }
                 | Change::Returned { .. }
                 | Change::Awaited { .. }
@@ -232,7 +234,10 @@ fn secrets_of(run: &Run) -> Vec<SecretRef> {
 /// The step that a change is about.
 const fn step_of(change: &Change) -> Option<StepNo> {
     match change {
-        Change::Asked { step, .. } | Change::Waived { step, .. } => *step,
+        Change::Asked { step, .. }
+        | Change::Waived { step, .. }
+        | Change::Wanted { step, .. }
+        | Change::Locked { step, .. } => *step,
         Change::Activated { owner, .. } => *owner,
         Change::Skipped { step, .. }
         | Change::Begun { step }

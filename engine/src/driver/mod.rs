@@ -29,6 +29,7 @@ mod ended;
 pub(crate) mod entry;
 pub(crate) mod find;
 pub(crate) mod fold;
+mod locks;
 pub(crate) mod past;
 mod pending;
 mod quarantine;
@@ -190,6 +191,8 @@ impl<B: Backing> Driver<B> {
         self.answer_questions(&mut batch, &mut turn);
         turn.again = batch.more || !self.waiting.is_empty() || !(self.starts.is_empty() || self.starts_held);
         self.commit(batch, &mut turn);
+        // A start that was taken back may have stood before others.
+        turn.again |= self.state.has_notices() && self.held.is_none() && self.halted.is_none();
         self.state.pack_waiting(self.now);
         turn
     }

@@ -14,7 +14,7 @@ use crate::encode::decode;
 use crate::id::{Lsn, RunId};
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::{Frames, Image, OpenError, Order};
-use crate::view::{gone_row, history_row, row_view, run_row, run_view, without_definition};
+use crate::view::{gone_row, history_row, name_holders, row_view, run_row, run_view, without_definition};
 
 impl<B: Backing> Driver<B> {
     /// Answers a request that only looks.
@@ -84,7 +84,10 @@ impl<B: Backing> Driver<B> {
     fn show(&mut self, id: RunId) -> Reply {
         let interrupted = self.is_interrupted(id);
         if let Some(run) = self.run(id) {
-            return Reply::Run(Box::new(run_view(&run, interrupted, &self.places.logs)));
+            let mut view = run_view(&run, interrupted, &self.places.logs);
+            let find = |id: RunId| self.run(id).map(|run| (run, self.is_interrupted(id)));
+            name_holders(&mut view, &run, self.state.locks(), find);
+            return Reply::Run(Box::new(view));
         }
         match self.stored_run(id) {
             Ok(run) => Reply::Run(Box::new(run_view(&run, false, &self.places.logs))),

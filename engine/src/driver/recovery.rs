@@ -429,8 +429,8 @@ impl Opening {
             };
             let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
             self.positions.admit(id, &entry.definition, entry.span);
-            let kept = entry.into_kept(&Arc::clone(definition));
-            self.state.admit_cold(id, kept);
+            let (definition, claims) = (Arc::clone(definition), entry.claims.clone());
+            self.state.admit_cold(id, entry.into_kept(&definition), &claims);
         } else if let Some(id) = name(key, SUMMARY_PREFIX) {
             let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
             self.positions.newest = self.positions.newest.max(Some(id));

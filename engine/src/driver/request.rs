@@ -163,7 +163,12 @@ impl<B: Backing> Driver<B> {
             // The journal holds it, from runs that have ended.
             self.state.define(hash.to_string(), Arc::clone(&graph));
         }
-        let create = Command::Create { run: id, graph, hash: hash.to_string(), params, by, cwd, opening, caller: None };
+        let key = self
+            .evaluator
+            .concurrency_key((&graph, &hash), &params, id, &by, self.now.wall)
+            .map_err(|wrong| invalid(wrong.to_string()))?;
+        let hash_of = hash.to_string();
+        let create = Command::Create { run: id, graph, hash: hash_of, params, by, cwd, opening, caller: None, key };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -63,7 +63,7 @@ impl Whole {
                 if let Some(span) = self.positions.runs.remove(&id) {
                     if span.first < frames.oldest() {
                         let mut kept = Kept::Open(Box::new(run.clone()));
-                        self.kept.insert(id, RunEntry::encode(span, &run.definition, true, &kept.encoded()));
+                        self.kept.insert(id, RunEntry::encode_ended(span, &run.definition, &kept.encoded()));
                     }
                     self.past.insert(id, Summary::of(&run, span));
                 }

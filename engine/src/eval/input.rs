@@ -168,6 +168,15 @@ pub(super) fn signal(context: &Context<'_>, name: &Field, node: &Node) -> Result
     }
 }
 
+/// The key that a step is to hold.
+pub(super) fn lock_key(context: &Context<'_>, key: &Field, node: &Node) -> Result<Value, Stop> {
+    let key = context.text(key)?;
+    match scalar::lock_key(&key) {
+        Ok(()) => Ok(Value::String(key)),
+        Err(why) => Err(context.invalid(Some(node.at), &format!("the key of `lock` {why}"))),
+    }
+}
+
 /// What an `approve` step asks of whom.
 pub(super) fn approve(context: &Context<'_>, approve: &Approve, node: &Node) -> Result<Value, Stop> {
     let mut input = Map::from([("message".to_owned(), message(context, &approve.message)?)]);

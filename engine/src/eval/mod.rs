@@ -128,6 +128,7 @@ fn answer(context: &Context<'_>) -> Result<Value, Stop> {
     };
     match question {
         Question::When => context.expr(node.when.ok_or_else(unasked)?),
+        Question::Lock => input::lock_key(context, &node.lock.as_ref().ok_or_else(unasked)?.key, node),
         Question::Title => title(context, node.title.as_ref().ok_or_else(unasked)?),
         Question::Input => match &node.kind {
             Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_) => Ok(Value::Map(input::of_action(context, node)?)),

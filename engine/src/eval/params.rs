@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lockstep_dsl::expr::Budget;
 use lockstep_dsl::graph::{Graph, Param};
 use lockstep_dsl::param::{self, Given, ParamError};
+use lockstep_dsl::scalar;
 use lockstep_dsl::value::{Map, Timestamp, Value};
 
 use super::context::Context;
@@ -60,6 +61,29 @@ impl Evaluator {
             }
         }
         if errors.is_empty() { Ok(run.params) } else { Err(WrongParams(errors)) }
+    }
+
+    /// The key that a run which is about to start shares with others; `None` where its runbook has none.
+    ///
+    /// # Errors
+    /// It cannot be worked out, or is no key.
+    pub fn concurrency_key(
+        &self,
+        (graph, hash): (&Arc<Graph>, &str),
+        params: &Map,
+        id: RunId,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Option<String>, WrongParams> {
+        let Some(concurrency) = &graph.concurrency else { return Ok(None) };
+        let mut run = Run::new(id, hash.to_owned(), params.clone(), by.to_owned(), now);
+        run.attach(Arc::clone(graph), Arc::new(Links::default()));
+        let text = self.of_params(&run, now, None).and_then(|context| context.text(&concurrency.key));
+        let key = text.map_err(|stop| WrongParams(vec![format!("`concurrency`: {}", message_of(stop))]))?;
+        match scalar::lock_key(&key) {
+            Ok(()) => Ok(Some(key)),
+            Err(why) => Err(WrongParams(vec![format!("`concurrency`: the key {why}")])),
+        }
     }
 
     /// Holds what a person has filled in against what a step asks for.
@@ -128,9 +152,12 @@ fn wrong(noun: &str, name: &str, message: String) -> String {
 }
 
 fn said(noun: &str, name: &str, stop: Stop) -> String {
-    let message = match stop {
+    format!("{noun} `{name}`: {}", message_of(stop))
+}
+
+fn message_of(stop: Stop) -> String {
+    match stop {
         Stop::Failed(failure) => failure.message,
         Stop::TakesLong => "the expression needs too many operations".to_owned(),
-    };
-    format!("{noun} `{name}`: {message}")
+    }
 }

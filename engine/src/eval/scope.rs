@@ -48,7 +48,7 @@ impl<'a> Context<'a> {
         let step = self.step?;
         let own = self.run.step(step).activation;
         match (&self.run.node_of(step).kind, self.question) {
-            (Kind::Repeat(_), Question::When | Question::Input) => Some(own),
+            (Kind::Repeat(_), Question::When | Question::Lock | Question::Input) => Some(own),
             (Kind::Repeat(_), _) => Some(self.run.bodies(step).last().copied().unwrap_or(own)),
             _ => Some(own),
         }
@@ -119,6 +119,7 @@ impl<'a> Context<'a> {
             Question::Outputs | Question::Until | Question::Retry(_) | Question::Catch(_) => {}
             Question::When
             | Question::Title
+            | Question::Lock
             | Question::Input
             | Question::While
             | Question::Round

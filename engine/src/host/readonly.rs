@@ -13,7 +13,7 @@ use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::folder::{self, open_read_only};
 use crate::store::{Frames, OpenError};
-use crate::view::{gone_row, row_view, run_row, run_view};
+use crate::view::{gone_row, name_holders, row_view, run_row, run_view};
 
 /// The durable state of a data folder at the moment it was opened. Open runs are shown as interrupted.
 pub struct ReadOnly {
@@ -91,7 +91,10 @@ impl ReadOnly {
     fn show(&self, id: RunId) -> Result<Reply, PastError> {
         let view = |run: &Run| Reply::Run(Box::new(run_view(run, true, &self.logs)));
         if let Some(run) = self.whole.state.run(id) {
-            return Ok(view(&run));
+            let mut view = run_view(&run, true, &self.logs);
+            let find = |id: RunId| self.whole.state.run(id).map(|run| (run, true));
+            name_holders(&mut view, &run, self.whole.state.locks(), find);
+            return Ok(Reply::Run(Box::new(view)));
         }
         if let Some(summary) = self.removed(id) {
             return Ok(Reply::Run(Box::new(bare_view(&self.whole.positions, summary))));

@@ -1,6 +1,6 @@
 //! The loop that turns the driver: gathers what has happened, takes a turn, does what follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,6 +317,7 @@ impl Service {
         }
         if let Some(watched) = self.watchers.watched() {
             let at = self.driver.now().wall.to_string();
+            self.tell_who_waits(&watched, &turn, &at);
             for (id, mut steps) in turn.changed_steps(|run| watched.contains(&run)) {
                 if let Some(run) = self.driver.run(id) {
                     // Items that ended may have been let go of already.
@@ -327,6 +328,22 @@ impl Service {
             }
         }
         turn.again
+    }
+
+    /// Tells those who watch a run that waits for a key when it can go on no more by itself: that changes with the runs that
+    /// hold the key.
+    fn tell_who_waits(&self, watched: &BTreeSet<RunId>, turn: &Turn, at: &str) {
+        if turn.changed.is_empty() {
+            return;
+        }
+        for id in watched.iter().filter(|id| self.driver.waits_for_key(**id)) {
+            if let Some(run) = self.driver.run(*id) {
+                let stands = Stands::of(&self.driver, &run);
+                if stands != Stands::Goes {
+                    self.watchers.changed(&run, &[], stands, at, &self.places.logs);
+                }
+            }
+        }
     }
 
     fn tell_when_full(&mut self) {

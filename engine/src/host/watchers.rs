@@ -81,7 +81,7 @@ impl Watchers {
         let mut watcher = Watcher { mailbox: Arc::clone(&mailbox), status, cancels, patient };
         let mut all = self.all();
         all.take_unheard(run.id).into_iter().for_each(|line| mailbox.put(line));
-        if watcher.cancels > 0 || run.is_paused() {
+        if watcher.cancels > 0 || run.is_paused() || run.is_queued() {
             watcher.mailbox.put(status_event(run, at));
         }
         watcher.send(run, &run.step_numbers().collect::<Vec<_>>(), (stands, interrupted), at, logs);
@@ -211,6 +211,7 @@ fn status_event(run: &Run, at: &str) -> Event {
         Some(reason) => format!("paused by {}: {reason}", pause.by),
         None => format!("paused by {}", pause.by),
     });
-    let reason = pause.or(cancel);
+    let queue = run.wanted(None).map(|claim| format!("waits for its turn among the runs with key `{}`", claim.key));
+    let reason = pause.or(cancel).or(queue);
     Event::Status { id: run.id, at: at.to_owned(), status: view::status(run).to_owned(), reason }
 }

@@ -93,6 +93,8 @@ names!(
         Change::Waived { .. } => "waived",
         Change::Voted { .. } => "voted",
         Change::Escalated { .. } => "escalated",
+        Change::Wanted { .. } => "wanted",
+        Change::Locked { .. } => "locked",
         Change::Called { again: false, .. } => "called",
         Change::Called { again: true, .. } => "called again",
         Change::Returned { .. } => "returned",
@@ -113,6 +115,7 @@ names!(
     QUESTIONS, question_name, Question, {
         Question::When => "when",
         Question::Title => "title",
+        Question::Lock => "lock",
         Question::Input => "input",
         Question::Outputs => "outputs",
         Question::Until => "until",
@@ -132,12 +135,18 @@ const NO_PAUSE: &str = "clients let a run go on after a pause, never a single st
 /// No random runbook calls another.
 const NO_CALLS: &str = "random runbooks call no others yet";
 
+/// Nor does one hold keys.
+const NO_LOCKS: &str = "random runbooks hold no keys yet";
+
 /// What no seed has to reach, and why.
 const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
     ("lost", "a person accepts a loss while no engine runs"),
     ("removed", "runs are removed after days, on behalf of who holds the driver"),
     ("permitted", NO_PAUSE),
+    ("wanted", NO_LOCKS),
+    ("locked", NO_LOCKS),
+    ("lock", NO_LOCKS),
     ("called", NO_CALLS),
     ("called again", NO_CALLS),
     ("returned", NO_CALLS),

@@ -4,7 +4,7 @@ use lockstep_dsl::graph::{Kind, Param};
 use lockstep_dsl::value::{Millis, Timestamp, Value};
 
 use crate::api::{AwaitView, Awaited, FieldView};
-use crate::core::run::{Phase, Run, Step};
+use crate::core::run::{Claim, Phase, Run, Step};
 use crate::id::StepNo;
 
 /// What the step waits for; `None` where it does not.
@@ -13,6 +13,9 @@ pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
         let Kind::Call(call) = &run.node_of(no).kind else { return None };
         let runbook = run.graph.called_by(call).graph.runbook.clone();
         return Some(AwaitView { what: Awaited::Call { run: called, runbook } });
+    }
+    if let Some(claim) = run.wanted(Some(no)) {
+        return Some(of_claim(claim));
     }
     let Phase::Awaiting { since } = run.step(no).phase else { return None };
     let step = run.step(no);
@@ -55,12 +58,18 @@ pub(super) fn view(run: &Run, no: StepNo) -> Option<AwaitView> {
     Some(AwaitView { what })
 }
 
+/// A key that is waited for; who holds it is not seen from here.
+pub(super) fn of_claim(claim: &Claim) -> AwaitView {
+    AwaitView { what: Awaited::Lock { key: claim.key.clone(), holders: Vec::new(), ahead: 0 } }
+}
+
 /// Since when the step waits for somebody, or is in doubt.
 pub(super) fn since(step: &Step) -> Option<String> {
     match &step.phase {
-        Phase::Awaiting { since } | Phase::Calling { since, .. } | Phase::InDoubt { since, .. } => {
-            Some(since.to_string())
-        }
+        Phase::Awaiting { since }
+        | Phase::Calling { since, .. }
+        | Phase::Locking { since }
+        | Phase::InDoubt { since, .. } => Some(since.to_string()),
         Phase::Pending
         | Phase::Asking(_)
         | Phase::Deciding

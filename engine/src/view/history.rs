@@ -107,6 +107,8 @@ fn describe(change: &Change, run: &Run) -> (&'static str, Option<StepNo>, Json) 
             };
             ("resolved", Some(*step), json!({ "how": how, "outputs": outputs, "by": by }))
         }
+        Change::Wanted { step, key, limit, .. } => ("wanted", *step, json!({ "key": key, "limit": limit })),
+        Change::Locked { step, passes } => ("locked", *step, json!({ "passes": passes })),
         Change::Called { step, run, params, again } => {
             let params: Json =
                 params.iter().map(|(name, value)| (name.clone(), value.to_json_with_references())).collect();

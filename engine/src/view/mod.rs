@@ -4,6 +4,7 @@
 
 mod awaits;
 mod history;
+mod holders;
 mod plan;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use lockstep_dsl::value::{Map, Timestamp};
 use serde_json::Value as Json;
 
 pub use self::history::{gone_row, history_row, without_definition};
+pub use self::holders::name_holders;
 pub use self::plan::plan;
 
 use crate::api::{AwaitView, Awaited, EditView, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
@@ -28,7 +30,7 @@ pub fn run_row(run: &Run, interrupted: bool) -> RunRow {
         status: status(run).to_owned(),
         interrupted: interrupted && !run.is_ended(),
         in_doubt: run.is_in_doubt(),
-        awaits: run.only_awaits() && run.calling().next().is_none(),
+        awaits: run.only_awaits() && run.calling().next().is_none() && !run.waits_for_key(),
         caller: run.caller.map(|caller| caller.run),
         created: run.created,
         ended: run.ended,
@@ -67,6 +69,8 @@ pub fn run_view(run: &Run, interrupted: bool, logs: &Path) -> RunView {
             reason: pause.reason.clone(),
             since: pause.since.to_string(),
         }),
+        queue: run.wanted(None).map(|claim| Box::new(awaits::of_claim(claim))),
+        queued: run.wanted(None).map(|claim| claim.since.to_string()),
         gone: None,
     }
 }
@@ -93,6 +97,8 @@ pub fn row_view(row: &RunRow, definition: &str, gone: Gone) -> RunView {
         edits: Vec::new(),
         cancelled_by: None,
         paused: None,
+        queue: None,
+        queued: None,
         gone: Some(gone),
     }
 }
@@ -132,6 +138,7 @@ pub fn step_view(run: &Run, no: StepNo, logs: &Path) -> StepView {
         | Phase::Deciding
         | Phase::Running { .. }
         | Phase::Held { .. }
+        | Phase::Locking { .. }
         | Phase::Inside
         | Phase::InDoubt { .. }
         | Phase::Ended { .. } => None,
@@ -190,9 +197,10 @@ fn reason(run: &Run, no: StepNo, awaits: Option<&AwaitView>) -> Option<String> {
             Awaited::Signal { .. } => "signal",
             Awaited::Approval { .. } => "approval",
             Awaited::Answer { .. } => "answer",
-            Awaited::Call { .. } => return None,
+            Awaited::Call { .. } | Awaited::Lock { .. } => return None,
         },
         Phase::Calling { stopping: None, .. } => "call",
+        Phase::Locking { .. } => "lock",
         Phase::Delayed { why: Delay::Wait, .. } => "wait",
         Phase::Delayed { why: Delay::Retry, .. } => "retry",
         Phase::Delayed { why: Delay::Until, .. } => "until",

@@ -9,7 +9,7 @@ use lockstep_engine::clock::Stamp;
 use lockstep_engine::core::run::{
     Answer, Change, Edit, Input, Kept, Look, Opening, Person, Phase, Question, Record, Refused, Resolution, StepStatus,
 };
-use lockstep_engine::core::{Command, State};
+use lockstep_engine::core::{Command, Notice, State};
 use lockstep_engine::id::{RunId, StepNo, Token};
 use lockstep_engine::worker::{Failure, Outcome};
 
@@ -103,6 +103,7 @@ impl Case {
             cwd: None,
             opening,
             caller: None,
+            key: None,
         })
         .expect("a new run can start");
         case
@@ -115,12 +116,16 @@ impl Case {
     fn command(&mut self, command: Command) -> Result<(), Refused> {
         let records = self.state.decide(command, self.now)?;
         self.journal.extend(records.into_iter().map(|record| (record, self.now)));
-        while let Some((step, question)) = self.next_question() {
-            let answer = self.answer(step, question);
-            let records = self
-                .state
-                .decide(Command::Run(self.id, Input::Answered { step, question, answer }), self.now)
-                .expect("an answer is never refused");
+        loop {
+            let input = if let Some((step, question)) = self.next_question() {
+                Input::Answered { step, question, answer: self.answer(step, question) }
+            } else if let Some(Notice::Tell(_, input)) = self.state.next_notice() {
+                input
+            } else {
+                break;
+            };
+            let records =
+                self.state.decide(Command::Run(self.id, input), self.now).expect("an answer is never refused");
             self.journal.extend(records.into_iter().map(|record| (record, self.now)));
         }
         self.check_replay();
@@ -142,6 +147,7 @@ impl Case {
         let declared = || Ok(Value::Map(Map::from([("declared".to_owned(), Value::Int(1))])));
         match question {
             Question::Title => Ok("a title".into()),
+            Question::Lock => Ok("a key".into()),
             Question::When | Question::Until | Question::While | Question::Retry(_) | Question::Catch(_) => {
                 Ok(Value::Bool(true))
             }
@@ -233,7 +239,11 @@ impl Case {
             let goes_on = run.steps.iter().any(|step| {
                 matches!(
                     step.phase,
-                    Phase::Running { .. } | Phase::Delayed { .. } | Phase::InDoubt { .. } | Phase::Awaiting { .. }
+                    Phase::Running { .. }
+                        | Phase::Delayed { .. }
+                        | Phase::InDoubt { .. }
+                        | Phase::Awaiting { .. }
+                        | Phase::Locking { .. }
                 )
             });
             assert!(

@@ -4,6 +4,7 @@
 
 mod case;
 mod plan;
+mod shard;
 
 mod approvals;
 mod blocks;
@@ -11,10 +12,12 @@ mod cancel;
 mod doubt;
 mod edits;
 mod failure;
+mod locks;
 mod loops;
 mod next;
 mod pauses;
 mod probe;
+mod queue;
 mod random;
 mod retry_run;
 mod sequence;

@@ -1,8 +1,9 @@
 //! Small graphs by hand.
 
 use lockstep_dsl::graph::{
-    Amount, Approve, Ask, Block, BlockId, Catch, Command, Effect, Escalate, Exec, Expr, ExprId, Field, Foreach, Graph,
-    ItemsFrom, Kind, Next, Node, NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry, Role, Timeout, Until,
+    Amount, Approve, Ask, Block, BlockId, Catch, Command, Concurrency, Effect, Escalate, Excess, Exec, Expr, ExprId,
+    Field, Foreach, Graph, ItemsFrom, Kind, Lock, Next, Node, NodeId, OnError, OnFail, Parallel, Probe, Repeat, Retry,
+    Role, Timeout, Until,
 };
 use lockstep_dsl::source::Location;
 use lockstep_dsl::value::{Millis, Value};
@@ -31,6 +32,8 @@ pub struct Step {
     pub probe: Vec<Step>,
     pub rules: Vec<u32>,
     pub until: Option<u64>,
+    /// The key that it holds; `?` is asked for.
+    pub lock: Option<(&'static str, u32)>,
 }
 
 /// Where it goes on: the step of the whole plan with this name, or what the word says.
@@ -81,6 +84,7 @@ pub fn step(name: &str, what: What) -> Step {
         probe: Vec::new(),
         rules: Vec::new(),
         until: None,
+        lock: None,
     }
 }
 
@@ -107,6 +111,13 @@ pub fn parallel(name: &str, on_fail: OnFail, branches: Vec<(&'static str, Vec<St
 impl Step {
     pub fn needs(mut self, needs: &[&str]) -> Self {
         self.needs = Some(needs.iter().map(|need| (*need).to_owned()).collect());
+        self
+    }
+    pub fn lock(self, key: &'static str) -> Self {
+        self.lock_of(key, 1)
+    }
+    pub fn lock_of(mut self, key: &'static str, limit: u32) -> Self {
+        self.lock = Some((key, limit));
         self
     }
     pub fn when(mut self) -> Self {
@@ -200,6 +211,7 @@ pub struct Plan {
     pub finally: Option<Vec<Step>>,
     pub outputs: bool,
     pub timeout: Option<u64>,
+    pub concurrency: Option<(u32, Excess)>,
 }
 
 pub fn plan(steps: Vec<Step>) -> Plan {
@@ -207,6 +219,10 @@ pub fn plan(steps: Vec<Step>) -> Plan {
 }
 
 impl Plan {
+    pub fn concurrency(mut self, limit: u32, excess: Excess) -> Self {
+        self.concurrency = Some((limit, excess));
+        self
+    }
     pub fn on_failure(mut self, steps: Vec<Step>) -> Self {
         self.on_failure = Some(steps);
         self
@@ -230,6 +246,11 @@ impl Plan {
             runbook: "test/case".to_owned(),
             file: "case.yaml".to_owned(),
             timeout: self.timeout.map(Millis),
+            concurrency: self.concurrency.map(|(limit, excess)| Concurrency {
+                key: Field::Const("a key".into()),
+                limit,
+                excess,
+            }),
             ..Graph::empty()
         };
         graph.main = lower(&mut graph, None, Role::Main, &self.steps);
@@ -325,6 +346,10 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         outputs: Vec::new(),
         env: Vec::new(),
         until: None,
+        lock: step.lock.map(|(key, limit)| {
+            let key = if key == "?" { Field::Text(Vec::new()) } else { constant(key.into()) };
+            Lock { key, limit }
+        }),
         at: Location::default(),
     });
     let kind = match &step.what {

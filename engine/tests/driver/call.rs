@@ -64,7 +64,16 @@ fn case_of(parent: &str) -> Case {
 }
 
 fn graph_of(parent: &str, child: &'static str) -> Graph {
-    let files = Beside(BTreeMap::from([("child.yaml", child), ("grandchild.yaml", GRANDCHILD)]));
+    graph_beside(parent, &[("child.yaml", child), ("grandchild.yaml", GRANDCHILD)])
+}
+
+/// A case of a runbook with others beside it.
+pub fn case_beside(parent: &str, files: &[(&'static str, &'static str)]) -> Case {
+    Case::of_graph(graph_beside(parent, files))
+}
+
+fn graph_beside(parent: &str, files: &[(&'static str, &'static str)]) -> Graph {
+    let files = Beside(files.iter().copied().collect());
     match compile(&Source::new("parent.yaml", parent), &files, &Sandbox::new(&[])) {
         Ok(compiled) => compiled.graph,
         Err(diagnostics) => panic!("the case's runbook does not compile: {diagnostics:#?}"),

@@ -13,6 +13,7 @@ mod fixture;
 mod folder;
 mod interrupted;
 mod kinds;
+mod locks;
 mod look;
 mod property;
 mod quarantine;

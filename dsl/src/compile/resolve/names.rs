@@ -140,6 +140,7 @@ impl Resolver<'_, '_> {
         let root = access.root.as_str();
         let reason = match (root, place) {
             ("steps" | "vars", Place::ParamDefault) => "parameters are computed before any step has run",
+            ("steps" | "vars", Place::ConcurrencyKey) => "it is asked before any step has run",
             ("params" | "steps" | "vars" | "run" | "event", Place::ParamCheck) => "a `check` sees only `value`",
             ("steps", _) if self.expr.owner == Owner::Runbook && place != Place::RunOutputs => {
                 "this is the runbook's own, and stands before all of its steps; write it at the step that needs it"

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lockstep_dsl::graph::{BlockId, Graph, Kind, OnError, Role};
 use lockstep_dsl::value::{Map, Timestamp};
 
+use super::claim::{Claim, Claims, Standing};
 use super::error::RunError;
 use super::links::Links;
 use super::loss::Loss;
@@ -35,6 +36,8 @@ impl Run {
             armed: BTreeMap::new(),
             params,
             by,
+            claims: Claims::default(),
+            gate: None,
             cwd: None,
             caller: None,
             file: None,
@@ -127,6 +130,12 @@ impl Run {
             }
             Change::Probed { step, done } => self.probed(*step, done.as_ref()),
             Change::Resolved { step, how, by } => self.resolve(*step, how, by),
+            Change::Wanted { step, key, limit, place, opening } => {
+                let (key, limit, place, since) = (key.clone(), *limit, *place, at.wall);
+                let claim = Claim { key, limit, place, since, standing: Standing::Waits };
+                self.want(*step, claim, opening.as_deref());
+            }
+            Change::Locked { step, passes } => self.lock(*step, *passes, at),
             Change::Called { step, run, again, .. } => self.begin_call(*step, *run, *again, at),
             Change::Returned { step, returned } => self.end_call(*step, returned),
             Change::Awaited { step, input } => self.begin_to_await(*step, input, at),
@@ -197,8 +206,10 @@ impl Run {
                 self.ended = Some(at.wall);
                 self.paused = None;
                 self.questions.clear();
+                self.claims.drop_all();
                 self.disarm_all();
             }
+            Change::Retried { .. } if self.gate.is_some() && self.graph.concurrency.is_some() => self.requeue(),
             Change::Retried { .. } => self.reopen(at),
             Change::Edited { .. } => unreachable!("who holds the definitions gives a run another one"),
             Change::Restored { token } => self.token = self.token.max(*token),
@@ -226,6 +237,8 @@ impl Run {
 
     fn stand_still(&mut self, why: String) {
         self.quarantined = Some(why);
+        // What it holds stays held: what it started may go on.
+        self.claims.look_again();
         self.questions.clear();
         self.disarm_all();
     }
@@ -253,6 +266,7 @@ impl Run {
             | Phase::Running { .. }
             | Phase::Held { .. }
             | Phase::Calling { .. }
+            | Phase::Locking { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => {}
@@ -283,6 +297,11 @@ impl Run {
     }
 
     fn start(&mut self, at: Stamp) {
+        if self.started.is_some() {
+            // Its turn to go on has come.
+            self.reopen(at);
+            return;
+        }
         self.status = RunStatus::Running;
         self.started = Some(at.wall);
         if let Some(timeout) = self.graph.timeout {
@@ -586,7 +605,9 @@ impl Run {
     fn close(&mut self, no: StepNo, at: Stamp) {
         self.disarm(Timer::Attempt(no));
         self.disarm(Timer::Total(no));
+        self.claims.drop(Some(no));
         let step = self.step_mut(no);
+        step.reopens = false;
         step.ended = Some(at.wall);
         step.input = Map::new();
         step.result = None;

@@ -65,11 +65,11 @@ impl Run {
         self.is_ended() || self.quarantined.is_some() || self.needs_a_word()
     }
 
-    /// Whether the run is open and cannot go on until somebody outside says something, or a run that it called ends:
-    /// nothing runs, and no time is waited for but limits.
+    /// Whether the run is open and cannot go on until somebody outside says something, a run that it called ends, or a key
+    /// that it waits for is free: nothing runs, and no time is waited for but limits.
     pub fn needs_a_word(&self) -> bool {
-        let Tally { busy, delayed, doubted, awaiting, calling } = self.tally;
-        let needs = doubted + awaiting + calling > 0 || self.is_paused();
+        let Tally { busy, delayed, doubted, awaiting, calling, locking } = self.tally;
+        let needs = doubted + awaiting + calling + locking > 0 || self.is_paused() || self.is_queued();
         !self.is_ended() && self.questions.is_empty() && needs && busy + delayed == 0
     }
 

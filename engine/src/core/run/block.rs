@@ -37,6 +37,7 @@ impl Turn<'_> {
                 | Phase::Awaiting { .. }
                 | Phase::Held { .. }
                 | Phase::Calling { .. }
+                | Phase::Locking { .. }
                 | Phase::InDoubt { .. }
                 | Phase::Inside
                 | Phase::Ended { .. } => {}

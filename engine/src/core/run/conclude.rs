@@ -166,7 +166,8 @@ impl Turn<'_> {
         self.emit(Change::CancelRequested { by, undo });
         let again = self.run.cancel.as_ref().is_some_and(|(_, times)| *times > 1);
         match self.run.status {
-            RunStatus::Queued | RunStatus::Running => {
+            RunStatus::Queued => self.leave_queue(error),
+            RunStatus::Running => {
                 if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied()
                     && !fault::planted(Bug::CancelStopsNothing)
                 {

@@ -7,6 +7,7 @@ use lockstep_dsl::value::{Map, Value};
 
 use super::approval::Person;
 use super::call::Returned;
+use super::claim::Denial;
 use super::error::RunError;
 use super::opening::Opening;
 use super::record::{Change, Delay, Question, Resolution, Settlement, Skip, StopCause};
@@ -25,7 +26,26 @@ pub type Answer = Result<Value, Failure>;
 #[derive(Clone, Debug)]
 pub enum Input {
     /// It may start.
-    Start(Opening),
+    Start {
+        /// How.
+        opening: Opening,
+        /// The key that it needs for that, where it shares one with other runs.
+        key: Option<String>,
+    },
+    /// The step, or the run itself, has the key that it waits for.
+    Locked {
+        /// The step; `None` for the run itself.
+        step: Option<StepNo>,
+        /// Whether a step around it, or who called the run, has it.
+        passes: bool,
+    },
+    /// The step, or the run itself, will not get the key that it waits for.
+    Denied {
+        /// The step; `None` for the run itself.
+        step: Option<StepNo>,
+        /// Why not.
+        why: Denial,
+    },
     /// The evaluator answers. An answer to a question that is not open any more changes nothing.
     Answered {
         /// The step; `None` for the run itself.
@@ -172,7 +192,9 @@ pub fn decide(run: &mut Run, input: Input, now: Stamp, changes: &mut Vec<Change>
         return turn.while_quarantined(&input, &why);
     }
     match input {
-        Input::Start(opening) => turn.start(&opening),
+        Input::Start { opening, key } => turn.start(opening, key),
+        Input::Locked { step, passes } => turn.locked(step, passes),
+        Input::Denied { step, why } => turn.denied(step, &why),
         Input::Answered { step: Some(step), question, answer } => turn.answered(step, question, answer),
         Input::Answered { step: None, question, answer } => turn.run_answered(question, answer),
         Input::Reported { step, token, outcome } => turn.reported(step, token, outcome)?,
@@ -205,7 +227,9 @@ impl Turn<'_> {
                 self.end_run(Some(Box::new(error)));
                 Ok(())
             }
-            Input::Start(_)
+            Input::Start { .. }
+            | Input::Locked { .. }
+            | Input::Denied { .. }
             | Input::Answered { .. }
             | Input::Reported { .. }
             | Input::Due
@@ -225,12 +249,16 @@ impl Turn<'_> {
         }
     }
 
-    fn start(&mut self, opening: &Opening) {
+    fn start(&mut self, opening: Opening, key: Option<String>) {
         if self.run.status != RunStatus::Queued {
             return;
         }
+        if let Some(key) = key {
+            self.queue(key, Some(opening).filter(|opening| !opening.is_plain()));
+            return;
+        }
         self.emit(Change::Started);
-        self.open(opening);
+        self.open(&opening);
     }
 
     fn answered(&mut self, step: StepNo, question: Question, answer: Answer) {
@@ -246,6 +274,7 @@ impl Turn<'_> {
             }
             (Question::Title, Ok(Value::String(title))) => self.titled(step, Some(title)),
             (Question::Title, _) => self.titled(step, None),
+            (Question::Lock, Ok(Value::String(key))) => self.want(step, key),
             (Question::Input, Ok(value)) => {
                 let graph = Arc::clone(&self.run.graph);
                 self.rendered(step, &graph.node(self.run.step(step).node).kind, value);
@@ -270,7 +299,8 @@ impl Turn<'_> {
             (Question::Catch(entry), Ok(Value::Bool(true))) => self.handle(step, entry),
             (Question::Catch(entry), Ok(Value::Bool(false))) => self.catch_from(step, entry + 1),
             (
-                Question::Input
+                Question::Lock
+                | Question::Input
                 | Question::Outputs
                 | Question::Until
                 | Question::While
@@ -295,6 +325,7 @@ impl Turn<'_> {
             // The attempt did what it should: it is not repeated because of what was asked about it.
             Question::When
             | Question::Title
+            | Question::Lock
             | Question::Outputs
             | Question::Until
             | Question::Retry(_)
@@ -480,8 +511,16 @@ impl Turn<'_> {
     pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
         self.run.may_be_retried()?;
         self.emit(Change::Retried { by });
-        if let Some(main) = self.run.latest.get(&(None, self.run.graph.main)).copied() {
-            self.enter(main);
+        let gate = self.run.gate.as_deref().cloned();
+        let main = self.run.latest.get(&(None, self.run.graph.main)).copied();
+        match (gate, main) {
+            (Some(gate), _) if self.run.graph.concurrency.is_some() => self.queue(gate.key, None),
+            (_, Some(main)) => self.enter(main),
+            // It was turned away before it began.
+            (gate, None) => {
+                self.emit(Change::Started);
+                self.open(&gate.unwrap_or_default().opening);
+            }
         }
         Ok(())
     }

@@ -79,6 +79,10 @@ impl Run {
             let why = format!("nothing in the runbook was changed since run {id} had it");
             return Err(Refused::Instead { why, instead: format!("`lockstep retry {id}` goes on with it as it is") });
         }
+        if new.concurrency.is_some() && self.gate.is_none() {
+            let why = format!("run {id} began without a `concurrency`, and the corrected runbook has one");
+            return Err(Refused::Instead { why, instead: "leave it out, or start a new run".to_owned() });
+        }
         self.check_kept(new, called)
     }
 
@@ -152,7 +156,7 @@ impl Check<'_> {
             for step in self.run.steps_of(activation) {
                 match self.run.fate(step, self.run.node_of(step)) {
                     Fate::Kept => self.kept(step),
-                    Fate::Inside => left.extend(self.goes_on(step)),
+                    Fate::Inside | Fate::Locked => left.extend(self.goes_on(step)),
                     Fate::Again => self.called_again(step),
                     Fate::Anew => {}
                 }
@@ -355,6 +359,11 @@ impl Run {
             .into_iter()
             .filter_map(|(node, waiver)| Some((editions.node(node)?, waiver)))
             .collect();
+        if let Some(gate) = &mut self.gate {
+            let opening = &mut gate.opening;
+            opening.skip = opening.skip.iter().filter_map(|node| editions.node(*node)).collect();
+            opening.from = opening.from.and_then(|node| editions.node(node));
+        }
         // Without an `undo` there is nothing to do about it.
         let later = editions.later();
         let (noted, left): (Vec<StepNo>, Vec<StepNo>) =

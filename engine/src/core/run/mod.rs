@@ -9,6 +9,7 @@ mod ask;
 mod awaiting;
 mod block;
 mod call;
+mod claim;
 mod conclude;
 mod decide;
 mod edit;
@@ -44,6 +45,7 @@ mod waiver;
 
 pub use approval::{Approval, Person, Vote};
 pub use call::{Caller, Message, PARAMS as CALL_PARAMS, RUN as CALL_RUN, Returned};
+pub use claim::{Claim, Claims, Denial, Gate, Standing};
 pub use decide::{Answer, Input, Refused, decide};
 pub use edit::{Edit, Edited};
 pub use error::RunError;

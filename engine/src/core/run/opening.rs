@@ -2,6 +2,7 @@
 
 use lockstep_dsl::diagnostic::suggest;
 use lockstep_dsl::graph::{Graph, NodeId};
+use serde::{Deserialize, Serialize};
 
 use super::decide::Refused;
 use super::record::Change;
@@ -9,17 +10,25 @@ use super::turn::Turn;
 use super::waiver::gate_in;
 
 /// What a run leaves out, and whether each of its steps waits for a person's word.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// Steps of the file that are not to run, whichever visit of them it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skip: Vec<NodeId>,
     /// The step of the runbook's own with which it begins: those that stand before it are skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<NodeId>,
     /// Whether it is paused from its beginning, so that steps begin one by one as a person permits it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stepwise: bool,
 }
 
 impl Opening {
+    /// Whether the run simply begins at its beginning.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The opening that these paths of steps mean.
     ///
     /// # Errors

@@ -173,6 +173,7 @@ impl Run {
             | Phase::Delayed { .. }
             | Phase::Awaiting { .. }
             | Phase::Calling { .. }
+            | Phase::Locking { .. }
             | Phase::Inside
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => false,
@@ -210,12 +211,14 @@ impl Run {
             left.push((timer, due.saturating_sub(at.time)));
         }
         let reason = reason.map(str::to_owned);
+        self.claims.look_again();
         self.paused =
             Some(Box::new(Pause { by: by.to_owned(), reason, since: at.wall, left, permitted: BTreeSet::new() }));
     }
 
     pub(super) fn end_pause(&mut self, at: Stamp) {
         let Some(pause) = self.paused.take() else { return };
+        self.claims.look_again();
         for (timer, left) in pause.left {
             self.arm(at.time.saturating_add(left), timer);
         }

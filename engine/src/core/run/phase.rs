@@ -37,6 +37,11 @@ pub enum Phase {
         /// Since when.
         since: Timestamp,
     },
+    /// It waits for the key that it is to hold while it runs.
+    Locking {
+        /// Since when.
+        since: Timestamp,
+    },
     /// It would go on if the run were not paused.
     Held {
         /// What comes next.

@@ -12,6 +12,9 @@ pub enum Question {
     /// step goes on without one.
     #[serde(rename = "title")]
     Title,
+    /// The key that the step is to hold: a text.
+    #[serde(rename = "lock")]
+    Lock,
     /// The step's rendered input. Acting kinds: the map that their action documents. `wait`: a duration or a time.
     /// `script`: its value. `set`: a map. `switch`: the place of the case. `foreach`: what it runs over. `assert`: `{ ok, message }`. `fail`: `{ message, kind, data }`. `finish`: a
     /// map or `()`.

@@ -12,9 +12,10 @@ use super::edit::Edit;
 pub use super::error::RunError;
 use super::looping::{ItemEnd, Items, Page};
 use super::loss::Loss;
+use super::opening::Opening;
 use super::pause::Hold;
 pub use super::question::Question;
-pub use super::status::{RunOutcome, StepStatus};
+pub use super::status::{RunOutcome, Skip, StepStatus};
 pub use super::undo::UndoEnd;
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
@@ -217,6 +218,32 @@ pub enum Change {
         how: Resolution,
         /// Who.
         by: String,
+    },
+    /// A step, or the run itself, wants a key. After a crash it waits on, in its place.
+    #[serde(rename = "want")]
+    Wanted {
+        /// The step; `None` for the run itself, which begins when it has the key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepNo>,
+        /// The key.
+        key: String,
+        /// How many may hold it at a time.
+        limit: u32,
+        /// Where it stands among all that want one: the lowest number is served first.
+        place: u64,
+        /// How the run begins then, where not simply at its beginning.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opening: Option<Box<Opening>>,
+    },
+    /// Who wanted a key has it, until the step or run ends. After a crash it holds it on.
+    #[serde(rename = "lock")]
+    Locked {
+        /// The step; `None` for the run itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<StepNo>,
+        /// Whether a step around it, or who called the run, has it already.
+        #[serde(default, skip_serializing_if = "is_false")]
+        passes: bool,
     },
     /// A step calls another runbook. The run that it calls comes to be in the same frame, or goes on in it, so after a
     /// crash it is found again and never begun twice.
@@ -515,26 +542,6 @@ pub enum Change {
         /// The panic's message.
         why: String,
     },
-}
-
-/// Why a step did not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Skip {
-    /// Its `when` was false.
-    #[serde(rename = "when")]
-    When,
-    /// It is disabled.
-    #[serde(rename = "disabled")]
-    Disabled,
-    /// Its block ended before it could start.
-    #[serde(rename = "unreached")]
-    Unreached,
-    /// A `next` passed it over.
-    #[serde(rename = "passed")]
-    Passed,
-    /// A person said that it is not to run.
-    #[serde(rename = "person")]
-    Person,
 }
 
 /// Why something is stopped.

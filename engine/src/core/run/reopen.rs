@@ -17,6 +17,8 @@ pub(super) enum Fate {
     Kept,
     /// It has blocks of its own, which go on inside.
     Inside,
+    /// The same, as soon as it has the key again that it is to hold meanwhile.
+    Locked,
     /// It runs again, as the same visit: with the same key.
     Again,
     /// It was undone: it is visited anew.
@@ -67,16 +69,14 @@ impl Run {
             match self.fate(step, node) {
                 Fate::Kept => continue,
                 Fate::Inside => {
-                    self.set_phase(step, Phase::Inside);
-                    self.step_mut(step).rewind();
-                    self.arm_block(step, at);
-                    if let Some(total) = node.timeout.total {
-                        self.limit(Timer::Total(step), total, at);
-                    }
-                    self.reopen_items(step);
-                    for inner in self.bodies(step) {
-                        self.reopen_activation(inner, at);
-                    }
+                    self.limit_total(step, at);
+                    self.reopen_inside(step, at);
+                }
+                Fate::Locked => {
+                    self.set_phase(step, Phase::Pending);
+                    let again = self.step_mut(step);
+                    (again.reopens, again.ended) = (true, None);
+                    self.limit_total(step, at);
                 }
                 Fate::Anew => {
                     let waiver = self.step_mut(step).waiver.take();
@@ -98,8 +98,32 @@ impl Run {
         self.recount_needs(no);
     }
 
+    /// A block that did not end well goes on inside.
+    pub(super) fn reopen_inside(&mut self, step: StepNo, at: Stamp) {
+        self.set_phase(step, Phase::Inside);
+        self.step_mut(step).rewind();
+        self.arm_block(step, at);
+        self.reopen_items(step);
+        for inner in self.bodies(step) {
+            self.reopen_activation(inner, at);
+        }
+    }
+
+    fn limit_total(&mut self, step: StepNo, at: Stamp) {
+        if let Some(total) = self.node_of(step).timeout.total {
+            self.limit(Timer::Total(step), total, at);
+        }
+    }
+
     /// What a `retry` of the run does to this step.
     pub(super) fn fate(&self, no: StepNo, node: &Node) -> Fate {
+        match self.fate_of_any(no, node) {
+            Fate::Inside if node.lock.is_some() => Fate::Locked,
+            fate => fate,
+        }
+    }
+
+    fn fate_of_any(&self, no: StepNo, node: &Node) -> Fate {
         let step = self.step(no);
         let is_undone_inside = || self.links.has_undo_inside(step.node) && self.holds_undone(no);
         match &step.phase {
@@ -134,7 +158,7 @@ impl Run {
         let mut owners = around.iter().filter_map(|around| self.activations[*around].owner);
         is_main
             && matches!(fate(no), Fate::Again | Fate::Anew)
-            && owners.all(|owner| matches!(fate(owner), Fate::Inside))
+            && owners.all(|owner| matches!(fate(owner), Fate::Inside | Fate::Locked))
     }
 
     /// The items of a `foreach` in which something failed, was stopped or was undone go on.
@@ -193,5 +217,6 @@ impl Step {
         self.undoing = None;
         self.led = None;
         self.ended = None;
+        self.reopens = false;
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::approval::Approval;
 use super::call::Caller;
+use super::claim::{Claims, Gate};
 use super::edit::Edited;
 use super::error::RunError;
 use super::links::Links;
@@ -49,6 +50,12 @@ pub struct Run {
     /// When each of its timers is due; the same as `timers`, by timer, and not part of the encoding.
     #[serde(skip)]
     pub(super) armed: BTreeMap<Timer, u64>,
+    /// Keys that it and its steps want or have.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
+    pub claims: Claims,
+    /// What it needs to begin, where runs wait for each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Box<Gate>>,
     /// Resolved parameters.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map,
@@ -223,6 +230,7 @@ pub struct Halt {
 
 /// One visit of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, which most steps are encoded without")]
 pub struct Step {
     /// What it is a visit of.
     pub node: NodeId,
@@ -293,6 +301,9 @@ pub struct Step {
     /// The variables that it saw when its effect began, for its `undo`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saw: Option<Box<Map>>,
+    /// Whether a `retry` of the run opened it again: it goes on inside when it has its key.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reopens: bool,
     /// Its items or rounds, where it has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looping: Option<Box<Loop>>,
@@ -364,10 +375,17 @@ impl Run {
         self.status == RunStatus::Ended
     }
 
-    /// Whether the run is open and nothing in it runs: it waits for time, for a person, or for runs that it called.
+    /// Whether the run is open and nothing in it runs: it waits for time, for a person, for runs that it called, or for
+    /// keys that others hold.
     pub fn is_waiting(&self) -> bool {
-        let Tally { busy, delayed, doubted, awaiting, calling } = self.tally;
-        busy == 0 && (delayed + doubted + awaiting + calling > 0 || self.is_paused()) && !self.is_ended()
+        let Tally { busy, delayed, doubted, awaiting, calling, locking } = self.tally;
+        let waits = delayed + doubted + awaiting + calling + locking > 0 || self.is_paused() || self.is_queued();
+        busy == 0 && waits && !self.is_ended()
+    }
+
+    /// Whether it waits for its turn among the runs with its key.
+    pub fn is_queued(&self) -> bool {
+        self.status == RunStatus::Queued && self.wanted(None).is_some()
     }
 
     /// Whether nothing new begins in it until somebody lets it go on.
@@ -566,6 +584,7 @@ impl Step {
             undoing: None,
             noted: false,
             saw: None,
+            reopens: false,
             looping: None,
             approval: None,
             waiver: None,
@@ -582,9 +601,11 @@ impl Step {
             Phase::Pending => StepStatus::Pending,
             Phase::Asking(Question::When) | Phase::Held { what: Hold::Begin, .. } => StepStatus::Ready,
             Phase::Asking(_) | Phase::Deciding | Phase::Running { .. } | Phase::Inside => StepStatus::Running,
-            Phase::Delayed { .. } | Phase::Awaiting { .. } | Phase::Calling { .. } | Phase::Held { .. } => {
-                StepStatus::Waiting
-            }
+            Phase::Delayed { .. }
+            | Phase::Awaiting { .. }
+            | Phase::Calling { .. }
+            | Phase::Locking { .. }
+            | Phase::Held { .. } => StepStatus::Waiting,
             Phase::InDoubt { .. } => StepStatus::InDoubt,
             Phase::Ended { status, .. } => *status,
         }
@@ -623,7 +644,7 @@ pub(super) fn no_graph() -> Arc<Graph> {
 }
 
 /// Maps whose keys are not text, as lists of pairs.
-mod pairs {
+pub(super) mod pairs {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};

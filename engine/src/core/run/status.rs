@@ -28,6 +28,26 @@ pub enum StepStatus {
     Undone,
 }
 
+/// Why a step did not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Skip {
+    /// Its `when` was false.
+    #[serde(rename = "when")]
+    When,
+    /// It is disabled.
+    #[serde(rename = "disabled")]
+    Disabled,
+    /// Its block ended before it could start.
+    #[serde(rename = "unreached")]
+    Unreached,
+    /// A `next` passed it over.
+    #[serde(rename = "passed")]
+    Passed,
+    /// A person said that it is not to run.
+    #[serde(rename = "person")]
+    Person,
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -24,8 +24,8 @@ impl Turn<'_> {
             return;
         }
         let activation = self.run.step(step).activation;
-        if self.run.activations[activation].halt.is_some() && !fault::planted(Bug::HaltIgnored) {
-            self.skip(step, Skip::Unreached);
+        if let Some(halt) = self.run.activations[activation].halt.filter(|_| !fault::planted(Bug::HaltIgnored)) {
+            self.not_reached(step, halt.cause.inward());
             return;
         }
         if self.run.waiver(step).is_some() {
@@ -35,11 +35,25 @@ impl Turn<'_> {
         if self.run.holds(step) {
             return;
         }
+        if self.run.step(step).reopens {
+            // It has been asked before.
+            self.lock_first(step);
+            return;
+        }
         let node = self.run.node_of(step);
         match (&node.disabled, node.when) {
             (Some(_), _) => self.skip(step, Skip::Disabled),
             (None, Some(_)) => self.ask(step, Question::When),
             (None, None) => self.begin(step),
+        }
+    }
+
+    /// The step's block stops before the step could begin. One that had begun before a `retry` of the run was stopped.
+    pub fn not_reached(&mut self, step: StepNo, cause: StopCause) {
+        if self.run.step(step).reopens {
+            self.stopped(step, cause);
+        } else {
+            self.skip(step, Skip::Unreached);
         }
     }
 
@@ -57,7 +71,7 @@ impl Turn<'_> {
         }
         self.emit(Change::Begun { step });
         match &self.run.node_of(step).title {
-            None | Some(Field::Const(_)) => self.attempt(step),
+            None | Some(Field::Const(_)) => self.lock_first(step),
             Some(Field::Expr(_) | Field::Text(_) | Field::List(_) | Field::Map(_)) => self.ask(step, Question::Title),
         }
     }
@@ -65,11 +79,11 @@ impl Turn<'_> {
     /// The step's title is known, or cannot be worked out.
     pub fn titled(&mut self, step: StepNo, title: Option<String>) {
         self.emit(Change::Titled { step, title });
-        self.attempt(step);
+        self.lock_first(step);
     }
 
     /// Starts a try of the step.
-    fn attempt(&mut self, step: StepNo) {
+    pub fn attempt(&mut self, step: StepNo) {
         match &self.run.node_of(step).kind {
             Kind::Do(_) | Kind::Parallel(_) => {
                 for block in self.run.node_of(step).kind.blocks() {

@@ -33,9 +33,10 @@ impl Turn<'_> {
 
     fn stop_step(&mut self, step: StepNo, cancel: bool, cause: StopCause) {
         match self.phase(step).clone() {
-            Phase::Pending | Phase::Asking(Question::When) | Phase::Held { what: Hold::Begin, .. } => {
-                self.skip(step, Skip::Unreached);
-            }
+            Phase::Pending
+            | Phase::Asking(Question::When | Question::Lock)
+            | Phase::Held { what: Hold::Begin, .. }
+            | Phase::Locking { .. } => self.not_reached(step, cause),
             Phase::Held { what: Hold::Attempt, .. } | Phase::Asking(Question::Input) if !self.has_begun(step) => {
                 self.skip(step, Skip::Unreached);
             }
@@ -119,6 +120,7 @@ impl Turn<'_> {
             | Phase::Deciding
             | Phase::Delayed { .. }
             | Phase::Awaiting { .. }
+            | Phase::Locking { .. }
             | Phase::Held { .. }
             | Phase::InDoubt { .. }
             | Phase::Ended { .. } => self.stopped(step, cause),

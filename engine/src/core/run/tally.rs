@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub awaiting: u32,
     /// They wait for runs that they called.
     pub calling: u32,
+    /// They wait for keys that others hold.
+    pub locking: u32,
 }
 
 impl Tally {
@@ -52,6 +54,7 @@ impl Tally {
             Phase::InDoubt { .. } => Some(&mut self.doubted),
             Phase::Awaiting { .. } => Some(&mut self.awaiting),
             Phase::Calling { .. } => Some(&mut self.calling),
+            Phase::Locking { .. } => Some(&mut self.locking),
             Phase::Pending | Phase::Held { .. } | Phase::Inside | Phase::Ended { .. } => None,
         }
     }

@@ -69,6 +69,7 @@ impl Turn<'_> {
                 format!("name one of these; `lockstep show {id}` lists them"),
             ),
             Phase::Asking(super::record::Question::When)
+            | Phase::Locking { .. }
             | Phase::Held { .. }
             | Phase::Delayed { .. }
             | Phase::Awaiting { .. }
