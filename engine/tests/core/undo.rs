@@ -242,6 +242,24 @@ fn rounds_of_which_something_was_undone_begin_anew() {
 }
 
 #[test]
+fn what_a_former_try_of_a_loop_undid_makes_nothing_of_the_last_one_anew() {
+    let steps = || vec![exec("x"), undone("a")];
+    let mut case = Case::new(&plan(vec![repeat("r", 5, steps()).retry(2)]));
+    case.ok("r[0]/x").ok("r[0]/a").pass(20).fails("r[1]/x").ok("r[0]/a/undo/back");
+    case.pass(1_000).fails("r[0]/x~2");
+    assert_eq!(case.status(), "failed", "nothing of this try is to be undone");
+    case.retry().expect("a failed run can be retried");
+    assert_eq!(case.running(), ["r[0]/x~2"]);
+    let mut case = Case::new(&plan(vec![foreach("e", 1, 0, OnFail::Stop, steps()).retry(2)]));
+    case.ok("e[0]/x").ok("e[0]/a").fails("e[1]/x").ok("e[0]/a/undo/back");
+    case.pass(1_000).fails("e[0]/x~2");
+    case.retry().expect("a failed run can be retried");
+    assert_eq!(case.running(), ["e[0]/x~2"]);
+    case.ok("e[0]/x~2").ok("e[0]/a~2").ok("e[1]/x~2").ok("e[1]/a~2").ok("e[2]/x~2").ok("e[2]/a~2");
+    assert_eq!(case.status(), "succeeded");
+}
+
+#[test]
 fn a_handled_step_whose_handler_was_undone_runs_again() {
     let mut case = Case::new(&plan(vec![exec("a").catch(vec![undone("h")]), exec("b")]));
     case.fails("a").ok("a/catch/h").fails("b").ok("a/catch/h/undo/back");

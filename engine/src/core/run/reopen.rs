@@ -164,8 +164,8 @@ impl Run {
     /// The items of a `foreach` in which something failed, was stopped or was undone go on.
     fn reopen_items(&mut self, no: StepNo) {
         let Some(items) = self.step(no).looping.as_deref() else { return };
-        let undone: Vec<ActivationNo> =
-            items.kept.iter().copied().filter(|item| self.activation_holds_undone(*item)).collect();
+        let last = items.kept.iter().copied().filter(|item| self.is_of_last_try(items, *item));
+        let undone: Vec<ActivationNo> = last.filter(|item| self.activation_holds_undone(*item)).collect();
         if let Some(items) = &mut self.step_mut(no).looping {
             for item in undone {
                 items.take_back(item);

@@ -8,6 +8,7 @@ use lockstep_dsl::graph::Role;
 use serde::{Deserialize, Serialize};
 
 use super::block::block_error;
+use super::looping::Loop;
 use super::record::{Change, StopCause};
 use super::state::{ActivationNo, Phase, Run, RunStatus};
 use super::turn::Turn;
@@ -261,12 +262,20 @@ impl Run {
         self.steps_of(no).any(|step| self.step(step).status() == StepStatus::Undone || self.holds_undone(step))
     }
 
-    /// The last activations of the blocks of a step, items of a `foreach` one by one.
+    /// The last activations of the blocks of a step, items of a `foreach` and rounds of a `repeat` one by one: those of its
+    /// last try.
     fn last_inside(&self, no: StepNo) -> Vec<ActivationNo> {
-        let step = self.step(no);
-        let items = step.looping.iter().flat_map(|items| items.kept.iter().chain(&items.unwell).chain(&items.running));
+        let items = self.step(no).looping.iter().flat_map(|items| {
+            let all = items.kept.iter().chain(&items.unwell).chain(&items.running);
+            all.filter(|item| self.is_of_last_try(items, **item))
+        });
         let blocks = self.node_of(no).kind.blocks().into_iter().chain(self.node_of(no).handlers());
         let last = blocks.filter_map(|block| self.latest.get(&(Some(no), block)).copied());
         items.copied().chain(last).collect()
+    }
+
+    /// Whether an item or a round belongs to the last try of its loop; what a former one did was undone before that.
+    pub(super) fn is_of_last_try(&self, items: &Loop, item: ActivationNo) -> bool {
+        self.activations[item].visit == items.visit
     }
 }

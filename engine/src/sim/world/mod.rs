@@ -49,7 +49,7 @@ const MAX_EVENTS: u64 = 60_000;
 const SLOW_IMAGE: u64 = 4;
 
 /// Milliseconds after the healing within which every run must have come to its end.
-const MAX_CALM: u64 = 48 * 3_600_000;
+const MAX_CALM: u64 = 14 * 24 * 3_600_000;
 
 /// What came of a simulation.
 #[derive(Debug)]
