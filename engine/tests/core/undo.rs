@@ -265,7 +265,10 @@ fn a_handled_step_whose_handler_was_undone_runs_again() {
     case.fails("a").ok("a/catch/h").fails("b").ok("a/catch/h/undo/back");
     case.retry().expect("a failed run can be retried");
     assert_eq!(case.running(), ["a"]);
-    assert_eq!(case.ok("a").ok("b").status(), "succeeded");
+    case.ok("a").fails("b");
+    case.retry().expect("a failed run can be retried");
+    assert_eq!(case.running(), ["b"], "its failure stands no more, nor does what handled it");
+    assert_eq!(case.ok("b").status(), "succeeded");
 }
 
 #[test]

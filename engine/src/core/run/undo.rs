@@ -4,7 +4,7 @@
 //! at a time, each is undone in the place where it stands, so that it sees what it saw. A block's own `undo` replaces
 //! those of the steps in it. An `undo` that fails does not stop the others; one that is stopped leaves its step noted.
 
-use lockstep_dsl::graph::Role;
+use lockstep_dsl::graph::{BlockId, Role};
 use serde::{Deserialize, Serialize};
 
 use super::block::block_error;
@@ -263,13 +263,15 @@ impl Run {
     }
 
     /// The last activations of the blocks of a step, items of a `foreach` and rounds of a `repeat` one by one: those of its
-    /// last try.
+    /// last try. A handler counts while its failure stands: a step that ended otherwise since has nothing to do with it.
     fn last_inside(&self, no: StepNo) -> Vec<ActivationNo> {
-        let items = self.step(no).looping.iter().flat_map(|items| {
+        let step = self.step(no);
+        let counts = |block: &BlockId| step.handled || !matches!(self.graph.block(*block).role, Role::Catch(_));
+        let items = step.looping.iter().flat_map(|items| {
             let all = items.kept.iter().chain(&items.unwell).chain(&items.running);
             all.filter(|item| self.is_of_last_try(items, **item))
         });
-        let blocks = self.node_of(no).kind.blocks().into_iter().chain(self.node_of(no).handlers());
+        let blocks = self.node_of(no).kind.blocks().into_iter().chain(self.node_of(no).handlers()).filter(counts);
         let last = blocks.filter_map(|block| self.latest.get(&(Some(no), block)).copied());
         items.copied().chain(last).collect()
     }

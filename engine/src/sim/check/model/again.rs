@@ -100,8 +100,19 @@ impl Run {
     fn holds_undone(&self, number: usize) -> bool {
         let is_last = |activation: usize| {
             let Activation { block, visit, .. } = self.activations[activation];
-            let is_round = self.definition.blocks[block].role == Role::Round;
-            self.is_latest(activation) || (is_round && self.steps[number].looping.visit == visit)
+            match self.definition.blocks[block].role {
+                Role::Round => self.steps[number].looping.visit == visit,
+                // A handler counts while its failure stands.
+                Role::Catch => self.steps[number].handled && self.is_latest(activation),
+                Role::Main
+                | Role::OnFailure
+                | Role::Finally
+                | Role::Body(_)
+                | Role::Item
+                | Role::StepFinally
+                | Role::Undo
+                | Role::Probe => self.is_latest(activation),
+            }
         };
         let owned = (0..self.activations.len()).filter(|inner| self.activations[*inner].owner == Some(number));
         owned.filter(|inner| is_last(*inner)).any(|inner| self.is_undone_in(inner))
