@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use crate::harness::{Case, Process};
+use crate::harness::{Case, Gate, Process};
 
 fn start(case: &Case, runbook: &str) -> Process {
     Process::start(case.command(["run", runbook, "--json"]))
@@ -21,16 +21,33 @@ fn locked(case: Case, script: &str) -> Case {
     case.file("first.yaml", first).file("second.yaml", second)
 }
 
+/// A run of one terminal that holds the key, and stands at the gate, and one of another that wants it.
+struct Contended {
+    case: Case,
+    gate: Gate,
+    first: Process,
+    holder: String,
+    second: Process,
+    waiter: String,
+}
+
+impl Contended {
+    fn new() -> Self {
+        let case = Case::new();
+        let gate = case.gate("gate");
+        let case = locked(case, &gate.script());
+        let mut first = start(&case, "first.yaml");
+        let holder = first.id();
+        gate.arrival();
+        let mut second = start(&case, "second.yaml");
+        let waiter = second.id();
+        Self { case, gate, first, holder, second, waiter }
+    }
+}
+
 #[test]
 fn a_run_of_another_terminal_waits_for_the_lock_and_why_says_whose_it_is() {
-    let case = Case::new();
-    let gate = case.gate("gate");
-    let case = locked(case, &gate.script());
-    let mut first = start(&case, "first.yaml");
-    let holder = first.id();
-    gate.arrival();
-    let mut second = start(&case, "second.yaml");
-    let waiter = second.id();
+    let Contended { case, gate, first, holder, mut second, waiter } = Contended::new();
     let waits = |event: &Json| event["awaits"]["what"] == "lock" && event["status"] == "waiting";
     let step = second.event("that it waits", waits);
     assert_eq!((&step["path"], &step["awaits"]["key"]), (&"want".into(), &"door".into()));
@@ -52,14 +69,7 @@ fn a_run_of_another_terminal_waits_for_the_lock_and_why_says_whose_it_is() {
 
 #[test]
 fn a_run_that_was_cut_off_holds_its_lock_until_somebody_carries_it_on() {
-    let case = Case::new();
-    let gate = case.gate("gate");
-    let case = locked(case, &gate.script());
-    let mut first = start(&case, "first.yaml");
-    let holder = first.id();
-    gate.arrival();
-    let mut second = start(&case, "second.yaml");
-    let waiter = second.id();
+    let Contended { case, gate, first, holder, mut second, waiter } = Contended::new();
     second.event("that it waits", |event| event["awaits"]["what"] == "lock");
     first.kill();
     // The guest takes the folder over, and has nobody left who could give it the key.

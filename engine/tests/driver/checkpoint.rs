@@ -91,14 +91,20 @@ fn a_run_that_ended_is_let_go_of_and_found_again() {
     assert_eq!(case.status(), "succeeded");
 }
 
-#[test]
-fn a_run_that_was_opened_again_after_a_checkpoint_is_found_after_a_crash() {
+/// A run that had ended, was let go of and opened again behind the checkpoint; then its engine was killed.
+fn opened_again_and_killed() -> Case {
     let mut case = Case::of(LONG).step("b", [Does::Exits(1), Does::Hangs]);
     case.start();
     case.settle();
     case.pass(10_000);
     case.retry();
     case.crash();
+    case
+}
+
+#[test]
+fn a_run_that_was_opened_again_after_a_checkpoint_is_found_after_a_crash() {
+    let mut case = opened_again_and_killed();
     case.open();
     let row = &rows(&mut case)[0];
     assert_eq!((row.status.as_str(), row.interrupted), ("running", true));
@@ -107,12 +113,7 @@ fn a_run_that_was_opened_again_after_a_checkpoint_is_found_after_a_crash() {
 #[test]
 fn an_image_that_fails_at_any_question_of_an_opening_costs_nothing() {
     for questions in 0..12 {
-        let mut case = Case::of(LONG).step("b", [Does::Exits(1), Does::Hangs]);
-        case.start();
-        case.settle();
-        case.pass(10_000);
-        case.retry();
-        case.crash();
+        let mut case = opened_again_and_killed();
         case.disk.fail_image_after(questions);
         case.open();
         let row = &rows(&mut case)[0];

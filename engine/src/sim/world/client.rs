@@ -132,10 +132,8 @@ impl World<'_> {
 
     /// Says how a step in doubt goes on, if the run that was looked at has one.
     fn resolve_first(&mut self, order: Order, shown: &Json) {
-        let steps = shown.pointer("/run/steps").and_then(Json::as_array);
-        let is_in_doubt = |step: &&Json| step.get("status").and_then(Json::as_str) == Some("in_doubt");
-        let doubted = steps.and_then(|steps| steps.iter().find(is_in_doubt));
-        let Some(path) = doubted.and_then(|step| step.get("path")).and_then(Json::as_str) else { return };
+        let doubted = steps(shown).iter().find(|step| text(step, "/status") == Some("in_doubt"));
+        let Some(path) = doubted.and_then(|step| text(step, "/path")) else { return };
         let run = self.ids[order.run].to_string();
         let (place, by) = self.note_asked("resolve", run.clone());
         let how = match self.fate(&[path, "resolve"], place as u64) % 4 {
@@ -150,29 +148,29 @@ impl World<'_> {
 
     /// Says what a step waits for, if the run that was looked at has one that does.
     fn say_first(&mut self, order: Order, shown: &Json) {
-        let steps = shown.pointer("/run/steps").and_then(Json::as_array).into_iter().flatten();
-        let of = |step: &'_ Json, place: &str| step.pointer(place).and_then(Json::as_str).map(str::to_owned);
-        let waiting: Vec<(String, String)> =
-            steps.filter_map(|step| Some((of(step, "/path")?, of(step, "/awaits/what")?))).collect();
+        let waits = |step| Some((text(step, "/path")?, text(step, "/awaits/what")?));
+        let waiting: Vec<(&str, &str)> = steps(shown).iter().filter_map(waits).collect();
         // Of several now this one, now that: people do not keep to an order.
         let chosen = self.fate(&["say"], self.evidence.asked.len() as u64) % (waiting.len().max(1)) as u64;
         let Some((path, what)) = usize::try_from(chosen).ok().and_then(|chosen| waiting.get(chosen)) else { return };
-        let (run, step) = (self.ids[order.run].to_string(), path.clone());
-        let asked = match what.as_str() {
-            "signal" => "signal",
-            "approval" => "vote",
-            "answer" => "answer",
-            _ => return,
-        };
-        let (place, by) = self.note_asked(asked, run.clone());
-        let person = Person { name: by.clone(), groups: Vec::new() };
-        let request = match asked {
-            "signal" => Request::Signal { run, name: SIGNAL.to_owned(), payload: Value::Null, by },
-            "vote" => {
-                let yes = !self.fate(&[path, "vote"], place as u64).is_multiple_of(4);
-                Request::Vote { run, step, yes, person, comment: None }
+        let (run, step) = (self.ids[order.run].to_string(), (*path).to_owned());
+        let (place, request) = match *what {
+            "signal" => {
+                let (place, by) = self.note_asked("signal", run.clone());
+                (place, Request::Signal { run, name: SIGNAL.to_owned(), payload: Value::Null, by })
             }
-            _ => Request::Answer { run, step, fields: BTreeMap::new(), person },
+            "approval" => {
+                let (place, name) = self.note_asked("vote", run.clone());
+                let yes = !self.fate(&[path, "vote"], place as u64).is_multiple_of(4);
+                let person = Person { name, groups: Vec::new() };
+                (place, Request::Vote { run, step, yes, person, comment: None })
+            }
+            "answer" => {
+                let (place, name) = self.note_asked("answer", run.clone());
+                let person = Person { name, groups: Vec::new() };
+                (place, Request::Answer { run, step, fields: BTreeMap::new(), person })
+            }
+            _ => return,
         };
         // Its answer leads to nothing more.
         self.ask(place, Order { what: Ask::Show, ..order }, request);
@@ -180,13 +178,10 @@ impl World<'_> {
 
     /// Has a step not run, of those that the run has not come to, that wait, or that failed.
     fn skip_one(&mut self, order: Order, shown: &Json) {
-        let steps = shown.pointer("/run/steps").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         let may_be = |step: &&Json| {
-            let status = step.get("status").and_then(Json::as_str).unwrap_or_default();
-            matches!(status, "pending" | "ready" | "waiting" | "in_doubt" | "failed")
+            matches!(text(step, "/status"), Some("pending" | "ready" | "waiting" | "in_doubt" | "failed"))
         };
-        let paths: Vec<&str> =
-            steps.iter().filter(may_be).filter_map(|step| step.get("path").and_then(Json::as_str)).collect();
+        let paths: Vec<&str> = steps(shown).iter().filter(may_be).filter_map(|step| text(step, "/path")).collect();
         if paths.is_empty() {
             return;
         }
@@ -227,4 +222,14 @@ impl World<'_> {
             self.plan(self.now + AGAIN, Event::Order(order));
         }
     }
+}
+
+/// The steps of a run that was shown.
+fn steps(shown: &Json) -> &[Json] {
+    shown.pointer("/run/steps").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The text at a place in what was shown.
+fn text<'a>(shown: &'a Json, place: &str) -> Option<&'a str> {
+    shown.pointer(place)?.as_str()
 }
