@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lockstep_engine::core::run::Person;
 
@@ -15,8 +15,8 @@ use crate::output::Style;
 /// The surroundings of one command.
 #[derive(Debug)]
 pub struct Context {
-    /// The data folder, absolute; it may not exist yet.
-    pub data: PathBuf,
+    /// The data folder, absolute; it may not exist yet. Nothing where no place for it is known.
+    data: Option<PathBuf>,
     /// How to repeat the choice of the data folder in a command that is suggested: ` --data DIR`, or nothing.
     pub data_option: String,
     /// How to paint on standard output.
@@ -32,11 +32,8 @@ impl Context {
     pub fn new(global: &Global) -> Result<Self, Failure> {
         let from_environment = env::var_os("LOCKSTEP_DATA").filter(|path| !path.is_empty()).map(PathBuf::from);
         let data = match global.data.clone().or(from_environment) {
-            Some(path) => std::path::absolute(path).map_err(Failure::system("cannot find the data folder"))?,
-            None => default_data().ok_or_else(|| {
-                Failure::usage("neither HOME nor XDG_STATE_HOME is set, so there is no place for the data")
-                    .help("name a folder with `--data DIR` or LOCKSTEP_DATA")
-            })?,
+            Some(path) => Some(std::path::absolute(path).map_err(Failure::system("cannot find the data folder"))?),
+            None => default_data(),
         };
         let data_option = match &global.data {
             Some(path) => format!(" --data {}", shell_word(&path.to_string_lossy())),
@@ -51,10 +48,21 @@ impl Context {
         })
     }
 
+    /// The data folder, absolute; it may not exist yet.
+    ///
+    /// # Errors
+    /// Where nothing says what it is: verbs that touch no run need none.
+    pub fn data(&self) -> Result<&Path, Failure> {
+        self.data.as_deref().ok_or_else(|| {
+            Failure::usage("neither HOME nor XDG_STATE_HOME is set, so there is no place for the data")
+                .help("name a folder with `--data DIR` or LOCKSTEP_DATA")
+        })
+    }
+
     /// Who asks, with the groups that the data folder's configuration puts them in.
     pub fn person(&self) -> Result<Person, Failure> {
         let user = self.by.strip_prefix("user:").unwrap_or(&self.by);
-        Ok(Person { name: self.by.clone(), groups: config::read(&self.data)?.groups_of(user) })
+        Ok(Person { name: self.by.clone(), groups: config::read(self.data()?)?.groups_of(user) })
     }
 
     /// A command of ours as the person at the terminal can type it: `lockstep logs 06bq3v8zk7dm --data /tmp/x`.

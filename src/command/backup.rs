@@ -35,10 +35,11 @@ pub struct Options {
 
 /// Takes it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    let taken = backup::take(&context.data, &options.to);
+    let data = context.data()?;
+    let taken = backup::take(data, &options.to);
     let (label, report) = taken.map_err(|error| match error {
         BackupError::Store(OpenError::Io { source, .. })
-            if source.kind() == io::ErrorKind::NotFound && !context.data.exists() =>
+            if source.kind() == io::ErrorKind::NotFound && !data.exists() =>
         {
             super::no_runs(context)
         }

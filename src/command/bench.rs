@@ -94,7 +94,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     // Memory first, while the process is small.
     names.sort_unstable();
     names.dedup();
-    let bench = Bench::new(&context.data, options.quick)?;
+    let bench = Bench::new(context.data()?, options.quick)?;
     for name in names {
         for report in bench.measure(name)? {
             if options.json {

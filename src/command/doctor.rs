@@ -48,7 +48,7 @@ pub struct Options {
 
 /// Examines, and repairs if that is asked for.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    config::read(&context.data)?;
+    config::read(context.data()?)?;
     let before = examine(context)?;
     if options.accept_loss && before.losses.is_some() {
         return accept(before, options, context);
@@ -62,7 +62,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         let _ = output::say(&format!("lockstep: {why}"));
     }
     let (report, repaired) = if options.repair && before.worst() > Some(Grade::Note) {
-        doctor::repair(&context.data)?;
+        doctor::repair(context.data()?)?;
         let after = examine(context)?;
         let is_left = |finding: &Finding| after.findings.iter().any(|left| left.path == finding.path);
         let repaired = before.findings.into_iter().filter(|finding| finding.grade == Grade::Mendable);
@@ -76,7 +76,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
 
 /// Accepts the loss, and says what the folder is like then.
 fn accept(before: Report, options: &Options, context: &Context) -> Result<Ending, Failure> {
-    doctor::accept_loss(&context.data, &context.by)?;
+    doctor::accept_loss(context.data()?, &context.by)?;
     let after = examine(context)?;
     let accepted = before.findings.into_iter().filter(|finding| finding.grade >= Grade::Mendable);
     let is_left =
@@ -100,7 +100,7 @@ fn tell(report: &Report, repaired: &[Finding], options: &Options, context: &Cont
 }
 
 fn examine(context: &Context) -> Result<Report, Failure> {
-    doctor::examine(&context.data).map_err(|error| match error {
+    doctor::examine(context.data()?).map_err(|error| match error {
         OpenError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => super::no_runs(context),
         error => error.into(),
     })

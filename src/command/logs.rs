@@ -52,7 +52,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     let mut view = look_at(&options.run, context)?;
     if let Some(gone) = &view.gone {
         // Which step a log is of was in the history; in most cases the logs went before it.
-        let folder = context.data.join("logs").join(view.id.to_string());
+        let folder = context.data()?.join("logs").join(view.id.to_string());
         let logs = match retired(&folder) {
             Some(at) => format!("; its logs were removed on {at}"),
             None if folder.is_dir() => format!("; what its commands printed lies in `{}`", folder.display()),

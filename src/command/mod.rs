@@ -35,6 +35,10 @@ use crate::ending::Failure;
 
 /// What is said to who asks for a run where there is none at all.
 fn no_runs(context: &Context) -> Failure {
-    Failure::usage(format!("there are no runs in `{}`", context.data.display()))
+    let data = match context.data() {
+        Ok(data) => data,
+        Err(nowhere) => return nowhere,
+    };
+    Failure::usage(format!("there are no runs in `{}`", data.display()))
         .help("`lockstep run FILE` makes one; `--data DIR` names another folder")
 }

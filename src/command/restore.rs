@@ -33,7 +33,7 @@ pub struct Options {
 
 /// Restores it.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
-    let label = backup::restore(&options.from, &context.data)?;
+    let label = backup::restore(&options.from, context.data()?)?;
     if options.json {
         json::line(&label)?;
     } else {

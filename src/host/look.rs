@@ -13,13 +13,13 @@ use crate::runtime;
 
 /// Looks; a refusal is a failure. `None` where nothing was ever stored.
 pub fn look(context: &Context, request: &Request) -> Result<Option<Reply>, Failure> {
-    let asked = runtime::block_on(Guest::of(&context.data).call(request))?;
+    let asked = runtime::block_on(Guest::of(context.data()?).call(request))?;
     let reply = match asked {
         Ok(reply) => reply,
         // A host that goes away while it is asked leaves everything in the folder. One that is stopped, or of another
         // version, does not keep us from looking either.
         Err(Silence::Nobody | Silence::Mute | Silence::Stranger(_) | Silence::Broken(_)) => {
-            match ReadOnly::open(&context.data) {
+            match ReadOnly::open(context.data()?) {
                 Ok(folder) => folder.call(request),
                 Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error.into()),

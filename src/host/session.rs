@@ -61,8 +61,8 @@ pub enum Update {
 impl Session {
     /// Takes a place at the folder of this command.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
-        let place = take_place(&context.data).await?;
-        Ok(Self { folder: context.data.clone(), place, moves: 0 })
+        let place = take_place(context.data()?).await?;
+        Ok(Self { folder: context.data()?.to_owned(), place, moves: 0 })
     }
 
     /// Takes a new place after the host has gone.

@@ -1,7 +1,7 @@
 //! A case again and again, with the engine killed at every durable write, each before and behind what follows from it.
 //!
 //! In the first pass the supervisors of commands survive, and somebody looks up what became of a request that the engine
-//! waited for: the run must go the same way as without a crash, to the same end. In the second the host is lost with all
+//! waited for, or its report comes late where it reached nobody: the run must go the same way as without a crash, to the same end. In the second the host is lost with all
 //! that runs on it: the run must come to an end or leave a step in doubt. In both no step that must run once may begin
 //! again while nobody knows how its first attempt ended.
 

@@ -11,6 +11,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use lockstep_dsl::graph::{Graph, ParamType};
 use lockstep_engine::api::{HistoryRow, RunView};
+use lockstep_engine::worker::limits::OUTPUT_BYTES;
 use serde_json::{Value as Json, json};
 
 use super::flow::{flow, plain};
@@ -255,9 +256,21 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
         }
         for name in ["stdout", "stderr"] {
             if let Some(said) = outputs[name].as_str().filter(|said| !said.is_empty()) {
-                // The newline at the end is not in outputs, and one is taken away again.
-                mock[name] = format!("{said}\n").into();
+                // The newline at the end is not in outputs, and one is taken away again. As much as an output may hold is
+                // as much as a file of tests may.
+                let ends = if said.len() < OUTPUT_BYTES { "\n" } else { "" };
+                mock[name] = format!("{said}{ends}").into();
             }
+        }
+        if outputs["truncated"] == true {
+            // Of standard output that was cut there are no lines.
+            let is_long = |name: &str| outputs[name].as_str().is_some_and(|said| said.len() + 4 > OUTPUT_BYTES);
+            mock["truncated"] = match (outputs["lines"].is_null(), is_long("stderr")) {
+                (true, true) => "both",
+                (true, false) => "stdout",
+                (false, _) => "stderr",
+            }
+            .into();
         }
         let own = ["exit_code", "stdout", "stderr", "lines", "json", "truncated"];
         let written: serde_json::Map<String, Json> = outputs

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_dsl::test_file::{Answer, Mock, MockError, Mocks, STAND_IN, STAND_IN_OUTPUTS};
+use lockstep_dsl::test_file::{Answer, Command, Mock, MockError, Mocks, STAND_IN, STAND_IN_OUTPUTS, Truncated};
 use lockstep_dsl::value::{Map, Value};
 use lockstep_engine::core::run::Answer as PageAnswer;
 use lockstep_engine::rehearsal::{Act, Play, Said, Script, ended};
@@ -74,7 +74,7 @@ impl Script for Mocked<'_> {
             Answer::Nothing
             | Answer::Outputs(_)
             | Answer::Json(_)
-            | Answer::Command { .. }
+            | Answer::Command(_)
             | Answer::Response(_)
             | Answer::Word(_) => None,
         }
@@ -94,7 +94,7 @@ fn end_of_call(answer: &Answer) -> Outcome {
         Answer::Outputs(outputs) => outputs.clone(),
         Answer::Nothing
         | Answer::Json(_)
-        | Answer::Command { .. }
+        | Answer::Command(_)
         | Answer::Response(_)
         | Answer::File(_)
         | Answer::Word(_) => Map::new(),
@@ -115,10 +115,19 @@ fn outcome(attempt: &Attempt, answer: &Answer) -> Outcome {
         Answer::Json(text) => ended(attempt, Said { stdout: text.clone(), ..Said::default() }),
         Answer::Nothing | Answer::File(_) | Answer::Word(_) => ended(attempt, Said::default()),
         Answer::Outputs(outputs) => ended(attempt, Said { outputs: outputs.clone(), ..Said::default() }),
-        Answer::Command { exit_code, stdout, stderr, outputs } => {
-            let (stdout, stderr, outputs) = (stdout.clone(), stderr.clone(), outputs.clone());
-            ended(attempt, Said { exit_code: *exit_code, stdout, stderr, outputs })
-        }
+        Answer::Command(command) => ended(attempt, said(command)),
+    }
+}
+
+fn said(command: &Command) -> Said {
+    let Command { exit_code, stdout, stderr, truncated, outputs } = command.clone();
+    Said {
+        exit_code,
+        stdout,
+        stdout_truncated: truncated.is_some_and(Truncated::is_of_stdout),
+        stderr,
+        stderr_truncated: truncated.is_some_and(Truncated::is_of_stderr),
+        outputs,
     }
 }
 

@@ -47,6 +47,23 @@ fn case(tests: &str) -> Case {
 }
 
 #[test]
+fn no_place_for_runs_is_needed() {
+    let case = case(HOLDS);
+    let without_home = |arguments: &[&str]| {
+        let mut command = case.command(arguments);
+        command.env_remove("HOME").env_remove("LOCKSTEP_DATA");
+        case.outcome(command)
+    };
+    without_home(&["test"]).exits(0);
+    without_home(&["check", "clean.yaml"]).exits(0);
+    let outcome = without_home(&["run", "clean.yaml", "-p", "host=web-1"]);
+    outcome.exits(2);
+    assert!(outcome.stderr.contains("there is no place for the data"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("name a folder with `--data DIR` or LOCKSTEP_DATA"), "{}", outcome.stderr);
+    without_home(&["test", "record", "last", "clean.yaml"]).exits(2);
+}
+
+#[test]
 fn cases_that_hold_are_listed_with_what_they_cover() {
     let case = case(HOLDS);
     for path in ["clean.yaml", "clean.test.yaml", "."] {

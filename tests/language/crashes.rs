@@ -4,7 +4,6 @@
 //! a run really did is recorded as a test of its runbook (`lockstep test record`), and `lockstep test --crash-everywhere`
 //! plays that: first as it was, which must come to the same end by the same steps, then with every crash.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,20 +14,6 @@ use tempfile::TempDir;
 use super::case_file::CaseFile;
 use super::compare::Differences;
 use crate::harness::Case;
-
-/// Runs that are not played again, by case and number, each with what a rehearsal cannot have of it.
-const NOT_PLAYED: &[(&str, &str)] = &[
-    (
-        "env/isolation.yaml#1",
-        "it compares what a command printed with the run's own id, and every rehearsal has one id",
-    ),
-    ("undo/began.yaml#1", "where a request is cut off nobody knows any more that it reached no one, so it is undone"),
-    ("shell/truncation.yaml#1", "it prints more than a file of tests may hold"),
-    (
-        "until/never.yaml#1",
-        "how many tries find room in its 300 ms depends on the machine, and in virtual time there is one more",
-    ),
-];
 
 /// What a file of cases, and its runbook, are called where runs are kept.
 const RUNBOOK: &str = "runbook.yaml";
@@ -48,9 +33,6 @@ impl Recordings {
 
     /// Keeps a run of a case. `name` is the case's path, with the number of the run behind it.
     pub fn keep(&self, name: &str, id: &str, file: &CaseFile, case: &Case, differences: &mut Differences) {
-        if NOT_PLAYED.iter().any(|(other, _)| *other == name) {
-            return;
-        }
         // A case may change what stands beside its runbook, and the run is of what stood there before.
         for (name, text) in &file.files {
             fs::write(case.path(name), text).expect("a file of the case");
@@ -106,19 +88,4 @@ fn told(case: &Json) -> String {
 fn name(case: &Json) -> String {
     let file = case["file"].as_str().unwrap_or_default();
     Path::new(file).parent().unwrap_or(Path::new(file)).display().to_string()
-}
-
-#[test]
-fn every_case_that_is_not_played_under_crashes_is_there() {
-    let folder = super::folder();
-    let is_there = |name: &str| {
-        let (case, number) = name.split_once('#').expect("a case and a number");
-        let text = fs::read_to_string(folder.join(case)).unwrap_or_default();
-        let runs = serde_yaml::from_str::<CaseFile>(&text).map_or(0, |case| case.runs().len());
-        number.parse().is_ok_and(|number: usize| (1..=runs).contains(&number))
-    };
-    let missing: Vec<_> = NOT_PLAYED.iter().filter(|(name, _)| !is_there(name)).collect();
-    assert!(missing.is_empty(), "there are no such runs: {missing:?}");
-    let named: BTreeSet<&str> = NOT_PLAYED.iter().map(|(name, _)| *name).collect();
-    assert_eq!(named.len(), NOT_PLAYED.len(), "a case stands there twice");
 }

@@ -218,7 +218,7 @@ impl<'a> Checker<'a> {
             (Kind::Shell(_) | Kind::Exec(_), Answer::Response(_)) => {
                 Some("a command has no `code`, `headers` or `body`")
             }
-            (Kind::Http(_), Answer::Command { .. } | Answer::Outputs(_)) => {
+            (Kind::Http(_), Answer::Command(_) | Answer::Outputs(_)) => {
                 Some("a request has no `exit_code`, `stdout`, `stderr` or `outputs`")
             }
             (Kind::Shell(_) | Kind::Exec(_) | Kind::Http(_), Answer::File(_)) => Some("only a `foreach` reads a file"),
@@ -227,7 +227,7 @@ impl<'a> Checker<'a> {
                 Answer::Nothing
                 | Answer::Outputs(_)
                 | Answer::Json(_)
-                | Answer::Command { .. }
+                | Answer::Command(_)
                 | Answer::Response(_)
                 | Answer::Error(_),
             ) => None,

@@ -39,16 +39,7 @@ pub enum Answer {
     /// With nothing to say, well.
     Nothing,
     /// A command prints, and exits.
-    Command {
-        /// Its exit code.
-        exit_code: i64,
-        /// What it prints.
-        stdout: String,
-        /// What it prints beside it.
-        stderr: String,
-        /// What it writes to `$LOCKSTEP_OUTPUT`.
-        outputs: Map,
-    },
+    Command(Command),
     /// A command writes these to `$LOCKSTEP_OUTPUT`, or a run that was called ends with them.
     Outputs(Map),
     /// A command prints this, or a server answers with it.
@@ -61,6 +52,44 @@ pub enum Answer {
     File(String),
     /// This is said to a step that waits for somebody.
     Word(Word),
+}
+
+/// What a command prints, and how it ends.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Its exit code.
+    pub exit_code: i64,
+    /// What it prints.
+    pub stdout: String,
+    /// What it prints beside it.
+    pub stderr: String,
+    /// Where it printed more before that, which is not kept.
+    pub truncated: Option<Truncated>,
+    /// What it writes to `$LOCKSTEP_OUTPUT`.
+    pub outputs: Map,
+}
+
+/// Of which of a command's streams only the end is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truncated {
+    /// Of standard output.
+    Stdout,
+    /// Of standard error.
+    Stderr,
+    /// Of both.
+    Both,
+}
+
+impl Truncated {
+    /// Whether it is standard output.
+    pub const fn is_of_stdout(self) -> bool {
+        matches!(self, Self::Stdout | Self::Both)
+    }
+
+    /// Whether it is standard error.
+    pub const fn is_of_stderr(self) -> bool {
+        matches!(self, Self::Stderr | Self::Both)
+    }
 }
 
 /// The answer of a server.
@@ -93,6 +122,7 @@ const MOCK: Keys = Keys {
         "exit_code",
         "stdout",
         "stderr",
+        "truncated",
         "json",
         "outputs",
         "code",
@@ -123,8 +153,8 @@ const MOCK: Keys = Keys {
 const ERROR: Keys = Keys::only("`error`", &["kind", "message", "data", "untouched"]);
 
 /// Keys of one form of answer.
-const COMMAND: &[&str] = &["exit_code", "stdout", "stderr", "outputs"];
-const PRINTED: &[&str] = &["exit_code", "stdout", "stderr"];
+const COMMAND: &[&str] = &["exit_code", "stdout", "stderr", "truncated", "outputs"];
+const PRINTED: &[&str] = &["exit_code", "stdout", "stderr", "truncated"];
 const RESPONSE: &[&str] = &["code", "headers", "body"];
 
 impl TestReader<'_> {
@@ -191,12 +221,17 @@ impl TestReader<'_> {
         }
         let exit_code = mapping.get("exit_code").map(|node| self.inner.integer(node, "`exit_code`", 0, 255));
         let outputs = mapping.get("outputs").and_then(|node| self.map(node, "`outputs`"));
-        Some(Answer::Command {
+        let truncated = mapping.get("truncated").and_then(|node| {
+            let streams = [("stdout", Truncated::Stdout), ("stderr", Truncated::Stderr), ("both", Truncated::Both)];
+            self.inner.choice(node, "`truncated`", &streams)
+        });
+        Some(Answer::Command(Command {
             exit_code: exit_code.map_or(Some(0), |code| code.map(|code| code.value))?,
             stdout: self.said(mapping, "stdout")?,
             stderr: mapping.get("stderr").map_or(Some(String::new()), |node| self.text(node, "`stderr`"))?,
+            truncated: truncated.map(|truncated| truncated.value),
             outputs: outputs.unwrap_or_default(),
-        })
+        }))
     }
 
     fn response(&mut self, mapping: &Mapping) -> Option<Response> {

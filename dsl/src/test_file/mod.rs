@@ -16,7 +16,7 @@ mod word;
 pub use calls::{CallParams, CallsExpect};
 pub use check::check;
 pub use expect::{ErrorExpect, Expect, Lasts, RunStatus, StepExpect};
-pub use mock::{Answer, Mock, MockError, Mocks, Response};
+pub use mock::{Answer, Command, Mock, MockError, Mocks, Response, Truncated};
 pub use pattern::PathPattern;
 pub use read::read;
 pub use stand_in::{STAND_IN, STAND_IN_OUTPUTS, with_stand_ins};

@@ -66,6 +66,11 @@ impl Attempts {
         self.lost.get(path)
     }
 
+    /// The next attempt of the step does what one would have done that never began.
+    pub fn put_off(&mut self, path: &str, ending: Ending) {
+        self.lost.insert(path.to_owned(), ending);
+    }
+
     /// An attempt begins. Says whether it may: one that must not be repeated has begun before, and nobody knows how that
     /// ended.
     pub fn begin(&mut self, step: StepNo, attempt: Attempt, ending: Ending) -> bool {

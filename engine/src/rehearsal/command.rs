@@ -14,8 +14,12 @@ pub struct Said {
     pub exit_code: i64,
     /// What it prints.
     pub stdout: String,
+    /// There was more before that, which is not kept.
+    pub stdout_truncated: bool,
     /// What it prints beside it.
     pub stderr: String,
+    /// There was more before that, which is not kept.
+    pub stderr_truncated: bool,
     /// What it writes to `$LOCKSTEP_OUTPUT`.
     pub outputs: Map,
 }
@@ -26,7 +30,7 @@ pub fn ended(attempt: &Attempt, said: Said) -> Outcome {
         Ok(input) => input,
         Err(failure) => return failure.untouched().into(),
     };
-    let mut given = outputs(tail(&said.stdout), tail(&said.stderr));
+    let mut given = outputs(tail(&said.stdout, said.stdout_truncated), tail(&said.stderr, said.stderr_truncated));
     let written = add(said.outputs, &mut given);
     let exit = Exit { code: Some(said.exit_code), signal: None };
     outcome(exit, &input.expect, given, written)
@@ -50,8 +54,11 @@ pub(super) fn is_command(attempt: &Attempt) -> bool {
     matches!(attempt.action.as_str(), "shell" | "exec")
 }
 
-fn tail(text: &str) -> Tail {
+fn tail(text: &str, truncated: bool) -> Tail {
     let mut tail = Tail::default();
+    if truncated {
+        tail.cut();
+    }
     tail.push(text.as_bytes());
     tail
 }

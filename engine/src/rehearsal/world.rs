@@ -17,7 +17,7 @@ use crate::clock::ManualClock;
 use crate::core::run::{Phase, Question, Resolution, Run};
 use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use crate::eval::Evaluator;
-use crate::id::{RunId, StepNo};
+use crate::id::{RunId, StepNo, Token};
 use crate::limits::MAX_REHEARSED_TURNS;
 use crate::store::memory::MemoryDisk;
 use crate::view::run_view;
@@ -75,11 +75,16 @@ pub fn rehearse(setting: &Setting, evaluator: &Evaluator, script: &mut dyn Scrip
     World::new(setting, evaluator.clone(), script).run()
 }
 
-/// Something that somebody will do.
-struct Planned {
-    act: Act,
-    /// Left undone where this step does not wait any more: it is said to that step.
-    to: Option<(RunId, StepNo)>,
+/// Something that will come from outside.
+enum Planned {
+    /// Somebody does something.
+    Act {
+        act: Act,
+        /// Left undone where this step does not wait any more: it is said to that step.
+        to: Option<(RunId, StepNo)>,
+    },
+    /// An attempt that was given up for lost reports after all.
+    Report { run: RunId, step: StepNo, token: Token, outcome: Outcome },
 }
 
 struct World<'a> {
@@ -98,7 +103,7 @@ struct World<'a> {
     again: bool,
     attempts: Attempts,
     attempted: Vec<Attempted>,
-    acts: Vec<(u64, Planned)>,
+    planned: Vec<(u64, Planned)>,
     /// Steps that wait for somebody, each with since when, of which the script was asked what is said.
     asked: BTreeSet<(RunId, StepNo, Timestamp)>,
     callers: u64,
@@ -113,9 +118,9 @@ struct World<'a> {
 
 impl<'a> World<'a> {
     fn new(setting: &'a Setting, evaluator: Evaluator, script: &'a mut dyn Script) -> Self {
-        let planned = |act: &Act| (act.after.0, Planned { act: act.clone(), to: None });
-        let mut acts: Vec<(u64, Planned)> = setting.acts.iter().map(planned).collect();
-        acts.sort_by_key(|(at, _)| *at);
+        let planned = |act: &Act| (act.after.0, Planned::Act { act: act.clone(), to: None });
+        let mut planned: Vec<(u64, Planned)> = setting.acts.iter().map(planned).collect();
+        planned.sort_by_key(|(at, _)| *at);
         Self {
             setting,
             script,
@@ -129,7 +134,7 @@ impl<'a> World<'a> {
             again: false,
             attempts: Attempts::default(),
             attempted: Vec::new(),
-            acts,
+            planned,
             asked: BTreeSet::new(),
             callers: 0,
             trouble: setting.trouble,
@@ -199,17 +204,17 @@ impl<'a> World<'a> {
     fn step(&mut self) -> bool {
         if let Some((run, step, token, outcome)) = self.attempts.end_one(self.now) {
             self.mailbox.push(Input::Reported { run, step, token, outcome });
-        } else if self.acts.first().is_some_and(|(at, _)| *at <= self.now) && self.mailbox.is_empty() && !self.again {
-            let (_, Planned { act, to }) = self.acts.remove(0);
-            if to.is_some_and(|(run, step)| !self.is_awaiting(run, step)) {
-                return true;
+        } else if self.planned.first().is_some_and(|(at, _)| *at <= self.now) && self.mailbox.is_empty() && !self.again
+        {
+            match self.planned.remove(0).1 {
+                Planned::Act { to: Some((run, step)), .. } if !self.is_awaiting(run, step) => return true,
+                Planned::Act { act, to } => self.act(act, to),
+                Planned::Report { run, step, token, outcome } => {
+                    let path = self.path(run, step);
+                    self.attempts.may_be_repeated(run, &path);
+                    self.mailbox.push(Input::Reported { run, step, token, outcome });
+                }
             }
-            let (run, act) = self.to_whom(act);
-            let run = to.map_or(run, |(run, _)| run);
-            if let What::Resolve { step, .. } = &act.what {
-                self.attempts.may_be_repeated(run, step);
-            }
-            self.ask(act.request(run));
         }
         let due = self.wakes_at().is_some_and(|at| at <= self.now);
         if self.mailbox.is_empty() && !self.again && !due {
@@ -217,6 +222,16 @@ impl<'a> World<'a> {
         }
         self.turn();
         true
+    }
+
+    /// Somebody does something.
+    fn act(&mut self, act: Act, to: Option<(RunId, StepNo)>) {
+        let (run, act) = self.to_whom(act);
+        let run = to.map_or(run, |(run, _)| run);
+        if let What::Resolve { step, .. } = &act.what {
+            self.attempts.may_be_repeated(run, step);
+        }
+        self.ask(act.request(run));
     }
 
     /// A turn, and what a process does behind it.
@@ -310,7 +325,7 @@ impl<'a> World<'a> {
             }
             let path = format!("{}{path}", self.prefix(id));
             for act in self.script.words(&path, signal.as_deref()) {
-                self.plan(self.now.saturating_add(act.after.0), Planned { act, to: Some((id, no)) });
+                self.plan(self.now.saturating_add(act.after.0), Planned::Act { act, to: Some((id, no)) });
             }
         }
     }
@@ -327,10 +342,10 @@ impl<'a> World<'a> {
         found
     }
 
-    /// Somebody will do something, behind what was planned for that moment before.
+    /// Something will come, behind what was planned for that moment before.
     fn plan(&mut self, at: u64, planned: Planned) {
-        let place = self.acts.partition_point(|(other, _)| *other <= at);
-        self.acts.insert(place, (at, planned));
+        let place = self.planned.partition_point(|(other, _)| *other <= at);
+        self.planned.insert(place, (at, planned));
     }
 
     fn is_awaiting(&self, run: RunId, step: StepNo) -> bool {
@@ -464,7 +479,7 @@ impl<'a> World<'a> {
             Found::Ended(outcome) => outcome,
             Found::Unknown(why) => {
                 if attempt.once && this_boot {
-                    self.look_up(&attempt);
+                    self.look_up(step, &attempt);
                 }
                 Outcome::Unknown { why: why.to_owned() }
             }
@@ -472,15 +487,25 @@ impl<'a> World<'a> {
         self.mailbox.push(Input::Reported { run: attempt.run, step, token: attempt.token, outcome });
     }
 
-    /// Somebody finds out what became of a request, and will say so.
-    fn look_up(&mut self, attempt: &Attempt) {
-        let known = self.attempts.lost(&attempt.step).cloned();
-        let (at, how) = match known {
-            Some(Ending { at, outcome: Outcome::Succeeded { outputs }, .. }) => (at, Resolution::Done { outputs }),
-            // It had no effect, or it was never sent.
-            Some(Ending { outcome: Outcome::Failed { .. }, .. }) | None => (self.now, Resolution::Rerun),
+    /// Somebody finds out what became of a request, and will say so. That it reached nobody only the request itself can say,
+    /// whose report comes late, as from a worker that outlives the engine.
+    fn look_up(&mut self, step: StepNo, attempt: &Attempt) {
+        let sent = self.attempts.lost(&attempt.step).cloned();
+        let was_sent = sent.is_some();
+        let ending = sent.or_else(|| self.unsent(attempt));
+        let (at, how) = match ending {
+            Some(Ending { at, outcome: Outcome::Failed { error, outputs }, .. }) if error.untouched => {
+                self.attempts.take_lost(&attempt.step);
+                let (run, token, outcome) = (attempt.run, attempt.token, Outcome::Failed { error, outputs });
+                return self.plan(at.max(self.now), Planned::Report { run, step, token, outcome });
+            }
+            Some(Ending { at, outcome: Outcome::Succeeded { outputs }, .. }) if was_sent => {
+                (at, Resolution::Done { outputs })
+            }
             // Nobody knows more of it than the engine.
-            Some(Ending { outcome: Outcome::Unknown { .. }, .. }) => return,
+            Some(Ending { outcome: Outcome::Unknown { .. }, .. }) if was_sent => return,
+            // It had no effect, or it was never sent.
+            Some(_) | None => (self.now, Resolution::Rerun),
         };
         if !matches!(how, Resolution::Rerun) {
             self.attempts.take_lost(&attempt.step);
@@ -488,7 +513,16 @@ impl<'a> World<'a> {
         let what = What::Resolve { step: attempt.step.clone(), how };
         let by = "user:who-looked".to_owned();
         let act = Act { after: Millis(at), by, what };
-        self.plan(at.max(self.now), Planned { act, to: None });
+        self.plan(at.max(self.now), Planned::Act { act, to: None });
+    }
+
+    /// What a request would have done that the engine did not come to send; the next attempt does it.
+    fn unsent(&mut self, attempt: &Attempt) -> Option<Ending> {
+        let play = self.script.play(attempt)?;
+        let place = self.attempted.len() as u64;
+        let ending = Ending { at: self.now.saturating_add(play.takes.0), place, outcome: play.outcome };
+        self.attempts.put_off(&attempt.step, ending.clone());
+        Some(ending)
     }
 
     /// When the engine turns by itself.
@@ -508,14 +542,14 @@ impl<'a> World<'a> {
             self.end = Some(End::Rest);
             return;
         }
-        let acts = self.acts.first().map(|(at, _)| *at);
+        let planned = self.planned.first().map(|(at, _)| *at);
         let own = self.attempts.next_end();
         // Who is waited for may come too late: that is a limit of time, which nothing else wakes for.
         let waits = |id: RunId| driver.run(id).is_some_and(|run| run.only_awaits() && !run.is_paused());
         let awaits = self.open_runs().into_iter().any(waits);
         let wakes = if idle && !awaits { None } else { self.wakes_at() };
         let is_in_time = |next: &u64| self.setting.until.is_none_or(|until| *next <= until.0);
-        match [acts, own, wakes].into_iter().flatten().min() {
+        match [planned, own, wakes].into_iter().flatten().min() {
             Some(next) if !is_in_time(&next) => {
                 self.cut = true;
                 self.end = Some(End::Rest);

@@ -28,6 +28,11 @@ impl Tail {
         }
     }
 
+    /// There was more before, which is not known.
+    pub(crate) const fn cut(&mut self) {
+        self.cut = true;
+    }
+
     /// The text, without the newline at its end; bytes that are no UTF-8 are replaced. Says whether it was cut.
     pub(crate) fn into_text(mut self) -> (String, bool) {
         if self.bytes.last() == Some(&b'\n') {
