@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, pause, reject, resolve,
-    restore, resume, retry, run, runs, schedule, show, signal, skip, test, what_if, why,
+    restore, resume, retry, run, runs, schedule, serve, show, signal, skip, test, what_if, why,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
+use crate::logging::Logging;
 
 /// Runs runbooks so that operators can trust them.
 ///
@@ -120,6 +121,8 @@ pub enum Command {
     Signal(signal::Options),
     /// Say when lines of a crontab are due.
     Schedule(schedule::Options),
+    /// Serve a data folder: carry its runs until told to stop.
+    Serve(serve::Options),
     /// Examine the data folder, and repair it.
     Doctor(doctor::Options),
     /// Copy the data folder while it is used.
@@ -157,11 +160,45 @@ impl Command {
             Self::Answer(options) => answer::execute(options, context),
             Self::Signal(options) => signal::execute(options, context),
             Self::Schedule(options) => schedule::execute(options, context),
+            Self::Serve(options) => serve::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),
             Self::Backup(options) => backup::execute(options, context),
             Self::Restore(options) => restore::execute(options, context),
             Self::Bench(options) => bench::execute(options, context),
             Self::Completions(options) => completions::execute(options),
+        }
+    }
+
+    /// What it says of its own doings, unless `LOCKSTEP_LOG` asks for something else.
+    pub const fn logging(&self) -> Logging {
+        match self {
+            Self::Serve(options) => options.logging(),
+            Self::Run(_)
+            | Self::Check(_)
+            | Self::Test(_)
+            | Self::WhatIf(_)
+            | Self::Graph(_)
+            | Self::Runs(_)
+            | Self::Show(_)
+            | Self::Why(_)
+            | Self::Logs(_)
+            | Self::History(_)
+            | Self::Pause(_)
+            | Self::Resume(_)
+            | Self::Cancel(_)
+            | Self::Retry(_)
+            | Self::Skip(_)
+            | Self::Resolve(_)
+            | Self::Approve(_)
+            | Self::Reject(_)
+            | Self::Answer(_)
+            | Self::Signal(_)
+            | Self::Schedule(_)
+            | Self::Doctor(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Bench(_)
+            | Self::Completions(_) => Logging::OF_COMMANDS,
         }
     }
 }

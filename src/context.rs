@@ -11,6 +11,7 @@ use crate::arguments::{Color, Global};
 use crate::config;
 use crate::ending::Failure;
 use crate::output::Style;
+use crate::users;
 
 /// The surroundings of one command.
 #[derive(Debug)]
@@ -94,18 +95,11 @@ impl Color {
     }
 }
 
-/// The name of the user that this process runs as, by the system's own list, since the environment can say anything. Of
-/// root, who may do everything anyway, the name of whoever became root: who logged in, else who called `sudo`.
+/// The name of the user that this process runs as. Of root, who may do everything anyway, the name of whoever became root:
+/// who logged in, else who called `sudo`.
 fn user() -> String {
     let id = rustix::process::getuid();
-    let id = if id.is_root() { behind_root().unwrap_or(0) } else { id.as_raw() }.to_string();
-    let list = fs::read("/etc/passwd").unwrap_or_default();
-    let name = String::from_utf8_lossy(&list).lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id).then(|| name.to_owned())
-    });
-    name.unwrap_or(id)
+    users::user_name(if id.is_root() { behind_root().unwrap_or(0) } else { id.as_raw() })
 }
 
 /// The id of the user who became root, where the system or `sudo` knows it.

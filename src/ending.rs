@@ -67,6 +67,9 @@ pub enum Failure {
         /// What that process does not do.
         why: String,
     },
+    /// The server that held the folder has gone.
+    #[error("the server of `{}` has ended and did not come back", .0.display())]
+    ServerGone(PathBuf),
     /// The process that holds the folder went away in the middle of a request.
     #[error("the process that holds the data folder ended before it answered: {0}")]
     AnswerLost(String),
@@ -110,6 +113,7 @@ pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
             | Failure::Store(_)
             | Failure::Backup(BackupError::NotWhole { .. } | BackupError::Store(_))
             | Failure::Unanswered { .. }
+            | Failure::ServerGone(_)
             | Failure::AnswerLost(_)
             | Failure::System { .. },
         ) => 5,
@@ -158,6 +162,7 @@ impl Failure {
             | Self::Store(_)
             | Self::Backup(_)
             | Self::Unanswered { .. }
+            | Self::ServerGone(_)
             | Self::AnswerLost(_)
             | Self::System { .. }
             | Self::Interrupted
@@ -203,6 +208,9 @@ impl Failure {
             }
             Self::Store(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::StorageFull => {
                 vec!["make room on that disk; what was acknowledged is safe, `lockstep resume` goes on".to_owned()]
+            }
+            Self::ServerGone(_) => {
+                vec!["its runs are safe: they go on when `lockstep serve` is started again".to_owned()]
             }
             Self::AnswerLost(_) | Self::Interrupted => vec!["`lockstep show RUN` says whether it was done".to_owned()],
             Self::Backup(BackupError::Occupied(_)) => {
@@ -251,6 +259,7 @@ mod tests {
             (Err(BackupError::Occupied(String::new()).into()), 2),
             (Err(BackupError::NotWhole { path: String::new(), what: String::new() }.into()), 5),
             (Err(Failure::Unanswered { folder: PathBuf::new(), holder: None, why: String::new() }), 5),
+            (Err(Failure::ServerGone(PathBuf::new())), 5),
             (Err(Failure::AnswerLost(String::new())), 5),
             (Err(Failure::System { doing: String::new(), source: io() }), 5),
             (Err(Failure::Bug), 70),

@@ -221,7 +221,7 @@ impl<'a> Follower<'a> {
             Heard::Event { generation, event } if generation == self.generation => self.event(&event),
             Heard::Silence { generation, run } if generation == self.generation => {
                 if self.runs.get(&run).is_some_and(|run| run.ending.is_none()) {
-                    self.take_over().await?;
+                    return self.take_over().await;
                 }
             }
             Heard::Event { .. } | Heard::Silence { .. } => {}
@@ -329,28 +329,33 @@ impl<'a> Follower<'a> {
             let next = if self.session.is_host() {
                 format!("`{}` goes on with it", self.context.command(&format!("resume {run}")))
             } else {
-                format!(
-                    "it goes on in another terminal's process; `{}` looks at it",
-                    self.context.command(&format!("show {run}"))
-                )
+                let place = if self.session.is_guest_of_server() { "the server" } else { "another terminal's process" };
+                format!("it goes on in {place}; `{}` looks at it", self.context.command(&format!("show {run}")))
             };
             self.output.note(&format!("lockstep: left run {run}; {state}; {next}"));
         }
     }
 
-    /// The host has gone: takes a new place and goes on there.
-    async fn take_over(&mut self) -> Result<(), Failure> {
+    /// The host has gone: takes a new place and goes on there. Who does not want to wait for a server says so by a signal.
+    async fn take_over(&mut self) -> Result<Then, Failure> {
         if let Some(failure) = self.session.stopped().await {
             return Err(failure);
         }
-        self.session.reopen().await?;
+        if self.session.is_guest_of_server() {
+            self.output.note("lockstep: the server has gone; waiting for it to come back, Ctrl-C leaves");
+        }
+        tokio::select! {
+            reopened = self.session.reopen() => reopened?,
+            _ = self.interrupts.next() => return Ok(Then::Leave),
+        }
         if self.session.is_host() {
             self.output.note("lockstep: the process that held the data folder has gone; this one goes on in its place");
         }
         if self.cancel != Cancel::NotAsked {
             self.cancel_where_it_was_lost().await?;
         }
-        self.watch_all().await
+        self.watch_all().await?;
+        Ok(Then::GoOn)
     }
 
     /// Sees to it that the runs go on where they are, however often the host changes meanwhile.

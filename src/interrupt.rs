@@ -30,12 +30,6 @@ pub struct Interrupts {
 impl Interrupts {
     /// Listens from here on.
     pub fn listen() -> Result<Self, Failure> {
-        let ignored = ignored_signals();
-        let listen = |kind: SignalKind| {
-            let is_ignored = ignored & (1 << (kind.as_raw_value() - 1)) != 0;
-            let signal = (!is_ignored).then(|| signal(kind)).transpose();
-            signal.map_err(Failure::system("cannot listen to signals"))
-        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -53,7 +47,15 @@ impl Interrupts {
     }
 }
 
-async fn arrival(signal: &mut Option<Signal>) {
+/// Listens to a signal, unless this process was started to ignore it.
+pub fn listen(kind: SignalKind) -> Result<Option<Signal>, Failure> {
+    let is_ignored = ignored_signals() & (1 << (kind.as_raw_value() - 1)) != 0;
+    let signal = (!is_ignored).then(|| signal(kind)).transpose();
+    signal.map_err(Failure::system("cannot listen to signals"))
+}
+
+/// Ends when the signal comes; never, if it is ignored.
+pub async fn arrival(signal: &mut Option<Signal>) {
     if let Some(signal) = signal
         && signal.recv().await.is_some()
     {

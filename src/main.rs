@@ -13,21 +13,21 @@ mod follow;
 mod host;
 mod interrupt;
 mod keyboard;
+mod logging;
 mod output;
 mod params;
 mod runbook_file;
 mod runtime;
 mod secrets;
+mod server;
 mod stepping;
 mod testing;
+mod users;
 
-use std::io::stderr;
 use std::process::ExitCode;
 
 use clap::Parser;
 use mimalloc::MiMalloc;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::Arguments;
 use crate::context::Context;
@@ -46,20 +46,11 @@ fn main() -> ExitCode {
     let result = bug::guard(|| {
         let arguments = Arguments::parse();
         let context = Context::new(&arguments.global)?;
-        trace(&context);
+        arguments.command.logging().begin(context.stderr);
         arguments.command.execute(&context)
     });
     if let Err(failure) = &result {
         failure.report();
     }
     ExitCode::from(ending::exit_code(&result))
-}
-
-/// What lockstep itself does goes to standard error as far as `LOCKSTEP_LOG` asks for it.
-fn trace(context: &Context) {
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::ERROR.into())
-        .with_env_var("LOCKSTEP_LOG")
-        .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(context.stderr.color).init();
 }

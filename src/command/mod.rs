@@ -22,6 +22,7 @@ pub mod retry;
 pub mod run;
 pub mod runs;
 pub mod schedule;
+pub mod serve;
 pub mod show;
 pub mod signal;
 pub mod skip;

@@ -5,6 +5,7 @@
 
 mod groups;
 mod reader;
+mod server;
 mod storage;
 
 use std::io::{self, ErrorKind};
@@ -17,6 +18,7 @@ use lockstep_engine::store::folder::CONFIG_FILE;
 
 use self::groups::Groups;
 use self::reader::Reader;
+pub use self::server::Server;
 use crate::ending::Failure;
 use crate::output::text::count;
 use crate::output::{self, Style};
@@ -32,6 +34,8 @@ pub struct Config {
     pub storage: Storage,
     /// Who is in which group.
     pub groups: Groups,
+    /// How the folder is served.
+    pub server: Server,
 }
 
 /// Reads that of a data folder; without a file everything is as if nothing was said.
@@ -68,13 +72,14 @@ pub fn read(data: &Path) -> Result<Config, Failure> {
 
 impl Config {
     fn take(&mut self, reader: &mut Reader<'_>, mapping: &Mapping) {
-        let Self { storage, groups } = self;
+        let Self { storage, groups, server } = self;
         reader.map(
             "",
             mapping,
             &mut [
                 ("storage", &mut |reader, node| *storage = storage::read(reader, node)),
                 ("groups", &mut |reader, node| *groups = groups::read(reader, node)),
+                ("server", &mut |reader, node| *server = server::read(reader, node)),
             ],
         );
     }
@@ -122,14 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn how_the_folder_is_served_is_read() {
+        let (config, errors) = read_config("server:\n  socket_group: root\n  drain: 30s\n");
+        assert_eq!(errors, [""; 0]);
+        assert_eq!((config.server.socket_group, config.server.drain), (Some(0), Some(Millis(30_000))));
+        let (_, errors) = read_config("server:\n  socket_group: no-such-group\n  port: 1\n");
+        assert!(errors[0].contains("config.yaml:2: `server.socket_group`: this machine has no group"), "{errors:#?}");
+        assert!(errors[1].contains("config.yaml:3: `server` has no key `port`"), "{errors:#?}");
+    }
+
+    #[test]
     fn all_that_is_wrong_is_said_with_its_line() {
-        let (_, errors) = read_config("storage:\n  lgos: 1GB\n  max: much\n  keep: { succeeded: 30 }\nserver: 1\n");
+        let (_, errors) = read_config("storage:\n  lgos: 1GB\n  max: much\n  keep: { succeeded: 30 }\nservers: 1\n");
         assert_eq!(errors.len(), 4, "{errors:#?}");
         for (error, text) in errors.iter().zip([
             "config.yaml:2: `storage` has no key `lgos`; did you mean `logs`?",
             "config.yaml:3: `storage.max`: ",
             "config.yaml:4: `storage.keep.succeeded`: ",
-            "config.yaml:5: there is no key `server`; there are `storage`, `groups`",
+            "config.yaml:5: there is no key `servers`; did you mean `server`?",
         ]) {
             assert!(error.starts_with(text), "{error:?} is not {text:?}");
         }

@@ -33,6 +33,15 @@ pub enum Silence {
     Broken(io::Error),
 }
 
+/// A host that has greeted.
+#[derive(Debug)]
+struct Connection {
+    read: BufReader<OwnedReadHalf>,
+    write: OwnedWriteHalf,
+    /// Whether it is a server.
+    serves: bool,
+}
+
 /// Events of a watched run.
 #[derive(Debug)]
 pub struct Watching {
@@ -48,14 +57,14 @@ impl Guest {
         Self { folder: folder.to_owned() }
     }
 
-    /// Whether a host listens.
-    pub async fn greet(&self) -> Result<(), Silence> {
-        self.connect().await.map(drop)
+    /// Whether a host listens, and then whether it is a server.
+    pub async fn greet(&self) -> Result<bool, Silence> {
+        self.connect().await.map(|connection| connection.serves)
     }
 
     /// Asks for something.
     pub async fn call(&self, request: &Request) -> Result<Reply, Silence> {
-        let (mut read, mut write) = self.connect().await?;
+        let Connection { mut read, mut write, .. } = self.connect().await?;
         wire::send(&mut write, request).await.map_err(Silence::Broken)?;
         match wire::receive(&mut read).await.map_err(Silence::Broken)? {
             Some(Answer::Reply(reply)) => Ok(reply),
@@ -65,7 +74,7 @@ impl Guest {
 
     /// Watches a run, `patient` also while it only waits for somebody.
     pub async fn watch(&self, run: &str, patient: bool) -> Result<Result<Watching, Refusal>, Silence> {
-        let (mut read, mut write) = self.connect().await?;
+        let Connection { mut read, mut write, .. } = self.connect().await?;
         let request = Request::Watch { run: run.to_owned(), patient };
         wire::send(&mut write, &request).await.map_err(Silence::Broken)?;
         match wire::receive(&mut read).await.map_err(Silence::Broken)? {
@@ -75,7 +84,7 @@ impl Guest {
         }
     }
 
-    async fn connect(&self) -> Result<(BufReader<OwnedReadHalf>, OwnedWriteHalf), Silence> {
+    async fn connect(&self) -> Result<Connection, Silence> {
         let greeted = async {
             // Why nobody can be reached does not matter: whoever takes the folder then is told what is wrong with it.
             let stream = socket::connect(&self.folder).await.map_err(|_| Silence::Nobody)?;
@@ -83,7 +92,12 @@ impl Guest {
             let mut read = BufReader::new(read);
             // A host that ends between our knock and its greeting has not been asked anything.
             let greeting: Greeting = wire::receive(&mut read).await.ok().flatten().ok_or(Silence::Nobody)?;
-            if greeting.protocol == PROTOCOL { Ok((read, write)) } else { Err(Silence::Stranger(greeting.lockstep)) }
+            let serves = greeting.serves;
+            if greeting.protocol == PROTOCOL {
+                Ok(Connection { read, write, serves })
+            } else {
+                Err(Silence::Stranger(greeting.lockstep))
+            }
         };
         tokio::time::timeout(PATIENCE, greeted).await.unwrap_or(Err(Silence::Mute))
     }

@@ -12,62 +12,67 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::peer::Peer;
 use super::socket;
+use super::terms::{MAX_GUESTS, Terms};
 use super::wire::{self, Answer, Greeting};
-
-/// How long a host that ends waits for guests to read what is theirs. A guest that is late asks the next host.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Listens until it is closed.
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
+    terms: Terms,
     close: watch::Sender<bool>,
     listening: JoinHandle<JoinSet<()>>,
 }
 
 impl Server {
     /// Listens in the folder, whose lock this process holds. Guests that are still being answered go on.
-    pub fn listen(folder: &Path, engine: EngineHandle, guests: Guests) -> io::Result<Self> {
-        let listener = socket::listen(folder)?;
+    pub fn listen(folder: &Path, engine: EngineHandle, guests: Guests, terms: Terms) -> io::Result<Self> {
+        let listener = socket::listen(folder, terms.group)?;
         let (close, closing) = watch::channel(false);
-        let listening = tokio::spawn(accept(listener, engine, guests.0, closing));
-        Ok(Self { folder: folder.to_owned(), close, listening })
+        let host = Host { folder: folder.to_owned(), engine, terms, closing };
+        let listening = tokio::spawn(accept(listener, host, guests.0));
+        Ok(Self { folder: folder.to_owned(), terms, close, listening })
     }
 
     /// Takes no more guests. What they watch goes on until the engine stops.
     pub async fn deafen(self) -> Guests {
         socket::remove(&self.folder);
         self.close.send_replace(true);
-        Guests(self.listening.await.unwrap_or_default())
+        Guests(self.listening.await.unwrap_or_default(), self.terms)
     }
 }
 
 /// The guests that are still being answered.
 #[derive(Debug, Default)]
-pub struct Guests(JoinSet<()>);
+pub struct Guests(JoinSet<()>, Terms);
 
 impl Guests {
     /// Waits until each has read what is its own, for a while. For after the engine has stopped: then there is an end to it.
     pub async fn dismiss(mut self) {
         let all_read = async { while self.0.join_next().await.is_some() {} };
         // Who is late finds everything in the folder.
-        let _ = tokio::time::timeout(LAST_WORDS, all_read).await;
+        let _ = tokio::time::timeout(self.1.last_words, all_read).await;
     }
 }
 
-async fn accept(
-    listener: UnixListener,
+/// What answering a guest takes.
+#[derive(Clone, Debug)]
+struct Host {
+    folder: PathBuf,
     engine: EngineHandle,
-    mut guests: JoinSet<()>,
+    terms: Terms,
     closing: watch::Receiver<bool>,
-) -> JoinSet<()> {
-    let mut until = closing.clone();
+}
+
+async fn accept(listener: UnixListener, host: Host, mut guests: JoinSet<()>) -> JoinSet<()> {
+    let mut until = host.closing.clone();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
+            accepted = listener.accept(), if guests.len() < MAX_GUESTS => match accepted {
                 Ok((stream, _)) => {
-                    guests.spawn(serve(stream, engine.clone(), closing.clone()));
+                    guests.spawn(serve(stream, host.clone()));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: those that there are will be given back.
@@ -83,38 +88,53 @@ async fn accept(
 }
 
 /// One connection. That a guest goes away is nothing to us.
-async fn serve(stream: UnixStream, engine: EngineHandle, closing: watch::Receiver<bool>) {
-    let mut until = closing.clone();
-    let answered = async {
+async fn serve(stream: UnixStream, host: Host) {
+    let answered: io::Result<()> = host.answer_guest(stream).await;
+    if let Err(error) = answered {
+        tracing::debug!(%error, "a guest went away");
+    }
+}
+
+impl Host {
+    async fn answer_guest(self, stream: UnixStream) -> io::Result<()> {
+        let Self { folder, engine, terms, closing } = self;
+        let mut until = closing.clone();
+        let peer = Peer::of(&stream)?;
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
-        wire::send(&mut write, &Greeting::own()).await?;
+        wire::send(&mut write, &Greeting::own(terms.serves)).await?;
+        if let Err(refusal) = peer.check(terms.group.is_some()) {
+            tracing::warn!(why = refusal.message, "a guest was turned away");
+            wire::send(&mut write, &Answer::Reply(Reply::Refused(refusal))).await?;
+            // Who still writes could not read the answer if the connection were closed meanwhile.
+            return tokio::io::copy(&mut read, &mut tokio::io::sink()).await.map(drop);
+        }
         let request = tokio::select! {
             request = wire::receive::<Request>(&mut read) => request?,
             () = closed(&mut until) => None,
         };
-        match request {
-            None => Ok(()),
-            Some(Request::Watch { run, patient }) => match engine.watch(&run, patient).await {
-                Err(refusal) => answer(&mut write, Reply::Refused(refusal), &closing).await,
-                Ok(mut events) => loop {
-                    let next = tokio::select! {
-                        next = events.next() => next,
-                        // Guests say nothing while they watch: this is the end of one.
-                        _ = read.read_u8() => None,
-                    };
-                    match next {
-                        Some(event) => wire::send(&mut write, &Answer::Event(event)).await?,
-                        None => break Ok(()),
-                    }
-                },
-            },
-            Some(request) => answer(&mut write, engine.call(request).await, &closing).await,
+        let Some(mut request) = request else { return Ok(()) };
+        if let Err(refusal) = peer.sign(&mut request, &folder) {
+            return wire::send(&mut write, &Answer::Reply(Reply::Refused(refusal))).await;
         }
-    };
-    let answered: io::Result<()> = answered.await;
-    if let Err(error) = answered {
-        tracing::debug!(%error, "a guest went away");
+        let Request::Watch { run, patient } = request else {
+            return answer(&mut write, engine.call(request).await, &closing).await;
+        };
+        let mut events = match engine.watch(&run, patient).await {
+            Ok(events) => events,
+            Err(refusal) => return answer(&mut write, Reply::Refused(refusal), &closing).await,
+        };
+        loop {
+            let next = tokio::select! {
+                next = events.next() => next,
+                // Guests say nothing while they watch: this is the end of one.
+                _ = read.read_u8() => None,
+            };
+            match next {
+                Some(event) => wire::send(&mut write, &Answer::Event(event)).await?,
+                None => return Ok(()),
+            }
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::guest::{Guest, Silence, Watching};
 use super::server::{Guests, Server};
+use super::terms::Terms;
 use crate::config;
 use crate::context::Context;
 use crate::ending::Failure;
@@ -22,6 +23,9 @@ use crate::runbook_file;
 
 /// How long the folder may be locked while nobody listens: a host that begins or ends takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the guests of a server wait for it to come back: it is restarted, or replaced by a newer one.
+const SERVER_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two tries to become host or guest.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -37,7 +41,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Place {
     Host { engine: EngineHandle, server: Server },
-    Guest(Guest),
+    Guest { guest: Guest, of_server: bool },
 }
 
 /// Asks the engine, wherever it is. Cloning asks the same one.
@@ -65,9 +69,14 @@ impl Session {
         Ok(Self { folder: context.data()?.to_owned(), place, moves: 0 })
     }
 
-    /// Takes a new place after the host has gone.
+    /// Takes a new place after the host has gone. A server is waited for: what it carries goes on when it is back, and whoever
+    /// took its place would keep it from the folder.
     pub async fn reopen(&mut self) -> Result<(), Failure> {
-        self.place = take_place(&self.folder).await?;
+        self.place = if self.is_guest_of_server() {
+            await_server(&self.folder).await?
+        } else {
+            take_place(&self.folder).await?
+        };
         self.moves += 1;
         Ok(())
     }
@@ -83,11 +92,16 @@ impl Session {
         matches!(self.place, Place::Host { .. })
     }
 
+    /// Whether a server is asked, which comes back when it goes.
+    pub const fn is_guest_of_server(&self) -> bool {
+        matches!(self.place, Place::Guest { of_server: true, .. })
+    }
+
     /// Who to ask.
     pub fn caller(&self) -> Caller {
         match &self.place {
             Place::Host { engine, .. } => Caller::Host(engine.clone()),
-            Place::Guest(guest) => Caller::Guest(guest.clone()),
+            Place::Guest { guest, .. } => Caller::Guest(guest.clone()),
         }
     }
 
@@ -111,7 +125,7 @@ impl Session {
         loop {
             let watched = match &self.place {
                 Place::Host { engine, .. } => Ok(engine.watch(run, patient).await.map(Update::Here)),
-                Place::Guest(guest) => {
+                Place::Guest { guest, .. } => {
                     guest.watch(run, patient).await.map(|watched| watched.map(|it| Update::There(Box::new(it))))
                 }
             };
@@ -146,7 +160,7 @@ impl Session {
         let guests = server.deafen().await;
         let closed = engine.close_idle().await;
         if matches!(closed, Ok(false)) {
-            let server = listen(&self.folder, &engine, guests)?;
+            let server = listen(&self.folder, &engine, guests, Terms::default())?;
             return Ok(Some(Self { place: Place::Host { engine, server }, ..self }));
         }
         guests.dismiss().await;
@@ -188,13 +202,13 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
     let guest = Guest::of(folder);
     loop {
         match guest.greet().await {
-            Ok(()) => return Ok(Place::Guest(guest)),
+            Ok(of_server) => return Ok(Place::Guest { guest, of_server }),
             Err(Silence::Nobody | Silence::Broken(_)) => {}
             Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(unanswered(folder, &silence)),
         }
-        match host::open(options(folder)?).await {
+        match host::open(options(folder, Resume::WhenAsked)?).await {
             Ok(engine) => {
-                let server = listen(folder, &engine, Guests::default())?;
+                let server = listen(folder, &engine, Guests::default(), Terms::default())?;
                 return Ok(Place::Host { engine, server });
             }
             Err(OpenError::Locked { .. }) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
@@ -204,8 +218,23 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
     }
 }
 
-fn listen(folder: &Path, engine: &EngineHandle, guests: Guests) -> Result<Server, Failure> {
-    Server::listen(folder, engine.clone(), guests)
+/// Guest of the server that comes back.
+async fn await_server(folder: &Path) -> Result<Place, Failure> {
+    let deadline = Instant::now() + SERVER_PATIENCE;
+    let guest = Guest::of(folder);
+    loop {
+        match guest.greet().await {
+            Ok(of_server) => return Ok(Place::Guest { guest, of_server }),
+            Err(Silence::Nobody | Silence::Broken(_)) if Instant::now() < deadline => tokio::time::sleep(PAUSE).await,
+            Err(Silence::Nobody | Silence::Broken(_)) => return Err(Failure::ServerGone(folder.to_owned())),
+            Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(unanswered(folder, &silence)),
+        }
+    }
+}
+
+/// Listens in a folder that this process holds.
+pub(super) fn listen(folder: &Path, engine: &EngineHandle, guests: Guests, terms: Terms) -> Result<Server, Failure> {
+    Server::listen(folder, engine.clone(), guests, terms)
         .map_err(Failure::system(format!("cannot listen in `{}`", folder.display())))
 }
 
@@ -224,7 +253,7 @@ fn unanswered(folder: &Path, silence: &Silence) -> Failure {
     }
 }
 
-fn store_failure(message: String) -> Failure {
+pub(super) fn store_failure(message: String) -> Failure {
     Refusal { kind: lockstep_engine::api::RefusalKind::Store, message, help: Vec::new() }.into()
 }
 
@@ -253,12 +282,22 @@ const fn is_repeatable(request: &Request) -> bool {
     }
 }
 
-/// An engine over the folder with everything that steps can do. Runs that were cut off wait until they are asked for.
-fn options(folder: &Path) -> Result<Options, Failure> {
+/// What becomes of runs that a former engine left open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Resume {
+    /// They wait until somebody asks for them.
+    WhenAsked,
+    /// They go on by themselves.
+    AtOnce,
+}
+
+/// An engine over the folder with everything that steps can do.
+pub(super) fn options(folder: &Path, resume: Resume) -> Result<Options, Failure> {
     let storage = config::read(folder)?.storage;
     lockstep_stdlib::install_tls();
     let launcher = Launcher::this_program();
     let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell::new(launcher.clone())), Arc::new(Exec::new(launcher))];
     let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
-    Ok(Options { data: folder.to_owned(), actions, sandbox: runbook_file::sandbox(), resume: false, storage })
+    let resume = resume == Resume::AtOnce;
+    Ok(Options { data: folder.to_owned(), actions, sandbox: runbook_file::sandbox(), resume, storage })
 }

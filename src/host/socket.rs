@@ -1,4 +1,4 @@
-//! The folder's socket: `<data>/socket`, for its owner only.
+//! The folder's socket: `<data>/socket`, for its owner only, or for a group as well.
 //!
 //! The address of a Unix socket has room for 107 bytes. A longer path is gone through `/proc/self/fd`, where the folder
 //! has a short name.
@@ -6,7 +6,7 @@
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use lockstep_engine::fault::{self, Point};
@@ -48,15 +48,24 @@ pub async fn connect(folder: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(&way.path).await
 }
 
-/// Listens in the folder; only for who holds its lock, so that what a dead host left there can be replaced.
-pub fn listen(folder: &Path) -> io::Result<UnixListener> {
+/// Listens in the folder; only for who holds its lock, so that what a dead host left there can be replaced. A group that is
+/// given may ask as well: it gets through the folder to the socket, and reads nothing else there.
+pub fn listen(folder: &Path, group: Option<u32>) -> io::Result<UnixListener> {
     let way = Way::to(folder, UNFINISHED)?;
     match fs::remove_file(&way.path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(&way.path)?;
-    fs::set_permissions(&way.path, Permissions::from_mode(0o600))?;
+    let mode = if group.is_some() {
+        chown(&way.path, None, group)?;
+        chown(folder, None, group)?;
+        fs::set_permissions(folder, Permissions::from_mode(0o710))?;
+        0o660
+    } else {
+        0o600
+    };
+    fs::set_permissions(&way.path, Permissions::from_mode(mode))?;
     fault::at(Point::SocketRename, || fs::rename(folder.join(UNFINISHED), folder.join(NAME)))?;
     Ok(listener)
 }
@@ -81,10 +90,10 @@ mod tests {
         for folder in [base.path().to_owned(), long] {
             fs::create_dir_all(&folder).unwrap();
             // What a dead host left behind.
-            drop(listen(&folder).unwrap());
+            drop(listen(&folder, None).unwrap());
             assert!(connect(&folder).await.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused));
 
-            let listener = listen(&folder).unwrap();
+            let listener = listen(&folder, None).unwrap();
             let mode = fs::metadata(folder.join(NAME)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let mut here = connect(&folder).await.unwrap();

@@ -22,12 +22,15 @@ pub struct Greeting {
     pub lockstep: String,
     /// [`PROTOCOL`].
     pub protocol: u32,
+    /// Whether the host is a server, which comes back when it goes: its guests do not take its place.
+    #[serde(default)]
+    pub serves: bool,
 }
 
 impl Greeting {
     /// That of this program.
-    pub fn own() -> Self {
-        Self { lockstep: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL }
+    pub fn own(serves: bool) -> Self {
+        Self { lockstep: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL, serves }
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 27] = [
     "run",
     "check",
     "test",
@@ -26,6 +26,7 @@ const VERBS: [&str; 26] = [
     "answer",
     "signal",
     "schedule",
+    "serve",
     "doctor",
     "backup",
     "restore",

@@ -14,6 +14,7 @@ mod operating;
 mod resuming;
 mod run;
 mod schedule;
+mod serving;
 mod storage;
 mod terminal;
 mod testing;

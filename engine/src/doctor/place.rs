@@ -10,8 +10,9 @@ use crate::limits::Threshold;
 use crate::store::files::{UNFINISHED, cannot};
 use crate::store::{Layout, OpenError, Room};
 
-/// Rights that the group or others have.
-const OTHERS: u32 = 0o077;
+/// Rights of the group or others by which they could read or change something. That the group gets through the folder is
+/// none: a server lets a group come to its socket so.
+const OTHERS: u32 = 0o067;
 
 pub(super) fn examine(layout: &Layout, report: &mut Report) -> Result<(), OpenError> {
     let path = layout.path();

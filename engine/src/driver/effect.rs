@@ -27,6 +27,10 @@ pub struct Turn {
     pub effects: Vec<Effect>,
     /// What changed, in order: a run, and where it is one step of it, the step. Empty while nothing can be stored.
     pub changed: Vec<(RunId, Option<StepNo>)>,
+    /// Runs that came to be.
+    pub created: Vec<RunId>,
+    /// How many steps ended.
+    pub ended_steps: u64,
     /// Another turn is due at once.
     pub again: bool,
 }
@@ -88,6 +92,7 @@ impl<B: Backing> Driver<B> {
             let (id, change) = match record {
                 Record::Created { run, .. } => {
                     turn.changed.push((*run, None));
+                    turn.created.push(*run);
                     continue;
                 }
                 Record::Changed { run, change } => (*run, change),
@@ -115,6 +120,7 @@ impl<B: Backing> Driver<B> {
                         turn.effects.push(Effect::Stop(id, *token));
                     }
                 }
+                Change::Ended { .. } => turn.ended_steps += 1,
                 Change::Finished { .. } => turn.effects.push(Effect::Ended(id)),
                 // It opens steps again, all through the run; the definition that it has by then may have others.
                 Change::Retried { .. } => {
@@ -155,7 +161,6 @@ impl<B: Backing> Driver<B> {
                 | Change::LoopHalted { .. }
                 | Change::LoopOver { .. }
                 | Change::Halted { .. }
-                | Change::Ended { .. }
                 | Change::Led { .. }
                 | Change::Revisited { .. }
                 | Change::Undoing { .. }

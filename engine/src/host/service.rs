@@ -20,6 +20,7 @@ use crate::driver::{Caller, Driver, Effect, Input, Places, Turn};
 use crate::id::{RunId, Token};
 use crate::limits::{MAX_INPUTS_A_TURN, MAX_SLEEP, START_POLL_MS};
 use crate::store::folder::Folder;
+use crate::view;
 use crate::worker::local::Ended;
 
 /// The engine's own task.
@@ -281,6 +282,11 @@ impl Service {
 
     /// Does what a turn leads to. Says whether another one is due at once.
     fn follow(&mut self, mut turn: Turn) -> bool {
+        for id in &turn.created {
+            if let Some(run) = self.driver.run(*id) {
+                tracing::info!(run = %id, runbook = run.graph.runbook, by = run.by, "run started");
+            }
+        }
         for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Answer(caller, reply) => {
@@ -307,10 +313,11 @@ impl Service {
                 }
                 Effect::Evaluate(evaluation) => self.evaluations.add(Work::Evaluate(evaluation)),
                 Effect::ReadPage(read) => self.evaluations.add(Work::ReadPage(read)),
-                Effect::Ended(run) => {
-                    let has_files = self.driver.run(run).is_some_and(|run| !run.graph.files.is_empty());
-                    if has_files {
-                        super::attempts::remove(&self.places.files(run));
+                Effect::Ended(id) => {
+                    let Some(run) = self.driver.run(id) else { continue };
+                    tracing::info!(run = %id, runbook = run.graph.runbook, status = view::status(&run), "run ended");
+                    if !run.graph.files.is_empty() {
+                        super::attempts::remove(&self.places.files(id));
                     }
                 }
             }
