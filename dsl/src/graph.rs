@@ -12,6 +12,7 @@ mod param;
 mod people;
 mod pinned;
 mod refs;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use lock::{Concurrency, Excess, Lock};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};
+pub use trigger::{Catchup, Due, Overlap, Trigger, WITHIN};
 
 /// The version of the encoding of [`Graph`].
 pub const FORMAT: u16 = 1;
@@ -100,6 +102,9 @@ pub struct Graph {
     /// How many runs go on at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
+    /// What starts runs of it by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub triggers: Vec<Trigger>,
 }
 
 impl Graph {
@@ -127,6 +132,7 @@ impl Graph {
             outputs: Vec::new(),
             timeout: None,
             concurrency: None,
+            triggers: Vec::new(),
         }
     }
 }

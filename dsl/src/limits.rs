@@ -63,6 +63,9 @@ pub const RETRY_ATTEMPTS: i64 = 1_000;
 /// Steps that hold one lock at a time, and runs with one key of `concurrency`. Nothing is protected by a number above.
 pub const LOCK_HOLDERS: i64 = 10_000;
 
+/// Triggers of one runbook.
+pub const TRIGGERS: usize = 1_000;
+
 /// The factor between two delays.
 pub const RETRY_FACTOR: f64 = 100.0;
 

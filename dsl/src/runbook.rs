@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::expr::Analysis;
 use crate::graph::{
     BlockId, Call, Called, Concurrency, Effect, ExprId, Field, Kind, Lock, Module, NodeId, OnError, Param, PinnedFile,
-    Probe, Retry, Role,
+    Probe, Retry, Role, Trigger,
 };
 use crate::source::{Span, Spanned};
 use crate::value::Millis;
@@ -45,6 +45,8 @@ pub struct Runbook {
     pub timeout: Option<Spanned<Millis>>,
     /// `concurrency`.
     pub concurrency: Option<Concurrency>,
+    /// `triggers`.
+    pub triggers: Vec<Trigger>,
     /// `steps`.
     pub main: Option<BlockId>,
     /// `on_failure`.
@@ -294,6 +296,8 @@ pub enum Place {
     ConcurrencyKey,
     /// A parameter that `call` gives.
     CallParam,
+    /// A parameter that a trigger gives.
+    TriggerParam,
     /// A parameter that `call` gives and that is a secret.
     CallSecret,
     /// `in` of `foreach`.
@@ -386,6 +390,7 @@ impl Place {
             Self::LockKey => "the key of a `lock`",
             Self::ConcurrencyKey => "the key of `concurrency`",
             Self::CallParam | Self::CallSecret => "a parameter of a `call`",
+            Self::TriggerParam => "a parameter of a trigger",
             Self::Items | Self::ItemsPath => "`in`",
             Self::SwitchValue => "the `value` of a `switch`",
             Self::ParamDefault => "a parameter's `default`",

@@ -4,6 +4,7 @@
 //! `last`.
 
 mod awaits;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use self::awaits::{AwaitView, Awaited, FieldView, HolderView};
+pub use self::schedule::{Enroll, Enrolled, EnrolledView, ScheduleStatus, ScheduleView};
 
 use crate::core::run::{Loss, Person, Refused, Resolution, RunError, StepStatus};
 use crate::id::RunId;
@@ -165,6 +167,23 @@ pub enum Request {
         /// Who.
         person: Person,
     },
+    /// Have the schedules of a runbook follow its triggers from now on: new ones are enrolled, changed ones keep their id
+    /// and all that is known of them, and those that it has no more are withdrawn. Answered by [`Reply::Enrolled`] once
+    /// that is durable.
+    Enroll(Box<Enroll>),
+    /// Withdraw all schedules of a runbook that is not there any more. Answered by [`Reply::Done`].
+    Withdraw {
+        /// The runbook's name.
+        runbook: String,
+        /// Who asks.
+        by: String,
+    },
+    /// List the schedules that are enrolled, by name. Answered by [`Reply::Schedules`].
+    Schedules {
+        /// Only those of this runbook.
+        #[serde(default)]
+        runbook: Option<String>,
+    },
     /// Say how a step in doubt goes on.
     Resolve {
         /// The run.
@@ -233,7 +252,7 @@ pub struct Beginning {
 }
 
 /// What is shared in memory, written as itself.
-mod shared {
+pub(crate) mod shared {
     use std::sync::Arc;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -275,6 +294,10 @@ pub enum Reply {
     Run(Box<RunView>),
     /// Answer to [`Request::History`].
     History(Vec<HistoryRow>),
+    /// Answer to [`Request::Enroll`]: what became of each of the runbook's triggers, in the order of their ids.
+    Enrolled(Vec<EnrolledView>),
+    /// Answer to [`Request::Schedules`].
+    Schedules(Vec<ScheduleView>),
     /// It cannot be done; nothing has changed.
     Refused(Refusal),
 }

@@ -4,12 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use lockstep_dsl::graph::{Block, BlockId, Graph, Next, NodeId, PageForm, Role};
+use lockstep_dsl::graph::{
+    Block, BlockId, Catchup, Due, Field, Graph, Next, NodeId, Overlap, PageForm, Role, Trigger, WITHIN,
+};
+use lockstep_dsl::schedule::{Dst, Fold, Gap};
 use lockstep_dsl::value::{Map, Millis, SecretPart, SecretRef, SecretText, Timestamp, Value};
 use lockstep_engine::core::run::{
     Caller, Change, Delay, Edit, Hold, ItemEnd, Items, Loss, Opening, Page, Question, Record, Resolution, Returned,
     RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
+use lockstep_engine::core::schedule::{Enrollment, ScheduleChange, ScheduleName};
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
 use lockstep_engine::worker::{Failure, Outcome};
@@ -47,7 +51,9 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 58] = [
+const VARIANTS: [&str; 60] = [
+    "Enrolled",
+    "Withdrawn",
     "Removed",
     "Wanted",
     "Locked",
@@ -116,6 +122,8 @@ fn variant(record: &Record) -> &'static str {
         Record::Rested { .. } => return "Rested",
         Record::Lost { .. } => return "Lost",
         Record::Removed { .. } => return "Removed",
+        Record::Scheduled { change: ScheduleChange::Enrolled(_), .. } => return "Enrolled",
+        Record::Scheduled { change: ScheduleChange::Withdrawn { .. }, .. } => return "Withdrawn",
         Record::Changed { change, .. } => change,
     };
     match change {
@@ -384,7 +392,66 @@ fn samples() -> Vec<(String, Record)> {
         ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
+    let schedule = ScheduleName { runbook: "storage/golden".to_owned(), trigger: "nightly".to_owned() };
+    let scheduled = |(name, change): (&str, ScheduleChange)| {
+        (name.to_owned(), Record::Scheduled { schedule: schedule.clone(), change })
+    };
+    samples.extend(schedule_changes().into_iter().map(scheduled));
     samples
+}
+
+fn schedule_changes() -> Vec<(&'static str, ScheduleChange)> {
+    let by = "user:ana".to_owned();
+    let enrolled = |trigger: Trigger, cwd: Option<&str>, instead: Option<String>| {
+        let (definition, cwd) = ("ab".repeat(32), cwd.map(str::to_owned));
+        ScheduleChange::Enrolled(Box::new(Enrollment {
+            definition,
+            trigger,
+            by: "service:serve".to_owned(),
+            cwd,
+            instead,
+        }))
+    };
+    let plain = |due: Due| Trigger {
+        id: "nightly".to_owned(),
+        due,
+        timezone: "UTC".to_owned(),
+        dst: Dst::default(),
+        catchup: Catchup::Last,
+        within: WITHIN,
+        overlap: Overlap::Skip,
+        jitter: None,
+        starts: None,
+        ends: None,
+        params: Vec::new(),
+        enabled: true,
+    };
+    let whole = Trigger {
+        timezone: "Europe/Berlin".to_owned(),
+        dst: Dst { gap: Gap::Skip, fold: Fold::Both },
+        catchup: Catchup::All,
+        within: Millis(3_600_000),
+        overlap: Overlap::CancelPrevious,
+        jitter: Some(Millis(60_000)),
+        starts: Some(Timestamp(1_700_000_000_000)),
+        ends: Some(Timestamp(1_800_000_000_000)),
+        params: vec![("host".to_owned(), Field::Const(Value::from("web-1")))],
+        enabled: false,
+        ..plain(Due::Cron("30 2 * * *".to_owned()))
+    };
+    let other = Trigger {
+        dst: Dst { gap: Gap::After, fold: Fold::Last },
+        catchup: Catchup::None,
+        overlap: Overlap::Queue,
+        ..plain(Due::Every(Millis(300_000)))
+    };
+    let once = Trigger { overlap: Overlap::Allow, ..plain(Due::At(Timestamp(1_700_000_000_000))) };
+    vec![
+        ("enrolled", enrolled(whole, Some("/srv"), Some("cd".repeat(32)))),
+        ("enrolled-every", enrolled(other, None, None)),
+        ("enrolled-at", enrolled(once, None, None)),
+        ("withdrawn", ScheduleChange::Withdrawn { by, definition: "ab".repeat(32) }),
+    ]
 }
 
 fn edit(params: Map) -> Edit {

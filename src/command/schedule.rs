@@ -1,19 +1,29 @@
-//! `lockstep schedule`: when lines of a crontab are due.
+//! `lockstep schedule`: what starts runbooks by itself, and when lines of a crontab are due.
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use lockstep_dsl::schedule::{self, Cron, CronError, Dst, Fold, Gap};
+use lockstep_engine::api::{Reply, Request};
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
+use crate::host::look;
 use crate::output::ticks::{self, Explained};
+use crate::output::{self, json, schedules};
 
 const EXAMPLES: &str = "\
 Examples:
+  lockstep schedule list                     the schedules of this folder, and when each is due next
   lockstep schedule explain '30 2 * * *' --timezone Europe/Berlin --year 2027
   lockstep schedule explain '0 9 * * mon#1' --from 2027-01-01 --to 2028-01-01 --json";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  lockstep schedule list
+  lockstep schedule list --runbook storage/disk-cleanup
+  lockstep schedule list --json | jq -r 'select(.status != \"enabled\") | .name'";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -43,8 +53,22 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// List the schedules that are enrolled, and when each is due next.
+    List(List),
     /// Say when a line of a crontab is due, and on which days that is odd.
     Explain(Explain),
+}
+
+/// Options of `lockstep schedule list`.
+#[derive(Debug, Args)]
+#[command(after_long_help = LIST_EXAMPLES)]
+struct List {
+    /// Only those of this runbook.
+    #[arg(long, value_name = "NAME")]
+    runbook: Option<String>,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Options of `lockstep schedule explain`.
@@ -81,8 +105,25 @@ const A_FEW: usize = 10;
 /// Does what is asked for.
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
     match &options.verb {
+        Verb::List(options) => list(options, context),
         Verb::Explain(options) => explain(options, context),
     }
+}
+
+fn list(options: &List, context: &Context) -> Result<Ending, Failure> {
+    let rows = match look(context, &Request::Schedules { runbook: options.runbook.clone() })? {
+        Some(Reply::Schedules(rows)) => rows,
+        Some(other) => panic!("a request for schedules is answered by schedules, not by {other:?}"),
+        None => Vec::new(),
+    };
+    if options.json {
+        rows.iter().try_for_each(json::schedule_row)?;
+    } else if rows.is_empty() {
+        output::print(if options.runbook.is_some() { "no such schedules\n" } else { "no schedules yet\n" })?;
+    } else {
+        output::print(&schedules::list(&rows, context.stdout))?;
+    }
+    Ok(Ending::Succeeded)
 }
 
 fn explain(options: &Explain, context: &Context) -> Result<Ending, Failure> {

@@ -265,7 +265,11 @@ const fn is_repeatable(request: &Request) -> bool {
         | Request::Watch { .. }
         | Request::Runs { .. }
         | Request::Show { .. }
-        | Request::History { .. } => true,
+        | Request::History { .. }
+        // The same triggers twice are enrolled once, and what is gone is not withdrawn again.
+        | Request::Enroll(_)
+        | Request::Withdraw { .. }
+        | Request::Schedules { .. } => true,
         // The second cancel cuts `finally` short; a second signal would be taken by another step; the
         // others would be refused as no longer possible.
         Request::Cancel { .. }

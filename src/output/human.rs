@@ -180,7 +180,7 @@ fn step_row(step: &StepView, now: Timestamp) -> [(Tone, String); 5] {
 }
 
 /// Cells below each other; the last column is as wide as it is.
-fn columns<const N: usize>(table: &[[(Tone, String); N]], style: Style) -> String {
+pub(super) fn columns<const N: usize>(table: &[[(Tone, String); N]], style: Style) -> String {
     let widths: Vec<_> =
         (0..N).map(|column| table.iter().map(|row| width(&row[column].1)).max().unwrap_or(0)).collect();
     let mut out = String::new();

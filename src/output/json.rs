@@ -1,6 +1,6 @@
 //! `--json`: one object a line on standard output and nothing else there.
 
-use lockstep_engine::api::{Event, RunRow};
+use lockstep_engine::api::{Event, RunRow, ScheduleView};
 use serde::Serialize;
 
 use super::{Watcher, print, say};
@@ -26,6 +26,14 @@ pub fn line(object: &impl Serialize) -> Result<(), Failure> {
     let mut text = serde_json::to_string(object).expect("what we print has text for keys and no infinite numbers");
     text.push('\n');
     print(&text)
+}
+
+/// Prints a schedule of a list; its times as people write them.
+pub fn schedule_row(row: &ScheduleView) -> Result<(), Failure> {
+    let mut object = serde_json::to_value(row).expect("a row has text for keys");
+    object["since"] = row.since.to_string().into();
+    object["next"] = row.next.map(|next| next.to_string()).into();
+    line(&object)
 }
 
 /// Prints a run of a list; its times as people write them.

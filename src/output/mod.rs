@@ -9,6 +9,7 @@ pub mod json;
 mod line;
 mod live;
 mod plain;
+pub mod schedules;
 mod screen;
 mod story;
 mod style;

@@ -73,6 +73,7 @@ pub fn lower(mut book: Runbook, resolved: Resolved, source: &Source) -> Graph {
         outputs: unspanned(book.outputs),
         timeout: book.timeout.map(|timeout| timeout.value),
         concurrency: book.concurrency,
+        triggers: book.triggers,
     }
 }
 

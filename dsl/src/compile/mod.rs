@@ -14,6 +14,7 @@ mod read;
 pub mod reader;
 pub mod report;
 pub mod resolve;
+mod triggers;
 
 pub use files::{FileContent, FileError, Files, NoFiles};
 

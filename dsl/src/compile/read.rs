@@ -24,6 +24,7 @@ const RUNBOOK: Keys = Keys {
         "files",
         "env",
         "defaults",
+        "triggers",
         "concurrency",
         "timeout",
         "steps",
@@ -31,7 +32,7 @@ const RUNBOOK: Keys = Keys {
         "finally",
         "outputs",
     ],
-    later: &[("triggers", "start the runbook from the system's own scheduler")],
+    later: &[],
     hints: &[
         ("name", "the name of a runbook stands under `runbook`"),
         ("inputs", "inputs are declared under `params`"),
@@ -39,7 +40,10 @@ const RUNBOOK: Keys = Keys {
         ("vars", "a `set` step sets variables; fixed inputs are `params` with a `default`"),
         ("jobs", "what a runbook does stands under `steps`"),
         ("tasks", "what a runbook does stands under `steps`"),
-        ("on", "start the runbook from the system's own scheduler"),
+        ("on", "what starts a runbook by itself stands under `triggers`"),
+        ("schedule", "a schedule is one of the `triggers`: `triggers: [{ cron: '0 3 * * *' }]`"),
+        ("schedules", "schedules are `triggers`: `triggers: [{ cron: '0 3 * * *' }]`"),
+        ("cron", "a schedule is one of the `triggers`: `triggers: [{ cron: '0 3 * * *' }]`"),
         ("environment", "the environment is called `env`"),
         ("on_error", "steps for a run that failed stand under `on_failure`"),
     ],
@@ -102,6 +106,9 @@ impl Reader<'_> {
         }
         self.book.timeout = mapping.get("timeout").and_then(|node| self.run_timeout(node));
         self.book.concurrency = mapping.get("concurrency").and_then(|node| read_concurrency(self, node));
+        if let Some(node) = mapping.get("triggers") {
+            self.triggers(node);
+        }
         let steps = self.required(mapping, "a runbook", "steps", "steps: [{ shell: uptime }]");
         self.book.main = steps.and_then(|node| self.block(node, "`steps`", None, Role::Main));
         if let Some(node) = mapping.get("on_failure") {

@@ -167,6 +167,15 @@ codes! {
     FILE_UNREADABLE = 226, "a file that cannot be read";
     FILE_TWICE = 227, "a file that is listed twice";
 
+    TRIGGER_KIND = 230, "a trigger that nothing starts, or two things do";
+    CRON = 231, "a line of a crontab that cannot be read";
+    TIMEZONE = 232, "a time zone that does not exist";
+    TRIGGER_KEY = 233, "a key that means nothing on this trigger";
+    TRIGGER_TWICE = 234, "two triggers of one id";
+    TRIGGER_PARAM = 235, "a parameter that the runbook does not take from a trigger";
+    TRIGGER_PARAM_MISSING = 236, "a trigger without a parameter that must be given";
+    TRIGGER_BOUNDS = 237, "a schedule that ends before it is ever due";
+
     PARAM_TYPE = 240, "a type that no parameter can have";
     PARAM_DEFAULT = 241, "a default that its own parameter refuses";
     PARAM_OPTIONAL_DEFAULT = 242, "a parameter that is optional and has a default";
@@ -240,6 +249,7 @@ EXPRESSION_SYNTAX = 300, "an expression that cannot be read";
     ONE_BRANCH = 911, "a parallel step with one branch";
     DISABLED_NEEDED = 912, "a disabled step that others build on";
     EVENT_BY_HAND = 913, "an event in a run by hand";
+    DST_UNSAID = 914, "a time that clocks leave out or repeat, and no word about it";
 }
 
 #[cfg(test)]

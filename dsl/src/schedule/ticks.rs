@@ -10,11 +10,12 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+use serde::{Deserialize, Serialize};
 
 use super::cron::Cron;
 
 /// What happens with the times that a zone leaves out and repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dst {
     /// With those that it leaves out.
     pub gap: Gap,
@@ -23,7 +24,8 @@ pub struct Dst {
 }
 
 /// What happens when a time of the day does not exist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Gap {
     /// It is due once, at the first instant after the gap, however many times fall into it.
     #[default]
@@ -33,7 +35,8 @@ pub enum Gap {
 }
 
 /// What happens when a time of the day comes twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fold {
     /// It is due the first time.
     #[default]
@@ -98,6 +101,11 @@ impl fmt::Display for Why {
 /// A zone by its name in the IANA database that comes with the program, such as `Europe/Berlin`.
 pub fn zone(name: &str) -> Option<TimeZone> {
     TimeZone::get(name).ok()
+}
+
+/// The names of all zones.
+pub fn zones() -> Vec<String> {
+    jiff::tz::db().available().map(|name| name.to_string()).collect()
 }
 
 /// The release of the zone data that comes with the program, such as `2026a`.
@@ -210,7 +218,7 @@ impl Stretch {
 }
 
 /// The offset right before an instant.
-fn before(zone: &TimeZone, instant: Timestamp) -> Offset {
+pub(super) fn before(zone: &TimeZone, instant: Timestamp) -> Offset {
     zone.to_offset(instant.checked_sub(jiff::SignedDuration::from_nanos(1)).unwrap_or(instant))
 }
 

@@ -8,6 +8,7 @@
 mod handout;
 pub mod lock;
 pub mod run;
+pub mod schedule;
 mod state;
 
 pub use handout::Notice;

@@ -10,6 +10,7 @@ use super::lock::Locks;
 use super::run::{
     Caller, Change, Claim, Definition, Edit, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide,
 };
+use super::schedule::{Schedule, ScheduleChange, ScheduleName, Schedules};
 use crate::clock::Stamp;
 use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -29,6 +30,8 @@ pub struct State {
     asking: BTreeSet<RunId>,
     /// What runs want and hold of each other.
     pub(super) locks: Locks,
+    /// What starts runs by itself.
+    schedules: Schedules,
     /// The indexes are not kept: see [`State::cold`].
     cold: bool,
 }
@@ -82,6 +85,24 @@ pub enum Command {
         /// The definitions of the runs with which it goes on, by [`Run::recalled`].
         called: BTreeMap<RunId, String>,
     },
+    /// A runbook says what starts it by itself; its schedules follow that from now on.
+    Enroll {
+        /// Its definition.
+        graph: Arc<Graph>,
+        /// [`Graph::hash`] of it.
+        hash: String,
+        /// Who, or what, enrolls it.
+        by: String,
+        /// The folder in which commands of its runs run.
+        cwd: Option<String>,
+    },
+    /// A runbook is not there any more: nothing of it is due.
+    Withdraw {
+        /// Its name.
+        runbook: String,
+        /// Who, or what, says so.
+        by: String,
+    },
     /// Something happened to a run.
     Run(RunId, Input),
 }
@@ -116,8 +137,26 @@ impl State {
                 records.extend(self.run_decision(run, Input::Retry { by }, now)?);
                 Ok(records)
             }
+            Command::Enroll { graph, hash, by, cwd } => {
+                let changes = self.schedules.enroll(&graph, &hash, &by, cwd.as_deref());
+                let is_used = changes.iter().any(|(_, change)| matches!(change, ScheduleChange::Enrolled(_)));
+                let definition = if is_used { self.journal_definition(&hash, &graph, now) } else { None };
+                Ok(definition.into_iter().chain(self.change_schedules(changes, now)).collect())
+            }
+            Command::Withdraw { runbook, by } => {
+                let changes = self.schedules.withdraw(&runbook, &by, |_| true);
+                Ok(self.change_schedules(changes, now))
+            }
             Command::Run(run, input) => self.run_decision(run, input, now),
         }
+    }
+
+    fn change_schedules(&mut self, changes: Vec<(ScheduleName, ScheduleChange)>, now: Stamp) -> Vec<Record> {
+        let applied = changes.into_iter().map(|(schedule, change)| {
+            self.schedules.apply(&schedule, &change, now);
+            Record::Scheduled { schedule, change }
+        });
+        applied.collect()
     }
 
     /// The record of a definition that is not known yet; applied.
@@ -161,6 +200,7 @@ impl State {
                 self.keep(new);
             }
             Record::Changed { run, change } => self.change(*run, change, at),
+            Record::Scheduled { schedule, change } => self.schedules.apply(schedule, change, at),
             Record::Lost { loss: Some(loss) } => loss.runs.iter().for_each(|run| self.lose(*run, loss)),
             Record::Removed { runs } => runs.iter().for_each(|run| drop(self.release(*run))),
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
@@ -315,6 +355,16 @@ impl State {
     /// A run that is open, or ended and not yet let go of.
     pub fn run(&self, id: RunId) -> Option<Look<'_>> {
         self.runs.get(&id).map(Kept::look)
+    }
+
+    /// The schedules.
+    pub const fn schedules(&self) -> &Schedules {
+        &self.schedules
+    }
+
+    /// Takes in a schedule that was read from the image.
+    pub(crate) fn admit_schedule(&mut self, name: ScheduleName, schedule: Schedule) {
+        self.schedules.admit(name, schedule);
     }
 
     /// Whether there is such a run.

@@ -132,6 +132,7 @@ impl Truth {
             | Record::Defined { .. }
             | Record::Created { .. }
             | Record::Changed { .. }
+            | Record::Scheduled { .. }
             | Record::Rested { .. }
             | Record::Removed { .. } => {}
         }

@@ -294,7 +294,11 @@ impl<'a> Ledger<'a> {
                     self.open.insert(*run);
                 }
             }
-            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } | Record::Removed { .. } => {}
+            Record::Scheduled { .. }
+            | Record::Checkpointed { .. }
+            | Record::Rested { .. }
+            | Record::Lost { .. }
+            | Record::Removed { .. } => {}
         }
     }
 

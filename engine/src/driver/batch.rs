@@ -80,7 +80,7 @@ impl Batch {
         let needed: BTreeSet<String> = self
             .records
             .iter()
-            .filter(|record| record.run().is_some_and(|run| !runs.contains(&run)))
+            .filter(|record| record.run().is_none_or(|run| !runs.contains(&run)))
             .filter_map(|record| record.needs_definition().map(str::to_owned))
             .collect();
         let records = std::mem::take(&mut self.records);
@@ -93,6 +93,7 @@ impl Batch {
                 | Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
+                | Record::Scheduled { .. }
                 | Record::Rested { .. }
                 | Record::Removed { .. }
                 | Record::Lost { .. } => {

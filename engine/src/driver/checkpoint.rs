@@ -17,6 +17,7 @@ use super::pending::Pending;
 use super::{Driver, Input};
 use crate::core::State;
 use crate::core::run::{Kept, Record};
+use crate::core::schedule::ScheduleName;
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
@@ -30,12 +31,28 @@ use crate::store::{Checkpoint, EntryChange, Frames, Image, ImageError};
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     pub runs: BTreeSet<RunId>,
+    /// Schedules that changed.
+    pub schedules: BTreeSet<ScheduleName>,
     /// Runs that were removed: the image may hold them still.
     pub removed: BTreeSet<RunId>,
     /// Bytes appended since.
     pub bytes: usize,
     /// Engine time of the first change.
     pub since: Option<u64>,
+}
+
+impl Dirty {
+    /// How many entries changed.
+    fn entries(&self) -> usize {
+        self.runs.len() + self.schedules.len()
+    }
+
+    /// Takes in what a checkpoint that failed was to hold.
+    fn take_back(&mut self, other: Self) {
+        self.runs.extend(other.runs);
+        self.schedules.extend(other.schedules);
+        self.removed.extend(other.removed);
+    }
 }
 
 /// A checkpoint that is being written while the engine goes on.
@@ -80,6 +97,8 @@ pub(crate) const RUN_PREFIX: &[u8] = b"run/";
 pub(crate) const SUMMARY_PREFIX: &[u8] = b"sum/";
 /// Begins the keys of definitions that open runs use.
 pub(crate) const DEFINITION_PREFIX: &[u8] = b"def/";
+/// Begins the keys of schedules.
+pub(crate) const SCHEDULE_PREFIX: &[u8] = b"sched/";
 /// The key of the oldest position that is still needed.
 pub(crate) const NEEDS_KEY: &[u8] = b"needs";
 /// The key of when history was let go of.
@@ -124,6 +143,9 @@ impl<B: Backing> Driver<B> {
                     self.dirty.runs.insert(*run);
                 }
             }
+            Record::Scheduled { schedule, .. } => {
+                self.dirty.schedules.insert(schedule.clone());
+            }
             Record::Lost { loss: Some(loss) } => {
                 let there = loss.runs.iter().filter(|run| self.state.has(**run));
                 self.dirty.runs.extend(there);
@@ -146,7 +168,7 @@ impl<B: Backing> Driver<B> {
             return Some(self.now.time + CHECKPOINT_POLL_MS);
         }
         let since = self.dirty.since?;
-        let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.runs.len() >= CHECKPOINT_RUNS;
+        let is_large = self.dirty.bytes >= CHECKPOINT_BYTES || self.dirty.entries() >= CHECKPOINT_RUNS;
         Some(if is_large {
             since
         } else if self.base.is_wanted() {
@@ -263,8 +285,7 @@ impl<B: Backing> Driver<B> {
                 self.conclude_checkpoint(Checkpoint { lsn, generation, digest }, needs, occasion, turn);
             }
             Err(error) => {
-                self.dirty.runs.extend(dirty.runs);
-                self.dirty.removed.extend(dirty.removed);
+                self.dirty.take_back(dirty);
                 self.positions.touched.extend(touched);
                 self.put_off_checkpoint(&error.to_string());
             }
@@ -287,7 +308,7 @@ impl<B: Backing> Driver<B> {
     pub(super) fn give_up_writing(&mut self) {
         if let Some(Writing { dirty, touched, .. }) = self.writing.take() {
             drop(self.image.finish(true));
-            self.dirty.runs.extend(dirty.runs);
+            self.dirty.take_back(dirty);
             self.positions.touched.extend(touched);
         }
     }
@@ -317,6 +338,7 @@ impl<B: Backing> Driver<B> {
     /// The image, and what changed since its last checkpoint, encoded as it is asked for.
     fn changes(&mut self) -> (&mut Pending<B::Image>, impl Iterator<Item = EntryChange>) {
         let definitions = self.changed_definitions();
+        let schedules = self.changed_schedules();
         let Self { image, state, interrupted, positions, heavy, dirty, log, .. } = self;
         let needs = (NEEDS_KEY.to_vec(), Some(encode(&positions.needs)));
         let is_whole = positions.forgotten.is_empty();
@@ -332,7 +354,25 @@ impl<B: Backing> Driver<B> {
             heavy,
             oldest: log.oldest(),
         };
-        (image, [needs].into_iter().chain(forgotten).chain(removed).chain(gone).chain(definitions).chain(runs))
+        (
+            image,
+            [needs]
+                .into_iter()
+                .chain(forgotten)
+                .chain(removed)
+                .chain(gone)
+                .chain(definitions)
+                .chain(schedules)
+                .chain(runs),
+        )
+    }
+
+    fn changed_schedules(&self) -> Vec<EntryChange> {
+        let entry = |name: &ScheduleName| {
+            let schedule = self.state.schedules().get(name).map(encode);
+            (key(SCHEDULE_PREFIX, &name.to_string()), schedule)
+        };
+        self.dirty.schedules.iter().map(entry).collect()
     }
 
     fn changed_definitions(&self) -> Vec<EntryChange> {

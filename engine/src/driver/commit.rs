@@ -232,7 +232,8 @@ impl<B: Backing> Driver<B> {
     /// Decides and notes what was decided; a panic quarantines the run.
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) -> Result<(), Refused> {
         let run = match &command {
-            Command::Create { run, .. } | Command::Edit { run, .. } | Command::Run(run, _) => *run,
+            Command::Create { run, .. } | Command::Edit { run, .. } | Command::Run(run, _) => Some(*run),
+            Command::Enroll { .. } | Command::Withdraw { .. } => None,
         };
         let now = self.now;
         let state = &mut self.state;
@@ -246,6 +247,10 @@ impl<B: Backing> Driver<B> {
             Ok(Err(refused)) => Err(refused),
             Err(panic) => {
                 let why = super::quarantine::panic_message(panic.as_ref());
+                let Some(run) = run else {
+                    tracing::error!(why, "a bug of lockstep: a schedule cannot be changed");
+                    return Err(Refused::NotNow(format!("a bug in lockstep: {why}")));
+                };
                 self.quarantine(run, why.clone(), batch);
                 Err(Refused::NotNow(format!("a bug in lockstep stopped run {run}: {why}")))
             }
@@ -261,7 +266,11 @@ pub(super) fn refused(kind: RefusalKind, message: impl Into<String>) -> Reply {
 /// Whether a request only looks.
 pub(super) const fn only_looks(request: &Request) -> bool {
     match request {
-        Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => true,
+        Request::Runs { .. }
+        | Request::Show { .. }
+        | Request::History { .. }
+        | Request::Schedules { .. }
+        | Request::Watch { .. } => true,
         Request::Start(_)
         | Request::Resume { .. }
         | Request::Cancel { .. }
@@ -271,6 +280,8 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Pause { .. }
         | Request::Unpause { .. }
         | Request::Permit { .. }
+        | Request::Enroll(_)
+        | Request::Withdraw { .. }
         | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. }

@@ -98,6 +98,7 @@ impl<B: Backing> Driver<B> {
                 Record::Changed { run, change } => (*run, change),
                 Record::Defined { .. }
                 | Record::Checkpointed { .. }
+                | Record::Scheduled { .. }
                 | Record::Rested { .. }
                 | Record::Lost { .. }
                 | Record::Removed { .. } => continue,

@@ -82,6 +82,11 @@ impl Fold<'_> {
                 }
             }
             Record::Removed { runs } => runs.iter().for_each(|run| self.shelf.remove(*run)),
+            Record::Scheduled { .. } => {
+                if let Some(definition) = record.needs_definition() {
+                    self.need_definition(definition)?;
+                }
+            }
             Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
         }
         match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {

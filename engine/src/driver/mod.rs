@@ -39,6 +39,7 @@ pub(crate) mod removal;
 mod request;
 mod rest;
 mod restore;
+mod schedule;
 mod started;
 pub(crate) mod whole;
 

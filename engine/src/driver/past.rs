@@ -17,6 +17,7 @@ use crate::api::{Gone, RunRow};
 use crate::clock::Stamp;
 use crate::core::State;
 use crate::core::run::{Change, Loss, Record, Run, Subject};
+use crate::core::schedule::{Schedule, ScheduleChange};
 use crate::id::{Lsn, RunId};
 use crate::store::{Frames, ImageError, OpenError};
 use crate::view::run_row;
@@ -64,7 +65,7 @@ pub(crate) struct Positions {
     pub runs: BTreeMap<RunId, Span>,
     /// Of every definition that the journal holds, by its hash.
     pub definitions: BTreeMap<String, Lsn>,
-    /// How many open runs use a definition, where any does.
+    /// How many open runs and enrolled schedules use a definition, where any does.
     pub uses: BTreeMap<String, usize>,
     /// The oldest record that anything which is kept may come to need; 0 while all are.
     pub needs: Lsn,
@@ -127,7 +128,21 @@ impl Positions {
                 }
                 self.removed = self.removed.max(runs.iter().max().copied());
             }
+            Record::Scheduled { change: ScheduleChange::Enrolled(enrollment), .. } => {
+                self.begin_use(&enrollment.definition);
+                if let Some(before) = &enrollment.instead {
+                    self.end_use(before);
+                }
+            }
+            Record::Scheduled { change: ScheduleChange::Withdrawn { definition, .. }, .. } => self.end_use(definition),
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
+        }
+    }
+
+    /// Takes in a schedule that was read from a checkpoint.
+    pub fn admit_schedule(&mut self, schedule: &Schedule) {
+        if !schedule.withdrawn {
+            *self.uses.entry(schedule.definition.clone()).or_default() += 1;
         }
     }
 
@@ -247,6 +262,7 @@ pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Opt
                 | Record::Created { .. }
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
+                | Record::Scheduled { .. }
                 | Record::Rested { .. }
                 | Record::Removed { .. }
                 | Record::Lost { .. } => None,

@@ -66,6 +66,7 @@ fn is_of(record: &Record, id: RunId) -> bool {
         Record::Created { run, .. } | Record::Changed { run, .. } => *run == id,
         Record::Defined { .. }
         | Record::Checkpointed { .. }
+        | Record::Scheduled { .. }
         | Record::Rested { .. }
         | Record::Lost { .. }
         | Record::Removed { .. } => false,

@@ -14,7 +14,9 @@ use crate::encode::decode;
 use crate::id::{Lsn, RunId};
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::{Frames, Image, OpenError, Order};
-use crate::view::{gone_row, history_row, name_holders, row_view, run_row, run_view, without_definition};
+use crate::view::{
+    gone_row, history_row, name_holders, row_view, run_row, run_view, schedule_views, without_definition,
+};
 
 impl<B: Backing> Driver<B> {
     /// Answers a request that only looks.
@@ -31,6 +33,9 @@ impl<B: Backing> Driver<B> {
                 Ok(id) => self.history(id),
                 Err(refusal) => Reply::Refused(refusal),
             },
+            Request::Schedules { runbook } => {
+                Reply::Schedules(schedule_views(self.state.schedules(), runbook.as_deref(), self.now.wall))
+            }
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -41,6 +46,8 @@ impl<B: Backing> Driver<B> {
             | Request::Pause { .. }
             | Request::Unpause { .. }
             | Request::Permit { .. }
+            | Request::Enroll(_)
+            | Request::Withdraw { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }

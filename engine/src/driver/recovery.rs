@@ -13,8 +13,8 @@ use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
 use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, REMOVED_KEY, RUN_PREFIX, SUMMARY_PREFIX,
-    run_key, summary_key,
+    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, REMOVED_KEY, RUN_PREFIX, SCHEDULE_PREFIX,
+    SUMMARY_PREFIX, run_key, summary_key,
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
@@ -139,6 +139,7 @@ impl<B: Backing> Driver<B> {
             .and_then(|()| read(&mut self.image, DEFINITION_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, PLACE_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, RUN_PREFIX, Order::Up))
+            .and_then(|()| read(&mut self.image, SCHEDULE_PREFIX, Order::Up))
             // Of those that have ended, the newest is enough.
             .and_then(|()| read(&mut self.image, SUMMARY_PREFIX, Order::Down));
         match loaded {
@@ -194,6 +195,7 @@ impl<B: Backing> Driver<B> {
     /// Lets the next checkpoint hold everything that is in memory.
     fn mark_everything(&mut self) {
         self.dirty.runs = self.positions.runs.keys().copied().collect();
+        self.dirty.schedules = self.state.schedules().iter().map(|(name, _)| name.clone()).collect();
         let definitions = self.positions.definitions.keys().chain(self.positions.uses.keys());
         self.positions.touched = definitions.cloned().collect();
     }
@@ -431,6 +433,11 @@ impl Opening {
             self.positions.admit(id, &entry.definition, entry.span);
             let (definition, claims) = (Arc::clone(definition), entry.claims.clone());
             self.state.admit_cold(id, entry.into_kept(&definition), &claims);
+        } else if let Some(schedule) = name(key, SCHEDULE_PREFIX) {
+            let name = schedule.parse().map_err(|_| format!("`{schedule}` is no schedule"))?;
+            let schedule = decode(value).map_err(undecodable)?;
+            self.positions.admit_schedule(&schedule);
+            self.state.admit_schedule(name, schedule);
         } else if let Some(id) = name(key, SUMMARY_PREFIX) {
             let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
             self.positions.newest = self.positions.newest.max(Some(id));

@@ -80,9 +80,16 @@ impl<B: Backing> Driver<B> {
                 let (run, step) = self.reached(&run, &step, batch)?;
                 self.change_run(&run, Input::Resolve { step, how, by }, batch)
             }
-            Request::Runs { .. } | Request::Show { .. } | Request::History { .. } | Request::Watch { .. } => {
-                Err(invalid("this request changes nothing".to_owned()))
-            }
+            Request::Enroll(enroll) => self.enroll(*enroll, batch),
+            Request::Withdraw { runbook, by } => self
+                .decide(Command::Withdraw { runbook, by }, batch)
+                .map(|()| Reply::Done)
+                .map_err(|refused| Refusal::from(&refused)),
+            Request::Runs { .. }
+            | Request::Show { .. }
+            | Request::History { .. }
+            | Request::Schedules { .. }
+            | Request::Watch { .. } => Err(invalid("this request changes nothing".to_owned())),
         }
     }
 

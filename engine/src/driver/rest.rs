@@ -52,7 +52,8 @@ impl<B: Backing> Driver<B> {
     }
 
     fn is_nothing_open(&self) -> bool {
-        self.interrupted.is_empty() && self.state.runs().all(|run| run.is_ended())
+        let is_scheduled = !self.state.schedules().is_empty();
+        !is_scheduled && self.interrupted.is_empty() && self.state.runs().all(|run| run.is_ended())
     }
 
     /// Catches up, for a request that needs it.
@@ -106,6 +107,7 @@ impl<B: Backing> Driver<B> {
         self.positions.join(before.positions);
         if before.dirty.since.is_some() {
             self.dirty.runs.extend(before.dirty.runs);
+            self.dirty.schedules.extend(before.dirty.schedules);
             self.dirty.removed.extend(before.dirty.removed);
             self.dirty.since.get_or_insert(self.now.time);
             self.dirty.bytes = self.dirty.bytes.max(before.dirty.bytes);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::api::{Gone, Refusal, RefusalKind, Reply, Request};
+use crate::clock::{Clock as _, SystemClock};
 use crate::core::run::Run;
 use crate::driver::find::choose;
 use crate::driver::past::{Library, PastError, Span, Summary};
@@ -13,7 +14,7 @@ use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::folder::{self, open_read_only};
 use crate::store::{Frames, OpenError};
-use crate::view::{gone_row, name_holders, row_view, run_row, run_view};
+use crate::view::{gone_row, name_holders, row_view, run_row, run_view, schedule_views};
 
 /// The durable state of a data folder at the moment it was opened. Open runs are shown as interrupted.
 pub struct ReadOnly {
@@ -33,7 +34,7 @@ impl ReadOnly {
         Ok(Self { logs: folder.layout.logs(), folder, whole })
     }
 
-    /// Answers [`Request::Runs`], [`Request::Show`] and [`Request::History`]; anything else needs an engine.
+    /// Answers [`Request::Runs`], [`Request::Show`], [`Request::History`] and [`Request::Schedules`]; anything else needs an engine.
     pub fn call(&self, request: &Request) -> Reply {
         let answered = match request {
             Request::Runs { limit, status, runbook } => {
@@ -50,6 +51,10 @@ impl ReadOnly {
                 (shown, _) => shown.map_err(|error| store(&error)),
             }),
             Request::History { run } => self.named(run).and_then(|id| self.history(id).map_err(|error| store(&error))),
+            Request::Schedules { runbook } => {
+                let now = SystemClock::new().now(None).wall;
+                Ok(Reply::Schedules(schedule_views(self.whole.state.schedules(), runbook.as_deref(), now)))
+            }
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -60,6 +65,8 @@ impl ReadOnly {
             | Request::Pause { .. }
             | Request::Unpause { .. }
             | Request::Permit { .. }
+            | Request::Enroll(_)
+            | Request::Withdraw { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }

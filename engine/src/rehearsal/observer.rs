@@ -86,6 +86,7 @@ fn changes(frame: &Frame) -> Vec<(RunId, Change)> {
             Record::Created { .. }
             | Record::Defined { .. }
             | Record::Checkpointed { .. }
+            | Record::Scheduled { .. }
             | Record::Rested { .. }
             | Record::Removed { .. }
             | Record::Lost { .. },

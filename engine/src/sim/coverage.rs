@@ -47,6 +47,7 @@ names!(
         Record::Created { .. } => "created",
         Record::Changed { .. } => "changed",
         Record::Checkpointed { .. } => "checkpointed",
+        Record::Scheduled { .. } => "scheduled",
         Record::Rested { .. } => "rested",
         Record::Lost { .. } => "lost",
         Record::Removed { .. } => "removed",
@@ -245,6 +246,7 @@ impl Coverage {
             }
             Record::Created { .. }
             | Record::Checkpointed { .. }
+            | Record::Scheduled { .. }
             | Record::Rested { .. }
             | Record::Lost { .. }
             | Record::Removed { .. } => {}

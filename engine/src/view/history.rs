@@ -17,6 +17,7 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
     let (what, step, detail) = match record {
         Record::Defined { .. }
         | Record::Checkpointed { .. }
+        | Record::Scheduled { .. }
         | Record::Rested { .. }
         | Record::Removed { .. }
         | Record::Lost { loss: None } => return None,

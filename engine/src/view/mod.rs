@@ -6,6 +6,7 @@ mod awaits;
 mod history;
 mod holders;
 mod plan;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde_json::Value as Json;
 pub use self::history::{gone_row, history_row, without_definition};
 pub use self::holders::name_holders;
 pub use self::plan::plan;
+pub use self::schedule::schedule_views;
 
 use crate::api::{AwaitView, Awaited, EditView, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
 use crate::core::run::{Delay, Edited, Phase, Run, Skip};

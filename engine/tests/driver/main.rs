@@ -19,5 +19,6 @@ mod property;
 mod quarantine;
 mod removal;
 mod rest;
+mod schedules;
 mod sequence;
 mod timing;

@@ -141,6 +141,9 @@ impl Resolver<'_, '_> {
         let reason = match (root, place) {
             ("steps" | "vars", Place::ParamDefault) => "parameters are computed before any step has run",
             ("steps" | "vars", Place::ConcurrencyKey) => "it is asked before any step has run",
+            ("params" | "steps" | "vars" | "run" | "error", Place::TriggerParam) => {
+                "it is worked out before there is a run; `event` says what starts it"
+            }
             ("params" | "steps" | "vars" | "run" | "event", Place::ParamCheck) => "a `check` sees only `value`",
             ("steps", _) if self.expr.owner == Owner::Runbook && place != Place::RunOutputs => {
                 "this is the runbook's own, and stands before all of its steps; write it at the step that needs it"

@@ -17,6 +17,7 @@ use super::pause::Hold;
 pub use super::question::Question;
 pub use super::status::{RunOutcome, Skip, StepStatus};
 pub use super::undo::UndoEnd;
+use crate::core::schedule::{ScheduleChange, ScheduleName};
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
 
@@ -86,7 +87,15 @@ pub enum Record {
         /// The runs.
         runs: Vec<RunId>,
     },
-    /// No run is open. Written when the engine is closed, so that the next one need not read what came before; it is
+    /// A schedule changed.
+    #[serde(rename = "sched")]
+    Scheduled {
+        /// The schedule.
+        schedule: ScheduleName,
+        /// How.
+        change: ScheduleChange,
+    },
+    /// No run is open and no schedule is enrolled. Written when the engine is closed, so that the next one need not read what came before; it is
     /// read only as the very last record of the journal.
     #[serde(rename = "rest")]
     Rested {
@@ -646,19 +655,22 @@ impl Record {
             Self::Defined { .. }
             | Self::Checkpointed { .. }
             | Self::Rested { .. }
+            | Self::Scheduled { .. }
             | Self::Lost { .. }
             | Self::Removed { .. } => None,
         }
     }
 
-    /// The hash of the definition that must be known before it is applied: that of a run which comes to be, or goes on
-    /// under another one.
+    /// The hash of the definition that must be known before it is applied: that of a run or schedule which comes to be,
+    /// or goes on under another one.
     pub fn needs_definition(&self) -> Option<&str> {
         match self {
             Self::Created { definition, .. } => Some(definition),
             Self::Changed { change: Change::Edited { edit }, .. } => Some(&edit.definition),
+            Self::Scheduled { change: ScheduleChange::Enrolled(enrollment), .. } => Some(&enrollment.definition),
             Self::Defined { .. }
             | Self::Changed { .. }
+            | Self::Scheduled { change: ScheduleChange::Withdrawn { .. }, .. }
             | Self::Checkpointed { .. }
             | Self::Rested { .. }
             | Self::Lost { .. }

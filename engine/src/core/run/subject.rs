@@ -28,7 +28,7 @@ pub enum About {
     Definition(String),
     /// Records were lost.
     Loss,
-    /// Neither a run nor a definition.
+    /// Neither a run nor a definition: a schedule, or the store itself.
     Nothing,
 }
 
@@ -41,6 +41,8 @@ enum Glance {
     Created { run: RunId },
     #[serde(rename = "run")]
     Changed { run: RunId },
+    #[serde(rename = "sched")]
+    Scheduled {},
     #[serde(rename = "ckpt")]
     Checkpointed {},
     #[serde(rename = "rest")]
@@ -62,9 +64,11 @@ impl About {
             Glance::Created { run } => Self::Creation(run),
             Glance::Changed { run } => Self::Change(run),
             Glance::Lost { loss: Some(_) } => Self::Loss,
-            Glance::Checkpointed {} | Glance::Rested {} | Glance::Removed {} | Glance::Lost { loss: None } => {
-                Self::Nothing
-            }
+            Glance::Scheduled {}
+            | Glance::Checkpointed {}
+            | Glance::Rested {}
+            | Glance::Removed {}
+            | Glance::Lost { loss: None } => Self::Nothing,
         })
     }
 }
