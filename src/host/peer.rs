@@ -79,10 +79,13 @@ enum Signature<'r> {
 
 fn signature(request: &mut Request) -> Signature<'_> {
     match request {
-        Request::Watch { .. } | Request::Runs { .. } | Request::Show { .. } | Request::History { .. } => {
-            Signature::None
-        }
+        Request::Watch { .. }
+        | Request::Runs { .. }
+        | Request::Show { .. }
+        | Request::History { .. }
+        | Request::Schedules { .. } => Signature::None,
         Request::Start(start) => Signature::Name(&mut start.by),
+        Request::Enroll(enroll) => Signature::Name(&mut enroll.by),
         Request::Resume { by, .. }
         | Request::Cancel { by, .. }
         | Request::Pause { by, .. }
@@ -92,6 +95,7 @@ fn signature(request: &mut Request) -> Signature<'_> {
         | Request::Retry { by, .. }
         | Request::RetryEdited { by, .. }
         | Request::Signal { by, .. }
+        | Request::Withdraw { by, .. }
         | Request::Resolve { by, .. } => Signature::Name(by),
         Request::Vote { person, .. } | Request::Answer { person, .. } => Signature::Person(person),
     }
