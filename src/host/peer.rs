@@ -95,8 +95,8 @@ fn signature(request: &mut Request) -> Signature<'_> {
         | Request::Retry { by, .. }
         | Request::RetryEdited { by, .. }
         | Request::Signal { by, .. }
-        | Request::Withdraw { by, .. }
-        | Request::Resolve { by, .. } => Signature::Name(by),
+        | Request::Resolve { by, .. }
+        | Request::Withdraw { by, .. } => Signature::Name(by),
         Request::Vote { person, .. } | Request::Answer { person, .. } => Signature::Person(person),
     }
 }
