@@ -3,7 +3,7 @@
 use crate::ending::{Ending, Failure};
 
 /// Beside the command's own thread, so that the engine goes on while a slow reader holds up what is printed.
-const WORKERS: usize = 2;
+const WORKERS: usize = 1;
 
 /// Runs a command to its end. What it left going on, it left on purpose: nothing is waited for.
 pub fn run(command: impl Future<Output = Result<Ending, Failure>>) -> Result<Ending, Failure> {

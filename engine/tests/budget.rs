@@ -200,6 +200,7 @@ fn options(data: &Path) -> Options {
     Options {
         data: data.to_owned(),
         actions: Vec::new(),
+        expected: None,
         sandbox: Arc::new(Sandbox::new(&[])),
         resume: false,
         storage: Storage { max: Some(MAX), ..Storage::default() },

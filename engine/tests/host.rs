@@ -23,9 +23,16 @@ fn launcher() -> Launcher {
 async fn open(data: &Path) -> EngineHandle {
     let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Exec::new(launcher())), Arc::new(Shell::new(launcher()))];
     let sandbox = Arc::new(Sandbox::new(&[]));
-    host::open(Options { data: data.to_owned(), actions, sandbox, resume: false, storage: Storage::default() })
-        .await
-        .expect("the folder opens")
+    host::open(Options {
+        data: data.to_owned(),
+        actions,
+        expected: None,
+        sandbox,
+        resume: false,
+        storage: Storage::default(),
+    })
+    .await
+    .expect("the folder opens")
 }
 
 async fn start(engine: &EngineHandle, number: u32, runbook: &str) -> RunId {
@@ -215,6 +222,7 @@ async fn a_folder_has_one_engine() {
     let options = Options {
         data: data.path().to_owned(),
         actions: Vec::new(),
+        expected: None,
         sandbox: Arc::new(Sandbox::new(&[])),
         resume: false,
         storage: Storage::default(),

@@ -15,6 +15,8 @@ mod leftovers;
 mod outcomes;
 #[path = "worker/output.rs"]
 mod output;
+#[path = "worker/ready.rs"]
+mod ready;
 #[path = "worker/recovery.rs"]
 mod recovery;
 #[path = "worker/stopping.rs"]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use jiff::Timestamp;
+use lockstep_dsl::graph::{Graph, Kind};
 use lockstep_engine::api::{Beginning, INTERRUPTED, Reply, Request, RunRow, Start};
 use lockstep_engine::id::RunId;
 
@@ -84,7 +85,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
     let params = params::resolve(&options.params, &graph, context.stderr)?;
     let cwd = working_folder()?;
     runtime::run(async {
-        let session = Session::open(context).await?;
+        let session = Session::open_expecting(context, first_action(&graph)).await?;
         let mut follower = Follower::new(context, session, options.json)?;
         name_interrupted(&mut follower, context).await?;
         let id = new_id();
@@ -98,6 +99,13 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         }
         follower.follow(&[id]).await
     })
+}
+
+/// The action of the first step, if that is a command.
+fn first_action(graph: &Graph) -> Option<&'static str> {
+    let first = graph.node(*graph.block(graph.main).steps.first()?);
+    // Both are started the same way.
+    matches!(first.kind, Kind::Shell(_) | Kind::Exec(_)).then_some("exec")
 }
 
 /// Runs that were cut off do not go on by themselves: their ids are said, and how to go on.

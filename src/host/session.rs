@@ -65,7 +65,12 @@ pub enum Update {
 impl Session {
     /// Takes a place at the folder of this command.
     pub async fn open(context: &Context) -> Result<Self, Failure> {
-        let place = take_place(context.data()?).await?;
+        Self::open_expecting(context, None).await
+    }
+
+    /// The same for a command that is about to use an action first of all.
+    pub async fn open_expecting(context: &Context, action: Option<&str>) -> Result<Self, Failure> {
+        let place = take_place(context.data()?, action).await?;
         Ok(Self { folder: context.data()?.to_owned(), place, moves: 0 })
     }
 
@@ -75,7 +80,7 @@ impl Session {
         self.place = if self.is_guest_of_server() {
             await_server(&self.folder).await?
         } else {
-            take_place(&self.folder).await?
+            take_place(&self.folder, None).await?
         };
         self.moves += 1;
         Ok(())
@@ -197,7 +202,7 @@ impl Update {
 
 /// Guest if somebody listens, else host; in turns while the folder is locked by somebody who does not listen yet, or
 /// not any more.
-async fn take_place(folder: &Path) -> Result<Place, Failure> {
+async fn take_place(folder: &Path, expected: Option<&str>) -> Result<Place, Failure> {
     let deadline = Instant::now() + PATIENCE;
     let guest = Guest::of(folder);
     loop {
@@ -206,7 +211,9 @@ async fn take_place(folder: &Path) -> Result<Place, Failure> {
             Err(Silence::Nobody | Silence::Broken(_)) => {}
             Err(silence @ (Silence::Mute | Silence::Stranger(_))) => return Err(unanswered(folder, &silence)),
         }
-        match host::open(options(folder, Resume::WhenAsked)?).await {
+        let mut options = options(folder, Resume::WhenAsked)?;
+        options.expected = expected.map(str::to_owned);
+        match host::open(options).await {
             Ok(engine) => {
                 let server = listen(folder, &engine, Guests::default(), Terms::default())?;
                 return Ok(Place::Host { engine, server });
@@ -302,6 +309,6 @@ pub(super) fn options(folder: &Path, resume: Resume) -> Result<Options, Failure>
     let launcher = Launcher::this_program();
     let commands: [Arc<dyn Action>; 2] = [Arc::new(Shell::new(launcher.clone())), Arc::new(Exec::new(launcher))];
     let actions = commands.into_iter().chain(lockstep_stdlib::actions()).collect();
-    let resume = resume == Resume::AtOnce;
-    Ok(Options { data: folder.to_owned(), actions, sandbox: runbook_file::sandbox(), resume, storage })
+    let (data, sandbox, resume) = (folder.to_owned(), runbook_file::sandbox(), resume == Resume::AtOnce);
+    Ok(Options { data, actions, expected: None, sandbox, resume, storage })
 }

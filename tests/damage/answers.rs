@@ -230,8 +230,14 @@ fn engine(data: &Path) -> Result<BTreeMap<String, Answer>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let sandbox = Arc::new(Sandbox::new(&[]));
-        let options =
-            Options { data: data.to_owned(), actions: Vec::new(), sandbox, resume: false, storage: Storage::default() };
+        let options = Options {
+            data: data.to_owned(),
+            actions: Vec::new(),
+            expected: None,
+            sandbox,
+            resume: false,
+            storage: Storage::default(),
+        };
         let engine = host::open(options).await.map_err(|error| named(&error.to_string(), data))?;
         let mut answers = BTreeMap::new();
         let mut next = vec![list()];

@@ -153,11 +153,12 @@ impl Case {
     }
 
     fn supervisors(&self) -> Vec<Pid> {
-        let spool = self.data.join("spool").into_os_string().into_encoded_bytes();
-        find_all("cmdline", |arguments| {
-            arguments.get(1) == Some(&&b"__supervise"[..])
-                && arguments.get(2).is_some_and(|path| path.starts_with(&spool))
-        })
+        let spool = self.data.join("spool");
+        let mut supervisors = find_all("cmdline", |arguments| arguments.get(1) == Some(&&b"__supervise"[..]));
+        // Its task is its standard input, whenever it was given it.
+        let task = |pid: &Pid| std::fs::read_link(format!("/proc/{}/fd/0", pid.as_raw_nonzero()));
+        supervisors.retain(|pid| task(pid).is_ok_and(|task| task.starts_with(&spool)));
+        supervisors
     }
 
     /// Waits until no supervisor of the case lives any more.

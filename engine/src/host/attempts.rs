@@ -20,6 +20,11 @@ use crate::worker::{Action, Attempt, Failure, Outcome};
 /// The attempts of this engine.
 pub(super) struct Attempts {
     workers: LocalWorkers,
+    /// The engine's own thread, for an attempt that is alone: no other thread has to wake up for it, twice, which on an
+    /// idle machine takes longer than a write to the disk.
+    own: Handle,
+    /// The threads that several attempts share.
+    shared: Handle,
     ended: UnboundedSender<Ended>,
     steps: HashMap<(RunId, Token), StepNo>,
     /// Attempts that may have a folder, and whose end is not durable yet.
@@ -32,16 +37,18 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// None yet.
+    /// None yet. `own` is the runtime of the thread that drives the engine.
     pub fn new(
         actions: Vec<Arc<dyn Action>>,
         ended: UnboundedSender<Ended>,
         progress: OnAnyProgress,
-        runtime: Handle,
+        (own, shared): (Handle, Handle),
     ) -> Self {
-        let workers = LocalWorkers::new(actions, ended.clone(), progress, runtime);
+        let workers = LocalWorkers::new(actions, ended.clone(), progress);
         Self {
             workers,
+            own,
+            shared,
             ended,
             steps: HashMap::new(),
             folders: HashSet::new(),
@@ -90,7 +97,7 @@ impl Attempts {
         }
         self.running += 1;
         self.folders.insert((attempt.run, attempt.token));
-        self.workers.recover(attempt, this_boot);
+        self.workers.recover(attempt, this_boot, &self.shared);
     }
 
     /// Lets go of an attempt whose end is durable. Says whether it may have left a folder.
@@ -125,7 +132,8 @@ impl Attempts {
             if self.workers.uses_folder(&attempt.action) {
                 self.folders.insert((attempt.run, attempt.token));
             }
-            self.workers.start(attempt);
+            let runtime = if self.running == 1 { &self.own } else { &self.shared };
+            self.workers.start(attempt, runtime);
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Options {
     pub data: PathBuf,
     /// What steps can do, each under its own name.
     pub actions: Vec<Arc<dyn Action>>,
+    /// The one of them that is to be expected first, if it is known: it gets ready while the folder is opened.
+    pub expected: Option<String>,
     /// What expressions may use: the modules of the standard library.
     pub sandbox: Arc<Sandbox>,
     /// Whether runs that a former engine left open go on at once. Otherwise each waits, shown as interrupted, until

@@ -34,6 +34,7 @@ use crate::eval::Evaluator;
 use crate::limits::{EVALUATION_STACK_BYTES, MAX_WAITING_CALLS};
 use crate::store::OpenError;
 use crate::store::folder::Folder;
+use crate::worker::Action;
 
 /// Opens the engine over a data folder and recovers what a former one left. Attempts run on the caller's runtime.
 ///
@@ -49,10 +50,18 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
     // Syncs block, and must not hold up the caller's tasks.
     let thread = std::thread::Builder::new().name("lockstep-engine".to_owned()).stack_size(EVALUATION_STACK_BYTES);
     let own = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(&cannot)?;
+    if let Some(action) = expected(&options) {
+        let own = own.handle().clone();
+        runtime.spawn(async move {
+            let _awaited_there = own.enter();
+            action.get_ready();
+        });
+    }
     let spawned = thread.spawn(move || match open_driver(&options) {
         Ok(driver) => {
             if opened.send(Ok(())).is_ok() {
-                own.block_on(Service::new(driver, options, called, stop, runtime).run());
+                let runtimes = (own.handle().clone(), runtime);
+                own.block_on(Service::new(driver, options, called, stop, runtimes).run());
             }
         }
         Err(error) => {
@@ -66,6 +75,12 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
         Ok(Err(error)) => Err(error),
         Err(_) => Err(cannot(std::io::Error::other("its thread has ended"))),
     }
+}
+
+/// The action that is to be used first.
+fn expected(options: &Options) -> Option<Arc<dyn Action>> {
+    let name = options.expected.as_deref()?;
+    options.actions.iter().find(|action| action.name() == name).cloned()
 }
 
 fn open_driver(options: &Options) -> Result<Driver<Folder>, OpenError> {

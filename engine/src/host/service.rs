@@ -69,13 +69,14 @@ enum Woken {
 }
 
 impl Service {
-    /// A service over a driver that has just recovered.
+    /// A service over a driver that has just recovered. Of the runtimes the first is that on which it runs, the second has
+    /// threads for attempts.
     pub fn new(
         driver: Driver<Folder>,
         options: Options,
         calls: mpsc::Receiver<Call>,
         stop: watch::Sender<Option<Stopped>>,
-        runtime: Handle,
+        runtimes: (Handle, Handle),
     ) -> Self {
         let (to_ended, ended) = mpsc::unbounded_channel();
         let (to_evaluated, evaluated) = mpsc::unbounded_channel();
@@ -87,7 +88,7 @@ impl Service {
             retention: Retention::new(options.storage, options.data.clone(), driver.places().logs.clone()),
             space: Space::of(options.data),
             evaluations: Evaluations::new(driver.evaluator().clone(), to_evaluated),
-            attempts: Attempts::new(options.actions, to_ended, progress, runtime),
+            attempts: Attempts::new(options.actions, to_ended, progress, runtimes),
             resume: options.resume,
             driver,
             calls,

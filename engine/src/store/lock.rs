@@ -4,7 +4,7 @@
 //! id of the process that took it last, to name in messages; nothing is decided from that number.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +24,9 @@ pub const LOCK_FILE: &str = "LOCK";
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// Digits of the largest process id, and room for more.
+const NOTE_BYTES: usize = 10;
+
 /// A lock that is held until it is dropped, and the newest epoch of the log behind it.
 #[derive(Debug)]
 pub struct Held {
@@ -37,7 +40,7 @@ impl Held {
     pub fn take(folder: &Path) -> Result<Self, OpenError> {
         let path = folder.join(LOCK_FILE);
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = open.map_err(cannot("cannot open", &path))?;
+        let file = open.map_err(cannot("cannot open", &path))?;
         for attempt in 1.. {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => break,
@@ -48,8 +51,9 @@ impl Held {
                 Err(error) => return Err(cannot("cannot lock", &path)(error.into())),
             }
         }
-        // On a full disk the number is missing; the lock holds all the same.
-        let note = || file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+        // On a full disk the number is missing; the lock holds all the same. Always of one length: making the file shorter
+        // first would cost more than a sync.
+        let note = || file.write_all_at(format!("{:>NOTE_BYTES$}\n", std::process::id()).as_bytes(), 0);
         let _ = fault::at(Point::LockNote, note);
         Ok(Self { newest_epoch: Mutex::default(), _file: file })
     }

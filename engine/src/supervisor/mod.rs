@@ -7,6 +7,7 @@
 //! The engine and the supervisor meet in the attempt's folder (`spool`). The engine writes `task`, takes a lock on
 //! that file, and starts the supervisor with *that file as its standard input*: the lock belongs to the open file, so it
 //! is held exactly as long as a supervisor lives, whatever becomes of the engine, and no process number is ever trusted.
+//! A supervisor may also have been started before, *ready* and told nothing; then it is given that file ([`handover`]).
 //! Standard output is a socket to the engine that started it, its *line*: what must not lie on a disk comes in by it,
 //! a zero goes out whenever the log has grown, and its end says that there is nothing more to come. When it breaks, the
 //! supervisor goes on all the same; an engine that comes later looks at the log and at the folder.
@@ -29,6 +30,7 @@
 //! # When things end at once
 //!
 //! * The engine dies while it tells the supervisor what to run: the line breaks before all was said, and nothing begins.
+//! * The engine ends, or dies, without having needed the supervisor that was ready: its line breaks, and it ends.
 //! * The supervisor dies between `begun` and the start of the command: unknown, though nothing ran. The other order could
 //!   run a command that nobody knows of.
 //! * The supervisor has written `exit`, and the engine dies before it has committed the outcome: the next one takes it
@@ -42,6 +44,7 @@
 
 pub(crate) mod descendants;
 pub(crate) mod exit;
+pub(crate) mod handover;
 pub(crate) mod limits;
 pub(crate) mod process;
 pub(crate) mod spool;
@@ -83,10 +86,14 @@ pub fn entered() -> Option<ExitCode> {
     Some(main(arguments.next()))
 }
 
-/// Runs the supervisor of the command in this folder, started by an engine.
+/// Runs the supervisor of the command in this folder, started by an engine; without one, of the folder that the engine
+/// names when it needs it.
 fn main(folder: Option<OsString>) -> ExitCode {
-    let Some(folder) = folder.map(PathBuf::from) else { return ExitCode::from(2) };
-    match supervise(&Spool::new(folder)) {
+    let folder = match folder {
+        Some(folder) => Ok(Some(PathBuf::from(folder))),
+        None => wait_for_folder(),
+    };
+    match folder.and_then(|folder| folder.map_or(Ok(()), |folder| supervise(&Spool::new(folder)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The engine hears it if it is still there; nothing has begun.
@@ -115,6 +122,13 @@ fn supervise(spool: &Spool) -> io::Result<()> {
     let outcome = run(spool, &task, private, &stop, &line);
     leave(spool, &outcome, &line);
     Ok(())
+}
+
+/// Waits to be told the folder; the task that comes with it becomes standard input. `None`: no supervisor is needed.
+fn wait_for_folder() -> io::Result<Option<PathBuf>> {
+    let Some((task, folder)) = handover::receive(&mut line()?)? else { return Ok(None) };
+    rustix::stdio::dup2_stdin(task)?;
+    Ok(Some(folder))
 }
 
 /// The task, from the file that is standard input: its lock is this process's life.

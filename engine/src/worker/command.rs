@@ -57,6 +57,10 @@ impl Action for Shell {
         true
     }
 
+    fn get_ready(&self) {
+        self.0.get_ready();
+    }
+
     fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {
         Box::pin(run(&self.0, attempt, stop, progress))
     }
@@ -73,6 +77,10 @@ impl Action for Exec {
 
     fn uses_folder(&self) -> bool {
         true
+    }
+
+    fn get_ready(&self) {
+        self.0.get_ready();
     }
 
     fn run<'a>(&'a self, attempt: &'a Attempt, stop: StopSignal, progress: OnProgress) -> Ends<'a> {

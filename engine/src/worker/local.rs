@@ -39,20 +39,18 @@ struct Shared {
     /// Unbounded, but an attempt sends once: it holds no more than have been started.
     ended: UnboundedSender<Ended>,
     progress: OnAnyProgress,
-    runtime: Handle,
 }
 
 impl LocalWorkers {
-    /// Workers for these actions, on this runtime. Outcomes go to `ended`, lines of output to `progress`, of which there
-    /// are never more than a person can follow.
+    /// Workers for these actions. Outcomes go to `ended`, lines of output to `progress`, of which there are never more
+    /// than a person can follow.
     pub fn new(
         actions: impl IntoIterator<Item = Arc<dyn Action>>,
         ended: UnboundedSender<Ended>,
         progress: OnAnyProgress,
-        runtime: Handle,
     ) -> Self {
         let actions = actions.into_iter().map(|action| (action.name(), action)).collect();
-        Self(Arc::new(Shared { actions, running: Mutex::default(), ended, progress, runtime }))
+        Self(Arc::new(Shared { actions, running: Mutex::default(), ended, progress }))
     }
 
     /// Whether there is an action of this name.
@@ -70,16 +68,16 @@ impl LocalWorkers {
         self.0.running().len()
     }
 
-    /// Starts an attempt; returns at once.
+    /// Starts an attempt on a runtime; returns at once.
     ///
     /// # Panics
     /// When an attempt of this run and token runs already: the engine has granted it twice.
-    pub fn start(&self, attempt: Attempt) {
+    pub fn start(&self, attempt: Attempt, runtime: &Handle) {
         if let Some(outcome) = self.0.run_now(&attempt) {
             self.0.end(attempt.run, attempt.token, outcome);
             return;
         }
-        self.spawn(attempt, Begin::Fresh);
+        self.spawn(attempt, Begin::Fresh, runtime);
     }
 
     /// Takes up an attempt that a former engine granted: as [`Self::start`], but what became of it is found out first.
@@ -87,18 +85,18 @@ impl LocalWorkers {
     ///
     /// # Panics
     /// As [`Self::start`].
-    pub fn recover(&self, attempt: Attempt, this_boot: bool) {
-        self.spawn(attempt, Begin::Recovered { this_boot });
+    pub fn recover(&self, attempt: Attempt, this_boot: bool, runtime: &Handle) {
+        self.spawn(attempt, Begin::Recovered { this_boot }, runtime);
     }
 
-    fn spawn(&self, attempt: Attempt, begin: Begin) {
+    fn spawn(&self, attempt: Attempt, begin: Begin, runtime: &Handle) {
         let (run, token) = (attempt.run, attempt.token);
         let (stopper, stop) = Stopper::new();
         let twice = self.0.running().insert((run, token), stopper);
         assert!(twice.is_none(), "attempt {} of run {run} was granted twice", token.0);
         let shared = Arc::clone(&self.0);
-        self.0.runtime.spawn(async move {
-            let task = shared.runtime.spawn(run_attempt(Arc::clone(&shared), attempt, begin, stop));
+        runtime.spawn(async move {
+            let task = tokio::spawn(run_attempt(Arc::clone(&shared), attempt, begin, stop));
             let outcome =
                 task.await.unwrap_or_else(|error| Outcome::Unknown { why: format!("the worker broke: {error}") });
             shared.running().remove(&(run, token));

@@ -241,6 +241,9 @@ pub trait Action: Send + Sync {
         false
     }
 
+    /// An attempt is to be expected soon: what takes long before it can begin may be done now.
+    fn get_ready(&self) {}
+
     /// Runs an attempt to its end at once, where that takes some microseconds and waits for nothing: it costs no task
     /// then. `None` has it run as one. Called on the engine's own thread, so whatever takes longer holds up every run.
     fn run_now(&self, attempt: &Attempt) -> Option<Outcome> {

@@ -175,7 +175,9 @@ async fn an_engine_removes_what_ended_longer_ago_than_it_is_to_keep() {
     let keeping = async |keep: Keep| -> EngineHandle {
         let storage = Storage { keep, ..Storage::default() };
         let (data, sandbox) = (data.clone(), Arc::new(Sandbox::new(&[])));
-        host::open(Options { data, actions: Vec::new(), sandbox, resume: false, storage }).await.unwrap()
+        host::open(Options { data, actions: Vec::new(), expected: None, sandbox, resume: false, storage })
+            .await
+            .unwrap()
     };
     // That was long ago, and yet no one said that it is too long.
     let engine = keeping(Keep { failed: Some(Millis(1)), ..Keep::default() }).await;

@@ -8,6 +8,7 @@ use lockstep_dsl::value::Value;
 use lockstep_engine::worker::command::{Exec, Shell};
 use lockstep_engine::worker::local::{Ended, LocalWorkers, OnAnyProgress};
 use lockstep_engine::worker::{Action, Attempt, OnProgress, Outcome, StopSignal};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::support::{Case, launcher};
@@ -33,7 +34,7 @@ fn workers(progress: OnAnyProgress) -> (LocalWorkers, UnboundedReceiver<Ended>) 
     let (sender, ended) = unbounded_channel();
     let actions: [Arc<dyn Action>; 3] =
         [Arc::new(Shell::new(launcher())), Arc::new(Exec::new(launcher())), Arc::new(Broken)];
-    (LocalWorkers::new(actions, sender, progress, tokio::runtime::Handle::current()), ended)
+    (LocalWorkers::new(actions, sender, progress), ended)
 }
 
 #[tokio::test]
@@ -41,7 +42,7 @@ async fn every_attempt_ends_once_with_its_token() {
     let (workers, mut ended) = workers(Arc::new(|_, _, _, _| {}));
     let cases: Vec<_> = (0..20).map(|number| Case::shell(&format!("exit {number}"))).collect();
     for case in &cases {
-        workers.start(case.attempt.clone());
+        workers.start(case.attempt.clone(), &Handle::current());
     }
     for _ in &cases {
         let end = ended.recv().await.unwrap();
@@ -58,7 +59,7 @@ async fn a_stop_reaches_the_attempt_it_names() {
     let (workers, mut ended) =
         workers(Arc::new(move |_, step, token, _| sender.send((step.to_owned(), token)).unwrap()));
     let case = Case::shell("echo ready; exec sleep 1000");
-    workers.start(case.attempt.clone());
+    workers.start(case.attempt.clone(), &Handle::current());
     assert_eq!(ready.recv().await.unwrap(), ("block/step".to_owned(), case.attempt.token));
     assert!(workers.stop(case.attempt.run, case.attempt.token));
     let end = ended.recv().await.unwrap();
@@ -70,9 +71,9 @@ async fn a_stop_reaches_the_attempt_it_names() {
 async fn an_unknown_action_is_invalid_and_a_panic_is_an_unknown_outcome() {
     let (workers, mut ended) = workers(Arc::new(|_, _, _, _| {}));
     assert!(workers.knows("shell") && !workers.knows("slack/post"));
-    workers.start(Case::new("slack/post").attempt);
+    workers.start(Case::new("slack/post").attempt, &Handle::current());
     let end = ended.recv().await.unwrap();
     assert!(matches!(end.outcome, Outcome::Failed { error, .. } if error.kind == "invalid"));
-    workers.start(Case::new("broken").attempt);
+    workers.start(Case::new("broken").attempt, &Handle::current());
     assert!(matches!(ended.recv().await.unwrap().outcome, Outcome::Unknown { .. }));
 }

@@ -108,7 +108,14 @@ impl Engine {
         let lanes: Lanes = Arc::new((0..lanes).map(|_| Lane::new()).collect());
         let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing(Arc::clone(&lanes)))];
         let sandbox = Arc::new(Sandbox::new(&[]));
-        let options = Options { data: data.to_owned(), actions, sandbox, resume: false, storage: Storage::default() };
+        let options = Options {
+            data: data.to_owned(),
+            actions,
+            expected: None,
+            sandbox,
+            resume: false,
+            storage: Storage::default(),
+        };
         Ok(Self { handle: host::open(options).await?, lanes, number: Arc::default() })
     }
 
