@@ -111,6 +111,7 @@ impl Bench {
             step: "exec#1".to_owned(),
             action: "exec".to_owned(),
             input: Map::from([("argv".to_owned(), Value::List(vec![Value::from("true")]))]),
+            taken: Vec::new(),
             secrets: Vec::new(),
             environment: None,
             key: "bench".to_owned(),

@@ -39,6 +39,6 @@ fn of_graph(graph: &Graph, params: &Map, environment: &mut BTreeMap<String, Stri
 fn variable(reference: &SecretRef) -> Option<&str> {
     match reference {
         SecretRef::Env(name) => Some(name),
-        SecretRef::File(_) | SecretRef::Store(_) => None,
+        SecretRef::File(_) | SecretRef::Store(_) | SecretRef::Learned(_) => None,
     }
 }

@@ -12,6 +12,7 @@ mod param;
 mod people;
 mod pinned;
 mod refs;
+mod secret;
 mod trigger;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub use lock::{Concurrency, Excess, Lock};
 pub use param::{Param, ParamType};
 pub use people::{Approve, Ask, Escalate};
 pub use pinned::{Module, PinnedFile};
+pub use secret::Taken;
 pub use trigger::{Catchup, Due, Overlap, Trigger, WITHIN};
 
 /// The version of the encoding of [`Graph`].
@@ -248,6 +250,9 @@ pub struct Node {
     /// Declared outputs, computed over the result on success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<(String, ExprId)>,
+    /// Of a step with `secret_outputs` its outputs, in place of those above; what else its result holds is withheld.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
     /// Environment of the commands in and below this step, outermost first, the runbook's own excluded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, Field)>,
@@ -631,6 +636,11 @@ impl Graph {
     /// The expression with this index.
     pub fn expr(&self, id: ExprId) -> &Expr {
         &self.exprs[id.0 as usize]
+    }
+
+    /// Whether a step of it has secret outputs.
+    pub fn learns_secrets(&self) -> bool {
+        self.nodes.iter().any(|node| !node.taken.is_empty())
     }
 
     /// The graph's content hash: BLAKE3 of its JSON, in hexadecimal. The file's path is not part of it; the runbooks that

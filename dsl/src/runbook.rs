@@ -137,6 +137,8 @@ pub struct Step {
     pub probe: Option<Spanned<Probe>>,
     /// `outputs`.
     pub outputs: Vec<(Spanned<String>, ExprId)>,
+    /// `secret_outputs`.
+    pub secret_outputs: Vec<Spanned<String>>,
     /// `env`.
     pub env: Vec<(Spanned<String>, Field)>,
     /// `until`.
@@ -215,6 +217,22 @@ pub struct Expression {
 }
 
 impl Expression {
+    /// The names of a plain path, which is all that it is: `json.access_token`, `headers["x-token"]`.
+    pub fn plain_path(&self) -> Option<Vec<&str>> {
+        let [access] = self.analysis.as_ref().filter(|analysis| analysis.calls.is_empty())?.accesses.as_slice() else {
+            return None;
+        };
+        // Behind a name in brackets the access ends before the bracket.
+        let rest = self.source[access.span.end..].trim();
+        let is_whole = self.source[..access.span.start].trim().is_empty() && matches!(rest, "" | "]");
+        let is_plain = access.computed.is_none() && access.method.is_none();
+        let is_sure = access.path.iter().all(|segment| !segment.optional);
+        (is_whole && is_plain && is_sure).then(|| {
+            let names = access.path.iter().map(|segment| segment.name.as_str());
+            std::iter::once(access.root.as_str()).chain(names).collect()
+        })
+    }
+
     /// The place in the file of a range of bytes of the source.
     pub fn locate(&self, start: usize, end: usize) -> Span {
         self.scalar.locate(self.start + start, self.start + end)

@@ -56,7 +56,7 @@ pub struct Millis(pub u64);
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
-/// Where a secret's value is read when an attempt starts: `env:NAME`, `file:PATH` or `store:NAME`.
+/// Where a secret's value is read when an attempt starts: `env:NAME`, `file:PATH` or `store:NAME`; or that a step learned it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SecretRef {
     /// An environment variable of the engine.
@@ -68,6 +68,9 @@ pub enum SecretRef {
     /// An entry of the secret store.
     #[serde(rename = "store")]
     Store(String),
+    /// What a step of a run learned, kept by whoever ran it: `RUN/TOKEN-NAME`. Nobody gives one.
+    #[serde(rename = "learned")]
+    Learned(String),
 }
 
 /// Text with secrets in it: pieces that are put together only where an attempt starts.
@@ -280,6 +283,7 @@ impl fmt::Display for SecretRef {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{path}"),
             Self::Store(name) => write!(f, "store:{name}"),
+            Self::Learned(name) => write!(f, "learned:{name}"),
         }
     }
 }

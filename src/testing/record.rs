@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
-use lockstep_dsl::graph::{Graph, ParamType};
+use lockstep_dsl::graph::{Graph, Kind, ParamType, Taken};
+use lockstep_dsl::test_file::PathPattern;
 use lockstep_engine::api::{HistoryRow, RunView};
 use lockstep_engine::worker::limits::OUTPUT_BYTES;
 use serde_json::{Value as Json, json};
@@ -82,7 +83,8 @@ impl Recorded {
                     let token = detail["token"].as_u64().unwrap_or_default();
                     let Some(open) = open.remove(&(path, token)) else { continue };
                     let took = millis(&row.at).saturating_sub(open.began).max(0);
-                    recorded.add(&open.path, attempt(detail, took, open.stopped));
+                    let parts = taken(graph, &open.path);
+                    recorded.add(&open.path, attempt(detail, &parts, took, open.stopped));
                 }
                 "loop" => recorded.file(&path, detail),
                 "cancel_requested" => {
@@ -237,7 +239,7 @@ fn params(view: &RunView, graph: &Graph) -> serde_json::Map<String, Json> {
 }
 
 /// What one attempt did.
-fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
+fn attempt(detail: &Json, taken: &[Taken], took: i64, stopped: bool) -> Json {
     let mut mock = json!({});
     if stopped {
         mock["after"] = GOES_ON.into();
@@ -246,7 +248,7 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
     if took > 0 {
         mock["after"] = format!("{took}ms").into();
     }
-    let outputs = &detail["outputs"];
+    let outputs = &told(&detail["outputs"], taken);
     let error = &detail["error"];
     if detail["outcome"] == "unknown" {
         mock["error"] = json!({ "kind": "lost", "message": detail["why"] });
@@ -261,6 +263,9 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
                 let ends = if said.len() < OUTPUT_BYTES { "\n" } else { "" };
                 mock[name] = format!("{said}{ends}").into();
             }
+        }
+        if !taken.is_empty() && !outputs["json"].is_null() {
+            mock["json"] = outputs["json"].clone();
         }
         if outputs["truncated"] == true {
             // Of standard output that was cut there are no lines.
@@ -288,7 +293,9 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
         if let Some(headers) = outputs["headers"].as_object().filter(|headers| !headers.is_empty()) {
             mock["headers"] = headers.clone().into();
         }
-        if let Some(body) = outputs["body"].as_str().filter(|body| !body.is_empty()) {
+        if !taken.is_empty() && !outputs["json"].is_null() {
+            mock["json"] = outputs["json"].clone();
+        } else if let Some(body) = outputs["body"].as_str().filter(|body| !body.is_empty()) {
             mock["body"] = body.into();
         }
     } else {
@@ -300,6 +307,35 @@ fn attempt(detail: &Json, took: i64, stopped: bool) -> Json {
         }
     }
     mock
+}
+
+/// What is taken from the result of the step at a path, which may stand in a runbook that is called.
+fn taken(graph: &Graph, path: &str) -> Vec<Taken> {
+    let names = PathPattern::parse(path).map(|pattern| pattern.names()).unwrap_or_default();
+    let own = graph.nodes.iter().find(|node| node.path == names).map(|node| node.taken.clone());
+    let called = || {
+        graph.nodes.iter().find_map(|node| {
+            let Kind::Call(call) = &node.kind else { return None };
+            let inside = names.strip_prefix(node.path.as_str())?.strip_prefix('/')?;
+            Some(taken(&graph.called_by(call).graph, inside))
+        })
+    };
+    own.or_else(called).unwrap_or_default()
+}
+
+/// A result of which parts were taken, with these in the places that they were taken from: secrets are masked there.
+fn told(outputs: &Json, taken: &[Taken]) -> Json {
+    let mut told = outputs.clone();
+    let Some(map) = told.as_object_mut() else { return told };
+    let values: Vec<_> = taken.iter().filter_map(|taken| Some((&taken.path, map.remove(&taken.name)?))).collect();
+    for (path, value) in values {
+        let mut place = &mut told;
+        for name in path {
+            place = &mut place[name.as_str()];
+        }
+        *place = value;
+    }
+    told
 }
 
 fn millis(at: &str) -> i64 {

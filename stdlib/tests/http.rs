@@ -30,6 +30,7 @@ impl Case {
             step: "step".to_owned(),
             action: "http".to_owned(),
             input: Map::new(),
+            taken: Vec::new(),
             secrets: Vec::new(),
             environment: None,
             key: "the-key".to_owned(),

@@ -8,6 +8,7 @@ mod faults;
 mod help;
 mod hosting;
 mod interrupts;
+mod learned;
 mod locks;
 mod looking;
 mod operating;

@@ -217,6 +217,7 @@ impl Trial {
         let is_declared = match kind {
             "lost" => message.starts_with("the outcome stayed unknown: "),
             "failed" => not_begun,
+            "invalid" => message.contains("was learned and cannot be kept: "),
             _ => false,
         };
         let named = steps(view).find(|step| step["path"] == path);
@@ -348,6 +349,9 @@ fn runbook() -> String {
     }
     text.push_str(
         "  - { id: counted, set: { done: 6 } }\n  - { id: pinned, effect: pure, shell: { file: ./lib.sh } }\n",
+    );
+    text.push_str(
+        "  - { id: learned, effect: pure, shell: 'echo \"{ \\\"token\\\": \\\"t0ken\\\" }\" > $LOCKSTEP_OUTPUT', secret_outputs: [token] }\n",
     );
     text.push_str("outputs: { done: vars.done }\n");
     text

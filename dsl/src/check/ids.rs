@@ -74,6 +74,10 @@ pub fn check_outputs(case: &Case, report: &mut Report) {
         for (name, _) in &step.outputs {
             output(case, name, report);
         }
+        let is_declared = |name: &str| step.outputs.iter().any(|(declared, _)| declared.value == name);
+        for name in step.secret_outputs.iter().filter(|name| !is_declared(&name.value)) {
+            output(case, name, report);
+        }
         if let Some(Kind::Parallel(parallel)) = &step.kind {
             for (branch, _) in &parallel.branches {
                 if FIELDS.contains(&branch.as_str()) || PATH_WORDS.contains(&branch.as_str()) {

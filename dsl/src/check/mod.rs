@@ -19,6 +19,7 @@ mod needs;
 mod order;
 mod probe;
 mod retries;
+mod secret_outputs;
 mod secrets;
 mod timeouts;
 mod undo;
@@ -63,6 +64,7 @@ pub fn all(case: &Case, report: &mut Report) {
     order::check(case, report);
     disabled::check(case, report);
     functions::check(case, report);
+    secret_outputs::check(case, report);
     secrets::check(case, report);
     effects::check(case, report);
     until::check(case, report);

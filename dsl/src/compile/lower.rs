@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{
-    Block, Catch, Effect, Expr, FORMAT, Field, Graph, Kind, Next, Node, NodeId, OnError, Retry, Role, Timeout, Until,
+    Block, Catch, Effect, Expr, FORMAT, Field, Graph, Kind, Next, Node, NodeId, OnError, Retry, Role, Taken, Timeout,
+    Until,
 };
 use crate::runbook::{JumpOrigin, Runbook, Step, Timeouts};
 use crate::source::{Source, Spanned};
@@ -89,6 +90,8 @@ fn lower_step(
     let name = step.id.as_ref().map_or_else(|| step.display_name(), |id| id.value.clone());
     let retry = retry(&step, book);
     let timeout = timeout(&step, &book.defaults.timeout);
+    let taken = taken(&step, book);
+    let withholds = !taken.is_empty();
     let every = step.every.map_or(EVERY, |every| every.value);
     Node {
         id: step.id.map(|id| id.value),
@@ -113,13 +116,35 @@ fn lower_step(
         finally: step.finally.map(|block| block.value),
         undo: step.undo.map(|block| block.value),
         probe: step.probe.map(|probe| probe.value),
-        outputs: unspanned(step.outputs),
+        taken,
+        outputs: if withholds { Vec::new() } else { unspanned(step.outputs) },
         env,
         until: step.until.map(|until| Until { until: until.value, every }),
         lock: step.lock,
         at: source.location(step.span.start),
         kind: step.kind.expect("a step without a kind has been refused"),
     }
+}
+
+/// What is taken from the result of a step with secret outputs. Whatever a command writes to `$LOCKSTEP_OUTPUT` stands in
+/// its result by its own name.
+fn taken(step: &Step, book: &Runbook) -> Vec<Taken> {
+    if step.secret_outputs.is_empty() {
+        return Vec::new();
+    }
+    let is_secret = |name: &str| step.secret_outputs.iter().any(|secret| secret.value == name);
+    let declared = step.outputs.iter().filter_map(|(name, expr)| {
+        let mut path = book.expr(*expr).plain_path()?;
+        if path[0] == "output" && path.len() > 1 {
+            path.remove(0);
+        }
+        let path = path.into_iter().map(str::to_owned).collect();
+        Some(Taken { name: name.value.clone(), path, secret: is_secret(&name.value) })
+    });
+    let is_declared = |name: &str| step.outputs.iter().any(|(declared, _)| declared.value == name);
+    let others = step.secret_outputs.iter().filter(|name| !is_declared(&name.value));
+    let others = others.map(|name| Taken { name: name.value.clone(), path: vec![name.value.clone()], secret: true });
+    declared.chain(others).collect()
 }
 
 fn lower_jump(node: &mut Node, origin: JumpOrigin, to: Option<Next>) {

@@ -144,6 +144,8 @@ codes! {
 
     SECRET_FLOW = 190, "a secret where it would be seen";
     SECRET_LITERAL = 191, "a secret that stands in the runbook";
+    SECRET_OUTPUT = 192, "a secret output that cannot be taken from a result";
+    WITHHELD = 193, "what is withheld of a step with secret outputs";
 
     RETRY_OF_ONCE = 200, "a block that would repeat a step that must run once";
     UNTIL_OF_ONCE = 201, "a repeated step that must run once";

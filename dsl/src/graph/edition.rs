@@ -121,6 +121,7 @@ impl<'a> Editions<'a> {
             ("undo", was.undo != is.undo),
             ("probe", was.probe != is.probe),
             ("outputs", was.outputs != is.outputs),
+            ("secret_outputs", was.taken != is.taken),
             ("env", was.env != is.env),
             ("until", was.until != is.until),
         ];

@@ -45,6 +45,7 @@ impl Node {
             undo,
             probe,
             outputs,
+            taken: _,
             env,
             until,
             lock,

@@ -51,6 +51,7 @@ impl Reader<'_> {
                     step.probe = super::probe::read(self, value, id).map(|probe| Spanned::new(probe, key.span));
                 }
                 "outputs" => step.outputs = self.expressions(value, "`outputs`", Place::Outputs),
+                "secret_outputs" => step.secret_outputs = self.secret_outputs(value),
                 "env" => step.env = self.texts(value, "`env`", Place::Env),
                 "until" => {
                     let until = self.expression(value, "`until`", Place::Until);
@@ -76,6 +77,13 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn secret_outputs(&mut self, node: &Node) -> Vec<Spanned<String>> {
+        let Some(list) = self.sequence(node, "`secret_outputs`", "a list of outputs, such as `[token]`") else {
+            return Vec::new();
+        };
+        list.items.iter().filter_map(|item| self.constant(item, "an element of `secret_outputs`")).collect()
     }
 
     /// `disabled: <reason>`; a bare `true` gives no reason, and `false` looks as if it did.

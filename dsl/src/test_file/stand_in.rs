@@ -101,6 +101,7 @@ fn node(block: BlockId, runbook: &Graph) -> Node {
         undo: None,
         probe: None,
         outputs: Vec::new(),
+        taken: Vec::new(),
         env: Vec::new(),
         until: None,
         lock: None,

@@ -49,7 +49,7 @@ pub(super) fn put_in_order(path: &Path, anew: bool) -> Result<(), OpenError> {
         // With two new ones nobody needs an older one.
         (0..KEPT_BASES).for_each(|_| drop(driver.make_base()));
     }
-    sweep_spool(&driver);
+    sweep_spool(&mut driver);
     driver.close([]);
     drop(driver);
     if aside.exists() {

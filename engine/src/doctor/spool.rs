@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::finding::{Part, Report};
 use super::journal::Truth;
@@ -37,6 +37,8 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
                     report.note(Part::Spool, &path.join("exit"), newer.to_string(), "use the newer lockstep");
                 }
             },
+            // Kept until its run has succeeded, or its logs are removed.
+            None if is_of_secrets(&path) => {}
             None if matches!(spool.lock(), Ok(Lock::Held)) => {
                 let what = "a supervisor lives here, of an attempt that the journal does not know as running";
                 report.note(Part::Spool, &path, what, "it ends with its command; look at it with `ps`");
@@ -47,6 +49,11 @@ pub(super) fn examine(layout: &Layout, truth: &Truth, report: &mut Report) {
             }
         }
     }
+}
+
+/// Whether a folder holds what the steps of a run have learned.
+fn is_of_secrets(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(b"-secrets"))
 }
 
 /// The folders that open runs need: of an attempt, or of a run's files.

@@ -207,6 +207,7 @@ impl<B: Backing> Driver<B> {
             step: run.path(no),
             action: node.kind.name().to_owned(),
             input: in_folder(run, node, step.input.clone()),
+            taken: node.taken.clone(),
             secrets: secrets_of(run),
             environment: None,
             token,

@@ -67,7 +67,7 @@ use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::limits::{MAX_INPUTS_A_TURN, MAX_STARTS_A_TURN, SOFT_FRAME_BYTES};
 use crate::store::folder::Folder;
 use crate::store::journal::JournalStats;
-use crate::worker::Outcome;
+use crate::worker::{Outcome, learned};
 
 /// Something that happened, for the next turn.
 #[derive(Debug)]
@@ -116,6 +116,11 @@ impl Places {
     /// The folder of an attempt.
     pub fn attempt(&self, run: RunId, token: Token) -> PathBuf {
         self.spool.join(format!("{run}-{}", token.0))
+    }
+
+    /// The folder of what a run's steps have learned.
+    pub fn secrets(&self, run: RunId) -> PathBuf {
+        learned::folder(&self.spool, run)
     }
 
     /// The folder of a run's pinned files.

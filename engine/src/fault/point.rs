@@ -113,6 +113,8 @@ points! {
     SpoolRename = "spool.rename" in "engine/src/supervisor/spool.rs",
     /// It is synced, since nobody took it.
     SpoolSync = "spool.sync" in "engine/src/supervisor/spool.rs",
+    /// What a step learned that is secret is written and synced.
+    SecretKeep = "secret.keep" in "engine/src/worker/learned.rs",
     /// A folder of the spool is removed.
     SpoolRemove = "spool.remove" in "engine/src/host/pinned.rs",
     /// A part of a log is begun.

@@ -12,6 +12,7 @@ mod pinned;
 mod readonly;
 mod retention;
 mod rows;
+mod secrets;
 mod service;
 mod space;
 mod watchers;

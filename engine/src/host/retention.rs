@@ -255,6 +255,7 @@ impl Retention {
                     tracing::info!(%run, bytes, "the logs of a run are removed, to keep within the storage budget");
                     self.found.logs = self.found.logs.saturating_sub(bytes);
                     self.found.over = self.found.over.saturating_sub(bytes);
+                    super::attempts::remove(&driver.places().secrets(run));
                     removed += 1;
                 }
                 Err(error) => tracing::warn!(%run, %error, "the logs of a run cannot be removed"),

@@ -108,7 +108,7 @@ impl Service {
 
     /// Turns the driver until the engine is closed or its store fails.
     pub async fn run(mut self) {
-        sweep_spool(&self.driver);
+        sweep_spool(&mut self.driver);
         let mut resumed = if self.resume { self.resume_all() } else { Vec::new() };
         loop {
             let mut inputs = self.gather().await;
@@ -320,6 +320,11 @@ impl Service {
                     if !run.graph.files.is_empty() {
                         super::attempts::remove(&self.places.files(id));
                     }
+                    let learns = run.graph.learns_secrets();
+                    drop(run);
+                    if learns && !super::secrets::are_needed(&mut self.driver, id) {
+                        super::attempts::remove(&self.places.secrets(id));
+                    }
                 }
             }
         }
@@ -386,17 +391,22 @@ impl Service {
 }
 
 /// Removes what attempts of runs that are over have left in the spool. For a driver that has just been opened.
-pub(crate) fn sweep_spool(driver: &Driver<Folder>) {
+pub(crate) fn sweep_spool(driver: &mut Driver<Folder>) {
     let Ok(entries) = std::fs::read_dir(&driver.places().spool) else { return };
-    for path in entries.flatten().map(|entry| entry.path()).filter(|path| !is_needed(driver, path)) {
-        super::attempts::remove(&path);
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if !is_needed(driver, &path) {
+            super::attempts::remove(&path);
+        }
     }
 }
 
 /// Whether a folder of the spool belongs to a run that may go on: the run that its name begins with says so.
-fn is_needed(driver: &Driver<Folder>, path: &Path) -> bool {
+fn is_needed(driver: &mut Driver<Folder>, path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
-    let id = name.and_then(|name| name.split('-').next()?.parse().ok());
+    let id: Option<RunId> = name.and_then(|name| name.split('-').next()?.parse().ok());
+    if let Some(run) = id.filter(|run| driver.places().secrets(*run) == path) {
+        return super::secrets::are_needed(driver, run);
+    }
     let Some(run) = id.filter(|id| driver.is_interrupted(*id)).and_then(|id| driver.run(id)) else { return false };
     let places = driver.places();
     places.files(run.id) == path || run.running().any(|(_, token)| places.attempt(run.id, token) == path)

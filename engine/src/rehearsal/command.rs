@@ -3,6 +3,7 @@
 use lockstep_dsl::value::Map;
 
 use crate::worker::input::Input;
+use crate::worker::learned::Withholding;
 use crate::worker::output::{Exit, Tail, add, outcome, outputs};
 use crate::worker::secret::Secrets;
 use crate::worker::{Attempt, Failure, Outcome};
@@ -33,7 +34,11 @@ pub fn ended(attempt: &Attempt, said: Said) -> Outcome {
     let mut given = outputs(tail(&said.stdout, said.stdout_truncated), tail(&said.stderr, said.stderr_truncated));
     let written = add(said.outputs, &mut given);
     let exit = Exit { code: Some(said.exit_code), signal: None };
-    outcome(exit, &input.expect, given, written)
+    let ended = outcome(exit, &input.expect, given, written);
+    match Withholding::of(attempt) {
+        Some(withholding) => withholding.rehearse(ended),
+        None => ended,
+    }
 }
 
 /// The outcome of an attempt that was stopped before its end: a command heeds SIGTERM; of a request it is not known

@@ -71,7 +71,7 @@ use self::task::{FORMAT, Private, Task};
 use crate::worker::mask::Masker;
 use crate::worker::output;
 use crate::worker::sink::Sink;
-use crate::worker::{Failure, Outcome, Stream};
+use crate::worker::{Failure, Outcome};
 
 /// The hidden argument by which a program becomes a supervisor; the attempt's folder follows.
 pub const ARGUMENT: &str = "__supervise";
@@ -160,6 +160,9 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
         }
     };
     let mut sink = Sink::silent(&task.log, &masker);
+    if task.withholding.is_some() {
+        sink = sink.withholding();
+    }
     let nudge = || {
         // A byte that finds no room is not needed: others are on their way.
         let _ = (&mut &*line).write(&[0]);
@@ -169,7 +172,7 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
         Ok(process) => process,
         Err(error) => {
             let mut failure = Failure::failed(masker.text(&error.to_string())).untouched();
-            sink.take(Stream::Stderr, failure.message.as_bytes());
+            sink.say(&failure.message);
             sink.end();
             failure.data = output::error_data(None, None, &Map::new());
             return failure.into();
@@ -181,7 +184,9 @@ fn run(spool: &Spool, task: &Task, private: Private, stop: &std::fs::File, line:
         sink.take(stream, bytes);
         nudge();
     });
-    conclude(spool, status, &task.expect, sink, &masker)
+    let Some(withholding) = &task.withholding else { return conclude(spool, status, &task.expect, sink, &masker) };
+    // What it holds is told by parts, each of which is masked then.
+    withholding.keep(conclude(spool, status, &task.expect, sink, &Masker::nothing()), &mask)
 }
 
 fn conclude(spool: &Spool, status: io::Result<ExitStatus>, expect: &[i64], sink: Sink, masker: &Masker) -> Outcome {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{RunId, Token};
+use crate::worker::learned::Withholding;
 
 /// The format of a task that this program writes, and the newest that it reads.
 pub const FORMAT: u32 = 1;
@@ -35,6 +36,9 @@ pub struct Task {
     pub log: PathBuf,
     /// Milliseconds between SIGTERM and SIGKILL.
     pub grace_ms: u64,
+    /// How its result is told where it holds secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withholding: Option<Withholding>,
 }
 
 /// What a supervisor is told over its line to the engine, and never lies on a disk.

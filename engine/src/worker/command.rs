@@ -16,6 +16,7 @@ use lockstep_dsl::value::Map;
 use super::follow::Follower;
 use super::input::{Input, Program, reads_stdin};
 use super::launch::{Launcher, Line, News};
+use super::learned::Withholding;
 use super::recover::{Left, left};
 use super::secret::Secrets;
 use super::sink::Sink;
@@ -99,7 +100,7 @@ async fn run(launcher: &Launcher, attempt: &Attempt, stop: StopSignal, progress:
         Ok(input) => input,
         Err(failure) => return failure.untouched().into(),
     };
-    secrets.also_mask(&attempt.secrets);
+    secrets.also_mask(attempt);
     let spool = match absolute(&attempt.folder) {
         Ok(folder) => Spool::new(folder),
         Err(failure) => return refuse(attempt, &secrets, failure, progress),
@@ -258,8 +259,15 @@ fn prepare(spool: &Spool, attempt: &Attempt, input: Input, secrets: &Secrets) ->
         expect: input.expect,
         log: absolute_text(&attempt.log)?.into(),
         grace_ms: attempt.grace.0,
+        withholding: withholding(attempt)?,
     };
     Ok((task, Private { env, stdin, mask: secrets.values()? }))
+}
+
+/// How the result is told, for a supervisor that may stand in another folder.
+fn withholding(attempt: &Attempt) -> Result<Option<Withholding>, Failure> {
+    let absolute = |one: Withholding| Ok(Withholding { folder: absolute(&one.folder)?, ..one });
+    Withholding::of(attempt).map(absolute).transpose()
 }
 
 /// The argument list, and what standard input is.

@@ -7,6 +7,7 @@
 
 pub mod command;
 pub mod launch;
+pub mod learned;
 pub mod leftover;
 pub mod limits;
 pub mod local;
@@ -28,6 +29,7 @@ mod recover;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use lockstep_dsl::graph::Taken;
 use lockstep_dsl::value::{Map, Millis, SecretRef, Value};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,8 @@ pub struct Attempt {
     pub action: String,
     /// Rendered input, as the action documents it. Secrets are references still.
     pub input: Map,
+    /// What is taken of the result where the attempt runs, since the rest of it is withheld; empty where all of it is told.
+    pub taken: Vec<Taken>,
     /// The references of all secrets that the run knows: masked in what this attempt says, whether it uses them or not.
     pub secrets: Vec<SecretRef>,
     /// The variables that `env:` secrets are read from; `None` for those of the engine.

@@ -5,31 +5,38 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lockstep_dsl::value::{Map, SecretPart, SecretRef, SecretText, Value};
 
 use super::limits::{SECRET_BYTES, SECRETS_BYTES};
 use super::mask::Masker;
-use super::{Attempt, Failure};
+use super::{Attempt, Failure, learned};
 use crate::api::SecretEnvironment;
+
+/// Why what a step learned cannot be read any more.
+const LEARNED_GONE: &str = "a step of a run learned it, and it went with that run; start a new run";
 
 /// The secrets of one attempt. Each is read once, so that all uses see the same value.
 #[derive(Default)]
 pub struct Secrets {
     values: BTreeMap<SecretRef, String>,
     environment: Option<Arc<SecretEnvironment>>,
+    /// Where what steps learned lies.
+    spool: Option<PathBuf>,
 }
 
 impl Secrets {
     /// No secret read yet.
     pub const fn new() -> Self {
-        Self { values: BTreeMap::new(), environment: None }
+        Self { values: BTreeMap::new(), environment: None, spool: None }
     }
 
     /// No secret of the attempt read yet.
     pub fn of(attempt: &Attempt) -> Self {
-        Self { environment: attempt.environment.clone(), ..Self::new() }
+        let spool = attempt.folder.parent().map(Path::to_owned);
+        Self { environment: attempt.environment.clone(), spool, ..Self::new() }
     }
 
     /// The value with every secret in it replaced by its text.
@@ -56,11 +63,20 @@ impl Secrets {
         })
     }
 
-    /// Reads these too, so that they are masked. One that cannot be read cannot be shown either, and is left out.
-    pub fn also_mask(&mut self, references: &[SecretRef]) {
-        for reference in references {
+    /// Reads all other secrets of the attempt's run too, given ones and what its steps have learned, so that they are masked.
+    /// One that cannot be read cannot be shown either, and is left out.
+    pub fn also_mask(&mut self, attempt: &Attempt) {
+        for reference in &attempt.secrets {
             if let Err(failure) = self.read(reference) {
                 tracing::debug!(%reference, why = failure.message, "a secret of the run cannot be read here");
+            }
+        }
+        let learned = self.spool.as_deref().map(|spool| learned::files(spool, attempt.run)).unwrap_or_default();
+        for path in learned {
+            let path = path.display().to_string();
+            match read_file(&path) {
+                Ok(value) => drop(self.values.insert(SecretRef::File(path), value)),
+                Err(why) => tracing::debug!(path, why, "what a step learned cannot be read here"),
             }
         }
     }
@@ -79,7 +95,7 @@ impl Secrets {
     ///
     /// # Errors
     /// As of [`Self::masker`].
-    pub(super) fn values(&self) -> Result<Vec<String>, Failure> {
+    pub fn values(&self) -> Result<Vec<String>, Failure> {
         self.check_size()?;
         Ok(self.values.values().cloned().collect())
     }
@@ -106,7 +122,7 @@ impl Secrets {
 
     fn read(&mut self, reference: &SecretRef) -> Result<&str, Failure> {
         if !self.values.contains_key(reference) {
-            let value = read(reference, self.environment.as_deref())
+            let value = read(reference, self.environment.as_deref(), self.spool.as_deref())
                 .map_err(|why| Failure::invalid(format!("cannot read secret `{reference}`: {why}")))?;
             self.values.insert(reference.clone(), value);
         }
@@ -115,7 +131,11 @@ impl Secrets {
 }
 
 /// The value that a reference stands for, or why there is none.
-fn read(reference: &SecretRef, environment: Option<&SecretEnvironment>) -> Result<String, String> {
+fn read(
+    reference: &SecretRef,
+    environment: Option<&SecretEnvironment>,
+    spool: Option<&Path>,
+) -> Result<String, String> {
     let value = match (reference, environment) {
         (SecretRef::Env(name), Some(environment)) => match environment.0.get(name) {
             Some(value) => value.clone(),
@@ -127,6 +147,11 @@ fn read(reference: &SecretRef, environment: Option<&SecretEnvironment>) -> Resul
             Err(std::env::VarError::NotUnicode(_)) => return Err("it is not UTF-8".to_owned()),
         },
         (SecretRef::File(path), _) => read_file(path)?,
+        (SecretRef::Learned(name), _) => {
+            let path = spool.and_then(|spool| learned::file(spool, name));
+            let path = path.filter(|path| path.exists()).ok_or_else(|| LEARNED_GONE.to_owned())?;
+            read_file(&path.display().to_string())?
+        }
         (SecretRef::Store(_), _) => return Err("the secret store is not supported yet".to_owned()),
     };
     if value.is_empty() {

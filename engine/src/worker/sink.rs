@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::learned::WITHHELD;
 use super::lines::Lines;
 use super::log::LogWriter;
 use super::mask::{MaskStream, Masker};
@@ -15,6 +16,9 @@ pub struct Sink {
     stderr: Channel,
     /// `None` when whoever watches reads the log.
     progress: Option<OnProgress>,
+    masker: Masker,
+    /// What is printed goes nowhere but into the outputs, and there as it is.
+    withholds: bool,
 }
 
 /// One stream on its way.
@@ -40,6 +44,37 @@ impl Sink {
             stdout: channel(Stream::Stdout),
             stderr: channel(Stream::Stderr),
             progress: None,
+            masker: masker.clone(),
+            withholds: false,
+        }
+    }
+
+    /// The same for an attempt whose result is withheld: nothing that it prints is logged or shown, and its outputs hold it
+    /// unmasked, for whoever takes them apart.
+    #[must_use]
+    pub fn withholding(mut self) -> Self {
+        self.withholds = true;
+        for channel in [&mut self.stdout, &mut self.stderr] {
+            channel.mask = MaskStream::nothing();
+        }
+        self.say(WITHHELD);
+        self
+    }
+
+    /// Whether what is printed is withheld.
+    pub const fn withholds(&self) -> bool {
+        self.withholds
+    }
+
+    /// Logs what is said of the attempt, not by it.
+    pub fn say(&mut self, text: &str) {
+        if !self.withholds {
+            return self.take(Stream::Stderr, text.as_bytes());
+        }
+        let masked = self.masker.bytes(text.as_bytes());
+        self.log.write(Stream::Stderr, &masked);
+        if let Some(progress) = &self.progress {
+            self.stderr.lines.push(&masked, progress);
         }
     }
 
@@ -51,7 +86,11 @@ impl Sink {
         };
         let mut masked = Vec::with_capacity(bytes.len());
         channel.mask.push(bytes, &mut masked);
-        channel.pass(&masked, &mut self.log, self.progress.as_ref());
+        if self.withholds {
+            channel.tail.push(&masked);
+        } else {
+            channel.pass(&masked, &mut self.log, self.progress.as_ref());
+        }
     }
 
     /// Ends the log, and gives the ends of standard output and standard error.

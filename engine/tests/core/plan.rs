@@ -344,6 +344,7 @@ fn lower_step(graph: &mut Graph, block: BlockId, step: &Step) -> NodeId {
         undo: None,
         probe: None,
         outputs: Vec::new(),
+        taken: Vec::new(),
         env: Vec::new(),
         until: None,
         lock: step.lock.map(|(key, limit)| {

@@ -38,6 +38,7 @@ impl Case {
             step: "block/step".to_owned(),
             action: action.to_owned(),
             input: Map::new(),
+            taken: Vec::new(),
             secrets: Vec::new(),
             environment: None,
             key: "the-key".to_owned(),

@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use lockstep_dsl::value::{Map, Value};
+use lockstep_engine::worker::learned::Withholding;
 use lockstep_engine::worker::limits::OUTPUT_BYTES;
 use lockstep_engine::worker::mask::Masker;
 use lockstep_engine::worker::secret::Secrets;
@@ -106,9 +107,9 @@ impl Http {
             Ok(request) => request,
             Err(failure) => return failure.untouched().into(),
         };
-        secrets.also_mask(&attempt.secrets);
-        let masker = match secrets.masker() {
-            Ok(masker) => masker,
+        secrets.also_mask(attempt);
+        let (masker, known) = match secrets.masker().and_then(|masker| Ok((masker, secrets.values()?))) {
+            Ok(both) => both,
             Err(failure) => return failure.untouched().into(),
         };
         let client = match self.client().await {
@@ -118,11 +119,22 @@ impl Http {
         if stop.is_asked() {
             return Failure::new("cancelled", "stopped before the request was sent").untouched().into();
         }
+        let withholding = Withholding::of(attempt);
         let mut sink = Sink::new(&attempt.log, &masker, progress);
+        if withholding.is_some() {
+            sink = sink.withholding();
+        }
         let answer = exchange(client, &request, attempt.once, &mut stop, &mut sink).await;
-        let outcome = conclude(answer, &request.expect, attempt.once, &masker);
+        let outcome = match (&withholding, answer) {
+            // What it holds is told by parts, each of which is masked then.
+            (Some(withholding), Ok(answer)) => {
+                let told = conclude(Ok(answer), &request.expect, attempt.once, &Masker::nothing(), true);
+                withholding.keep(told, &known)
+            }
+            (_, answer) => conclude(answer, &request.expect, attempt.once, &masker, false),
+        };
         if let Outcome::Failed { error, .. } = &outcome {
-            sink.take(Stream::Stderr, format!("{}\n", error.message).as_bytes());
+            sink.say(&format!("{}\n", error.message));
         }
         sink.end();
         outcome
@@ -175,7 +187,13 @@ async fn follow(
     let (mut method, mut url) = (request.method.clone(), request.url.clone());
     let (mut headers, mut body) = (request.headers.clone(), request.body.clone());
     for hop in 0..=MAX_REDIRECTS {
-        sink.take(Stream::Stderr, format!("{method} {url}\n").as_bytes());
+        let line = format!("{method} {url}\n");
+        // Where an answer leads is part of it.
+        if hop == 0 {
+            sink.say(&line);
+        } else {
+            sink.take(Stream::Stderr, line.as_bytes());
+        }
         let mut sending = client.request(method.clone(), url.clone()).headers(headers.clone());
         if let Some(body) = &body {
             sending = sending.body(body.clone());
@@ -185,7 +203,7 @@ async fn follow(
             no_answer(&error, certain)
         })?;
         let status = response.status();
-        sink.take(Stream::Stderr, format!("{status}\n").as_bytes());
+        sink.say(&format!("{status}\n"));
         let target = response.headers().get(LOCATION).and_then(|to| url.join(to.to_str().ok()?).ok());
         let repeats = matches!(status.as_u16(), 307 | 308);
         let target = match target {
@@ -203,8 +221,8 @@ async fn follow(
         }
         if target.origin() != url.origin() {
             if body.is_some() && request.secret_body {
-                let message =
-                    format!("redirected to another host, `{target}`, which the secret in the body is not for");
+                let target = if sink.withholds() { String::new() } else { format!(", `{target}`") };
+                let message = format!("redirected to another host{target}, which the secret in the body is not for");
                 return Err(NoAnswer::Certain(Failure::failed(message)));
             }
             headers.remove(AUTHORIZATION);
@@ -251,7 +269,13 @@ async fn read(mut response: Response, sink: &mut Sink) -> Result<Answer, NoAnswe
     }
 }
 
-fn conclude(answer: Result<Answer, NoAnswer>, expect: &[(u16, u16)], once: bool, masker: &Masker) -> Outcome {
+fn conclude(
+    answer: Result<Answer, NoAnswer>,
+    expect: &[(u16, u16)],
+    once: bool,
+    masker: &Masker,
+    withheld: bool,
+) -> Outcome {
     let answer = match answer {
         Ok(answer) => answer,
         Err(NoAnswer::Open(failure)) if once => return Outcome::Unknown { why: masker.text(&failure.message) },
@@ -272,7 +296,7 @@ fn conclude(answer: Result<Answer, NoAnswer>, expect: &[(u16, u16)], once: bool,
         };
     }
     let message = match answer.headers.get(LOCATION).and_then(|to| to.to_str().ok()) {
-        Some(to) if once && matches!(code, 307 | 308) => {
+        Some(to) if once && matches!(code, 307 | 308) && !withheld => {
             masker.text(&format!("{} to `{to}`: a request with effect once is not sent a second time", answer.status))
         }
         _ => answer.status.to_string(),
@@ -302,9 +326,10 @@ pub fn answered(attempt: &Attempt, code: u16, headers: &[(String, String)], body
         headers: headers.iter().filter_map(field).collect(),
         body: body.as_bytes().to_vec(),
     };
-    match Secrets::new().masker() {
-        Ok(masker) => conclude(Ok(answer), &request.expect, attempt.once, &masker),
-        Err(failure) => failure.into(),
+    let outcome = conclude(Ok(answer), &request.expect, attempt.once, &Masker::nothing(), !attempt.taken.is_empty());
+    match Withholding::of(&attempt) {
+        Some(withholding) => withholding.rehearse(outcome),
+        None => outcome,
     }
 }
 

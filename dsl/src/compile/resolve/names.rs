@@ -299,7 +299,9 @@ impl Resolver<'_, '_> {
             let Some(kind) = &self.book.step(step).kind else { return None };
             known = outputs::of_result(kind);
             if known.contains(&name) {
-                return None;
+                let is_open = self.expr.place == Place::Outputs;
+                return (!is_open && outputs::is_withheld(self.book.step(step), name))
+                    .then(|| self.withheld(self.root_span(access), step, name));
             }
         }
         let message = format!("there is no name `{}` here", shorten(name));
@@ -491,6 +493,9 @@ impl Resolver<'_, '_> {
     fn output(&self, access: &Access, step: NodeId, used: usize, field: &str) -> Option<Diagnostic> {
         let outputs = Outputs::of(self.book, step)?;
         let label = self.book.label(step);
+        if outputs::is_withheld(self.book.step(step), field) {
+            return Some(self.withheld(self.segment_span(access, used), step, field));
+        }
         if outputs.may_have(field) {
             return None;
         }
@@ -503,6 +508,18 @@ impl Resolver<'_, '_> {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
             None => diagnostic.help(outputs.describe()),
         })
+    }
+
+    /// A part of a result that nobody is given.
+    fn withheld(&self, span: Span, step: NodeId, name: &str) -> Diagnostic {
+        let own = self.book.step(step);
+        let diagnostic =
+            self.at(Code::WITHHELD, span, format!("`{name}` of step `{}` is withheld", self.book.label(step)));
+        let why = own.secret_outputs.first().map_or(own.span, |secret| secret.span);
+        let example = if matches!(own.kind, Some(Kind::Http(_))) { "json.expires_in" } else { "output.expires_in" };
+        diagnostic
+            .also(why, "it has secret outputs")
+            .help(format!("declare what is needed of it: `outputs: {{ expires: {example} }}`"))
     }
 
     fn at(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::suggest;
 use crate::graph::{Foreach, Kind, NodeId, Script};
-use crate::runbook::Runbook;
+use crate::runbook::{Runbook, Step};
 
 use super::super::keys::quoted;
 
@@ -22,6 +22,21 @@ const APPROVAL: &[&str] = &["by", "comment", "approvals"];
 fn of_items(foreach: &Foreach) -> Vec<&'static str> {
     let results: &[&str] = if foreach.results { &["results", "truncated"] } else { &[] };
     [&["succeeded", "failed"], results].concat()
+}
+
+/// What is left of the result of a command, and of a request, that has secret outputs.
+const NOT_WITHHELD: &[&str] = &["exit_code", "code"];
+
+/// Whether a name of a step's result is withheld, since the step has secret outputs.
+pub fn is_withheld(step: &Step, name: &str) -> bool {
+    let known: &[&str] = match &step.kind {
+        Some(Kind::Shell(_) | Kind::Exec(_)) => COMMAND,
+        Some(Kind::Http(_)) => HTTP,
+        _ => return false,
+    };
+    let is_own = step.secret_outputs.iter().any(|secret| secret.value == name)
+        || step.outputs.iter().any(|(declared, _)| declared.value == name);
+    !step.secret_outputs.is_empty() && !is_own && known.contains(&name) && !NOT_WITHHELD.contains(&name)
 }
 
 /// The names under which a step's own result is seen by its `outputs`, `until` and handlers.
@@ -105,7 +120,9 @@ impl<'a> Outputs<'a> {
                 (Vec::new(), Vec::new(), false, false)
             }
         };
-        Some(Self { names: names.into_iter().chain(declared).collect(), nested, open, wide })
+        let secret = step.secret_outputs.iter().map(|name| name.value.as_str());
+        let names = names.into_iter().filter(|name| !is_withheld(step, name));
+        Some(Self { names: names.chain(declared).chain(secret).collect(), nested, open, wide })
     }
 
     /// Whether a name can exist. Where a command may write any name, one that is almost another is still a slip.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use lockstep_dsl::graph::{Kind, Switch};
+use lockstep_dsl::graph::{Kind, Switch, Taken};
+use lockstep_dsl::param::secret_reference;
 use lockstep_dsl::value::{Map, Value};
 
 use super::approval::Person;
@@ -496,6 +497,7 @@ impl Turn<'_> {
             return Err(Refused::NotNow(format!("step `{path}` is not in doubt, it is {status}")));
         }
         let path = self.run.path(step);
+        let how = referred(how, &self.run.node_of(step).taken).map_err(Refused::NotNow)?;
         tracing::info!(run = %self.run.id, step = path, by, "step in doubt resolved");
         self.emit(Change::Resolved { step, how: how.clone(), by });
         match how {
@@ -524,6 +526,20 @@ impl Turn<'_> {
         }
         Ok(())
     }
+}
+
+/// What a person says of a step in doubt, with references in place of secret outputs: their values are never journaled.
+fn referred(how: &Resolution, taken: &[Taken]) -> Result<Resolution, String> {
+    let Resolution::Done { outputs } = how else { return Ok(how.clone()) };
+    let is_secret = |name: &str| taken.iter().any(|taken| taken.secret && taken.name == name);
+    let refer = |(name, value): (&String, &Value)| match value {
+        value if !is_secret(name) || matches!(value, Value::Secret(_)) => Ok((name.clone(), value.clone())),
+        value => {
+            let reference = secret_reference(&value.to_text().unwrap_or_default());
+            Ok((name.clone(), reference.map_err(|why| format!("output `{name}` {why}"))?))
+        }
+    };
+    Ok(Resolution::Done { outputs: outputs.iter().map(refer).collect::<Result<Map, String>>()? })
 }
 
 /// What follows from the end of an attempt.
