@@ -45,6 +45,32 @@ pub fn compile(path: &Path) -> Result<Result<Compiled, Vec<Diagnostic>>, Failure
     Ok(lockstep_dsl::compile(&source, &Beside::of(path), &sandbox()))
 }
 
+/// The runbooks below a folder, sorted: every `*.yaml` that is no file of tests, and not hidden. Symbolic links to folders
+/// are not followed: they may lead in a circle.
+pub fn below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    let unreadable = |error: std::io::Error| Failure::Unreadable { path: folder.to_owned(), reason: error.to_string() };
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if !name.starts_with('.') {
+                collect(&entry.path(), files)?;
+            }
+        } else if name.ends_with(".yaml") && !name.ends_with(".test.yaml") && !name.starts_with('.') {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
 /// What reads expressions, built once for all that this process does.
 pub fn sandbox() -> Arc<Sandbox> {
     static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| Arc::new(lockstep_stdlib::sandbox()));

@@ -1,7 +1,6 @@
 //! `lockstep check`: everything that is wrong with runbooks, all of it at once, without running anything.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -134,29 +133,9 @@ fn runbooks(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut files = Vec::new();
-    collect(path, &mut files)?;
+    let files = runbook_file::below(path)?;
     if files.is_empty() {
         return Err(Failure::usage("there is no runbook (`*.yaml`) below this folder"));
     }
-    files.sort();
     Ok(files)
-}
-
-/// Symbolic links to folders are not followed: they may lead in a circle.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let unreadable = |error: std::io::Error| Failure::Unreadable { path: folder.to_owned(), reason: error.to_string() };
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if entry.file_type().map_err(unreadable)?.is_dir() {
-            if !name.starts_with('.') {
-                collect(&entry.path(), files)?;
-            }
-        } else if name.ends_with(".yaml") && !name.ends_with(".test.yaml") && !name.starts_with('.') {
-            files.push(entry.path());
-        }
-    }
-    Ok(())
 }

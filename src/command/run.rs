@@ -5,7 +5,8 @@ use std::collections::hash_map::RandomState;
 use std::env;
 use std::ffi::OsString;
 use std::hash::BuildHasher;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -20,6 +21,7 @@ use crate::follow::Follower;
 use crate::host::Session;
 use crate::keyboard::Keyboard;
 use crate::output::text::count;
+use crate::server::library::{self, Book};
 use crate::{output, params, runbook_file, runtime, secrets};
 
 const EXAMPLES: &str = "\
@@ -30,6 +32,7 @@ Examples:
   lockstep run backup.yaml -p password=env:PGPASSWORD   a secret is given as where it is read
   lockstep run deploy.yaml --step                       each step begins when you say so
   lockstep run deploy.yaml --from migrate --skip notify those before `migrate` are skipped, and `notify`
+  lockstep run storage/disk-cleanup -p mount=/var       by name, where `lockstep serve` knows it
   lockstep run deploy.yaml --json | jq -r 'select(.type==\"run\").status'
 
 Everything that is wrong with the runbook and the parameters is said before anything runs.
@@ -55,7 +58,7 @@ they have ended.";
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Options {
-    /// The runbook.
+    /// The runbook: its file, or its name where a server of the data folder knows it.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Its parameters.
@@ -81,9 +84,8 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         return Err(Failure::usage("`--step` asks at the terminal, and there is none")
             .help("without it, `lockstep pause RUN` and `lockstep skip RUN STEP` have a run do less"));
     }
-    let graph = runbook_file::load(&options.file, context.stderr)?;
+    let (graph, cwd) = runbook(&options.file, context)?;
     let params = params::resolve(&options.params, &graph, context.stderr)?;
-    let cwd = working_folder()?;
     runtime::run(async {
         let session = Session::open_expecting(context, first_action(&graph)).await?;
         let mut follower = Follower::new(context, session, options.json)?;
@@ -91,7 +93,7 @@ pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> 
         let id = new_id();
         let environment = Some(secrets::environment(&graph, &params));
         let beginning = Beginning { skip: options.skip.clone(), from: options.from.clone(), stepwise: options.step };
-        let (graph, by, cwd) = (Arc::new(graph), context.by.clone(), Some(cwd));
+        let (by, cwd) = (context.by.clone(), Some(cwd));
         let start = Start { id, graph, params, by, cwd, environment, beginning };
         follower.call(Request::Start(Box::new(start))).await?;
         if options.step {
@@ -106,6 +108,29 @@ fn first_action(graph: &Graph) -> Option<&'static str> {
     let first = graph.node(*graph.block(graph.main).steps.first()?);
     // Both are started the same way.
     matches!(first.kind, Kind::Shell(_) | Kind::Exec(_)).then_some("exec")
+}
+
+/// The runbook, and the folder in which its commands run: this one for a file, its own for one that a server of the data
+/// folder knows by name.
+fn runbook(file: &Path, context: &Context) -> Result<(Arc<Graph>, String), Failure> {
+    if !file.exists()
+        && let Some(name) = file.to_str()
+        && let Some(book) = known(name, context)?
+    {
+        let folder = book.folder().display().to_string();
+        return Ok((book.graph, folder));
+    }
+    Ok((Arc::new(runbook_file::load(file, context.stderr)?), working_folder()?))
+}
+
+/// What a server keeps of the runbook with this name.
+fn known(name: &str, context: &Context) -> Result<Option<Book>, Failure> {
+    match library::find(context.data()?, name) {
+        Ok(book) => Ok(book),
+        // A folder that cannot be looked into cannot be opened either, and that says it better.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+        Err(error) => Err(Failure::system(format!("cannot read what the server keeps of `{name}`"))(error)),
+    }
 }
 
 /// Runs that were cut off do not go on by themselves: their ids are said, and how to go on.

@@ -18,7 +18,7 @@ use lockstep_engine::store::folder::CONFIG_FILE;
 
 use self::groups::Groups;
 use self::reader::Reader;
-pub use self::server::Server;
+pub use self::server::{Limits, Server, address};
 use crate::ending::Failure;
 use crate::output::text::count;
 use crate::output::{self, Style};
@@ -128,12 +128,42 @@ mod tests {
 
     #[test]
     fn how_the_folder_is_served_is_read() {
-        let (config, errors) = read_config("server:\n  socket_group: root\n  drain: 30s\n");
+        let (config, errors) = read_config(
+            "server:\n  socket_group: root\n  drain: 30s\n  listen: '[::1]:7420'\n  runbooks: /etc/runbooks\n  limits: { connections: 8, body: 2KiB, header_timeout: 500ms }\n",
+        );
         assert_eq!(errors, [""; 0]);
-        assert_eq!((config.server.socket_group, config.server.drain), (Some(0), Some(Millis(30_000))));
-        let (_, errors) = read_config("server:\n  socket_group: no-such-group\n  port: 1\n");
-        assert!(errors[0].contains("config.yaml:2: `server.socket_group`: this machine has no group"), "{errors:#?}");
-        assert!(errors[1].contains("config.yaml:3: `server` has no key `port`"), "{errors:#?}");
+        let server = config.server;
+        assert_eq!((server.socket_group, server.drain), (Some(0), Some(Millis(30_000))));
+        assert_eq!(server.listen.map(|listen| listen.port()), Some(7420));
+        assert_eq!((server.limits.connections, server.limits.body), (8, 2048));
+        assert_eq!(server.limits.request_timeout, Limits::default().request_timeout);
+        let (_, errors) = read_config(
+            "server:\n  socket_group: no-such-group\n  port: 1\n  listen: 7420\n  limits: { connections: 0, request_timeout: 0s }\n",
+        );
+        for (error, text) in errors.iter().zip([
+            "config.yaml:2: `server.socket_group`: this machine has no group",
+            "config.yaml:3: `server` has no key `port`",
+            "config.yaml:4: `server.listen`: `7420` is no address",
+            "config.yaml:5: `server.limits.connections`: `0` is no number above 0",
+            "config.yaml:5: `server.limits.request_timeout`: must be more than nothing",
+        ]) {
+            assert!(error.starts_with(text), "{error:?} is not {text:?}");
+        }
+        assert_eq!(errors.len(), 5, "{errors:#?}");
+    }
+
+    #[test]
+    fn the_reference_of_the_server_is_what_holds() {
+        let document = include_str!("../../docs/server.md");
+        let (_, section) = document.split_once("\n## The configuration\n").unwrap();
+        let (_, block) = section.split_once("```text\n").unwrap();
+        // This machine need not have the group of the example.
+        let text = block.split("```").next().unwrap().replace("operators", "root");
+        let (config, errors) = read_config(&text);
+        assert_eq!(errors, [""; 0]);
+        assert_eq!(config.server.limits, Limits::default());
+        let drain = config.server.drain.map(|drain| std::time::Duration::from_millis(drain.0));
+        assert_eq!(drain, Some(crate::host::Terms::default().last_words));
     }
 
     #[test]

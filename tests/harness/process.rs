@@ -56,8 +56,21 @@ impl Process {
 
     /// Waits until standard error holds a text.
     pub fn says(&mut self, text: &str) {
+        self.said(text);
+    }
+
+    /// Waits until a line on standard error holds a text, and gives the first that does.
+    pub fn said(&mut self, text: &str) -> String {
+        self.said_times(text, 1)
+    }
+
+    /// Waits until so many lines on standard error hold a text, and gives the last of them.
+    pub fn said_times(&mut self, text: &str, times: usize) -> String {
         let deadline = Instant::now() + DEADLINE;
-        while !self.errors.contains(text) {
+        loop {
+            if let Some(line) = self.errors.lines().filter(|line| line.contains(text)).nth(times - 1) {
+                return line.to_owned();
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = self.stderr.recv_timeout(left) else {
                 panic!("waited in vain for {text:?} on standard error; there was:\n{}", self.errors);

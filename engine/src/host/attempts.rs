@@ -58,6 +58,16 @@ impl Attempts {
         }
     }
 
+    /// How many are with the workers.
+    pub const fn running(&self) -> usize {
+        self.running
+    }
+
+    /// How many wait for room.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Remembers what the secrets of a run are read from, as long as this engine lives: an ended run may be retried.
     pub fn remember(&mut self, run: RunId, environment: SecretEnvironment) {
         self.environments.insert(run, Arc::new(environment));

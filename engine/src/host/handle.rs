@@ -7,6 +7,7 @@ use lockstep_dsl::expr::Sandbox;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::mailbox::Mailbox;
+use super::meter::{Figures, Meter};
 use super::retention::Storage;
 use crate::api::{Event, Refusal, RefusalKind, Reply, Request};
 use crate::store::journal::JournalStats;
@@ -35,6 +36,8 @@ pub struct EngineHandle {
     pub(super) calls: mpsc::Sender<Call>,
     /// Why the engine stopped, once it has.
     pub(super) stopped: watch::Receiver<Option<Stopped>>,
+    /// What it has done.
+    pub(super) meter: Arc<Meter>,
 }
 
 /// Why an engine takes no more requests.
@@ -118,6 +121,11 @@ impl EngineHandle {
         let (answer, answered) = oneshot::channel();
         self.calls.send(Call::Stats(answer)).await.ok()?;
         answered.await.ok()
+    }
+
+    /// What this engine has done since it was opened, and what waits now. Asks nobody: also one that is stuck is told of.
+    pub fn figures(&self) -> Figures {
+        self.meter.read()
     }
 
     /// Stops the engine: nothing new starts, the open state is checkpointed, the folder is given up. Runs that are

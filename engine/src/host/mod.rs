@@ -8,6 +8,7 @@ mod budget;
 mod evaluations;
 mod handle;
 mod mailbox;
+mod meter;
 mod pinned;
 mod readonly;
 mod retention;
@@ -18,6 +19,7 @@ mod space;
 mod watchers;
 
 pub use handle::{EngineHandle, Events, Options, Stopped};
+pub use meter::{Figures, TURN_BUCKETS_US};
 pub use readonly::ReadOnly;
 pub use retention::{Keep, Storage};
 
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use self::meter::Meter;
 use self::service::Service;
 use crate::clock::SystemClock;
 use crate::driver::{Driver, Places};
@@ -47,6 +50,8 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
     let (calls, called) = mpsc::channel(MAX_WAITING_CALLS);
     let (stop, stopped) = watch::channel(None);
     let (opened, ready) = oneshot::channel();
+    let meter = Arc::new(Meter::default());
+    let its_meter = Arc::clone(&meter);
     let runtime = Handle::current();
     // Syncs block, and must not hold up the caller's tasks.
     let thread = std::thread::Builder::new().name("lockstep-engine".to_owned()).stack_size(EVALUATION_STACK_BYTES);
@@ -62,7 +67,7 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
         Ok(driver) => {
             if opened.send(Ok(())).is_ok() {
                 let runtimes = (own.handle().clone(), runtime);
-                own.block_on(Service::new(driver, options, called, stop, runtimes).run());
+                own.block_on(Service::new(driver, options, called, (stop, its_meter), runtimes).run());
             }
         }
         Err(error) => {
@@ -72,7 +77,7 @@ pub async fn open(options: Options) -> Result<EngineHandle, OpenError> {
     });
     spawned.map_err(&cannot)?;
     match ready.await {
-        Ok(Ok(())) => Ok(EngineHandle { calls, stopped }),
+        Ok(Ok(())) => Ok(EngineHandle { calls, stopped, meter }),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(cannot(std::io::Error::other("its thread has ended"))),
     }

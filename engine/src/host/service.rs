@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,6 +12,7 @@ use super::attempts::Attempts;
 use super::budget::Admission;
 use super::evaluations::{Evaluations, Work};
 use super::handle::{Call, Events, Options, Stopped};
+use super::meter::Meter;
 use super::retention::Retention;
 use super::space::Space;
 use super::watchers::{Stands, Watchers};
@@ -34,6 +35,7 @@ pub(super) struct Service {
     /// Answers of long evaluations.
     evaluated: mpsc::UnboundedReceiver<Input>,
     stop: watch::Sender<Option<Stopped>>,
+    meter: Arc<Meter>,
     space: Space,
     retention: Retention,
     attempts: Attempts,
@@ -75,7 +77,7 @@ impl Service {
         driver: Driver<Folder>,
         options: Options,
         calls: mpsc::Receiver<Call>,
-        stop: watch::Sender<Option<Stopped>>,
+        (stop, meter): (watch::Sender<Option<Stopped>>, Arc<Meter>),
         runtimes: (Handle, Handle),
     ) -> Self {
         let (to_ended, ended) = mpsc::unbounded_channel();
@@ -95,6 +97,7 @@ impl Service {
             ended,
             evaluated,
             stop,
+            meter,
             _last_word: LastWord(watchers.clone()),
             watchers,
             callers: BTreeMap::new(),
@@ -117,10 +120,13 @@ impl Service {
                 self.end(inputs);
                 return;
             }
+            let begun = Instant::now();
             let turn = self.driver.turn(inputs);
             self.again = self.follow(turn);
             let turn = self.driver.tend();
             self.again |= self.follow(turn);
+            self.meter.turn(begun.elapsed(), self.driver.journal());
+            self.meter.queues(self.calls.len(), self.attempts.running(), self.attempts.waiting());
             self.retention.tend(&mut self.driver);
             self.admit();
             self.tell_when_full();
@@ -287,7 +293,9 @@ impl Service {
             if let Some(run) = self.driver.run(*id) {
                 tracing::info!(run = %id, runbook = run.graph.runbook, by = run.by, "run started");
             }
+            self.meter.run_started();
         }
+        self.meter.steps_ended(turn.ended_steps);
         for effect in std::mem::take(&mut turn.effects) {
             match effect {
                 Effect::Answer(caller, reply) => {
@@ -297,6 +305,7 @@ impl Service {
                     }
                 }
                 Effect::Start { step, attempt } => {
+                    self.meter.attempt_started();
                     let graph = self.driver.run(attempt.run).map(|run| Arc::clone(&run.graph));
                     let asked = self.driver.outermost(attempt.run);
                     self.attempts.start(step, *attempt, graph, asked);
@@ -316,7 +325,9 @@ impl Service {
                 Effect::ReadPage(read) => self.evaluations.add(Work::ReadPage(read)),
                 Effect::Ended(id) => {
                     let Some(run) = self.driver.run(id) else { continue };
-                    tracing::info!(run = %id, runbook = run.graph.runbook, status = view::status(&run), "run ended");
+                    let status = view::status(&run);
+                    tracing::info!(run = %id, runbook = run.graph.runbook, status, "run ended");
+                    self.meter.run_ended(status);
                     if !run.graph.files.is_empty() {
                         super::attempts::remove(&self.places.files(id));
                     }

@@ -14,7 +14,7 @@ use crate::fault::{self, Point};
 pub(crate) const UNFINISHED: &str = "tmp-";
 
 /// Makes a folder and those above it, durably; one that is there already is left as it is.
-pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
+pub fn create_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
@@ -34,7 +34,7 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<bool> {
 }
 
 /// Makes durable which names a folder holds.
-pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+pub fn sync_folder(path: &Path) -> io::Result<()> {
     fault::at(Point::FolderSync, || File::open(path)?.sync_all())
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
 }
 
 /// Puts `bytes` into `folder/name`, whole or not at all, and durably.
-pub(crate) fn put_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+pub fn put_file(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let unfinished = folder.join(format!("{UNFINISHED}{name}"));
     let written = fault::at(Point::FileWrite, || {
         let mut file = create_file(&unfinished)?;

@@ -15,6 +15,9 @@ use super::{FORMAT_VERSION, OpenError};
 use crate::fault::{self, Point};
 use crate::id::ShardId;
 
+/// How what lasts is written, also by those who keep something of their own in a data folder.
+pub use super::files::{create_folder, put_file, sync_folder};
+
 /// The file that says which format a data folder has.
 pub const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_PREFIX: &str = "lockstep ";

@@ -1,5 +1,9 @@
 //! `lockstep serve`: a host that stays, who may ask it, and what becomes of runs while it goes and comes back.
 
+mod http;
+mod library;
+mod manager;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -12,7 +16,12 @@ use crate::harness::{Case, Process};
 
 /// Serves the case's data folder; ready when this returns.
 fn serve(case: &Case) -> Process {
-    let mut server = Process::start(case.command(["serve"]));
+    ready(case.command(["serve"]))
+}
+
+/// Starts a server, and waits until it is ready.
+fn ready(command: Command) -> Process {
+    let mut server = Process::start(command);
     server.says("ready: serving the data folder");
     server
 }
