@@ -53,8 +53,8 @@ impl Held {
         }
         // On a full disk the number is missing; the lock holds all the same. Always of one length: making the file shorter
         // first would cost more than a sync.
-        let note = || file.write_all_at(format!("{:>NOTE_BYTES$}\n", std::process::id()).as_bytes(), 0);
-        let _ = fault::at(Point::LockNote, note);
+        let note = format!("{:>NOTE_BYTES$}\n", std::process::id());
+        let _ = fault::at(Point::LockNote, || file.write_all_at(note.as_bytes(), 0));
         Ok(Self { newest_epoch: Mutex::default(), _file: file })
     }
 
