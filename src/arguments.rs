@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    answer, approve, backup, bench, cancel, check, completions, doctor, graph, history, logs, pause, reject, resolve,
-    restore, resume, retry, run, runs, schedule, serve, show, signal, skip, test, what_if, why,
+    answer, approve, backup, bench, cancel, check, completions, doctor, event, graph, history, logs, pause, reject,
+    resolve, restore, resume, retry, run, runs, schedule, serve, show, signal, skip, test, what_if, why,
 };
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -121,6 +121,8 @@ pub enum Command {
     Signal(signal::Options),
     /// Say when lines of a crontab are due.
     Schedule(schedule::Options),
+    /// Say which events a pattern matches.
+    Event(event::Options),
     /// Serve a data folder: carry its runs until told to stop.
     Serve(serve::Options),
     /// Examine the data folder, and repair it.
@@ -160,6 +162,7 @@ impl Command {
             Self::Answer(options) => answer::execute(options, context),
             Self::Signal(options) => signal::execute(options, context),
             Self::Schedule(options) => schedule::execute(options, context),
+            Self::Event(options) => event::execute(options, context),
             Self::Serve(options) => serve::execute(options, context),
             Self::Doctor(options) => doctor::execute(options, context),
             Self::Backup(options) => backup::execute(options, context),
@@ -194,6 +197,7 @@ impl Command {
             | Self::Answer(_)
             | Self::Signal(_)
             | Self::Schedule(_)
+            | Self::Event(_)
             | Self::Doctor(_)
             | Self::Backup(_)
             | Self::Restore(_)

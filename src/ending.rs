@@ -18,6 +18,8 @@ pub enum Ending {
     StillOpen,
     /// A case does not hold, or too little is covered.
     TestFailed,
+    /// A pattern does not match.
+    NoMatch,
     /// The run was cancelled.
     RunCancelled,
     /// The data folder is out of order, and nothing is lost.
@@ -97,7 +99,7 @@ fn process_name(id: Option<u32>) -> String {
 pub fn exit_code(result: &Result<Ending, Failure>) -> u8 {
     match result {
         Ok(Ending::Succeeded) => 0,
-        Ok(Ending::RunFailed | Ending::TestFailed | Ending::OutOfOrder) => 1,
+        Ok(Ending::RunFailed | Ending::TestFailed | Ending::NoMatch | Ending::OutOfOrder) => 1,
         Err(
             Failure::Usage { .. }
             | Failure::Invalid(_)
@@ -138,7 +140,7 @@ impl Ending {
         let urgency = |ending| match ending {
             Self::Succeeded => 0,
             Self::RunCancelled => 1,
-            Self::RunFailed | Self::TestFailed | Self::OutOfOrder => 2,
+            Self::RunFailed | Self::TestFailed | Self::NoMatch | Self::OutOfOrder => 2,
             Self::StillOpen => 3,
             Self::Damaged => 4,
         };
@@ -243,6 +245,7 @@ mod tests {
             (Ok(Ending::RunFailed), 1),
             (Ok(Ending::OutOfOrder), 1),
             (Ok(Ending::TestFailed), 1),
+            (Ok(Ending::NoMatch), 1),
             (Ok(Ending::Damaged), 5),
             (Err(Failure::usage("")), 2),
             (Err(Failure::Invalid(String::new())), 2),

@@ -8,6 +8,7 @@
 mod check;
 pub mod compile;
 pub mod diagnostic;
+pub mod event;
 pub mod expr;
 pub mod graph;
 pub mod limits;

@@ -119,3 +119,6 @@ pub const CALL_DEPTH: usize = 8;
 
 /// Runbooks that travel with one because of `call`, each counted as often as it is called from another place.
 pub const CALLED_RUNBOOKS: usize = 100;
+
+/// Ways in which the `$or` of one event pattern can be met together: what `EventBridge` allows too.
+pub const PATTERN_WAYS: usize = 1_000;

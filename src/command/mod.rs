@@ -8,6 +8,7 @@ pub mod cancel;
 pub mod check;
 pub mod completions;
 pub mod doctor;
+pub mod event;
 pub mod graph;
 pub mod history;
 pub mod logs;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::{Case, Process};
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 28] = [
     "run",
     "check",
     "test",
@@ -26,6 +26,7 @@ const VERBS: [&str; 27] = [
     "answer",
     "signal",
     "schedule",
+    "event",
     "serve",
     "doctor",
     "backup",

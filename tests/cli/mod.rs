@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod doctor;
 mod edits;
+mod events;
 mod faults;
 mod help;
 mod hosting;
