@@ -93,6 +93,26 @@ fn on_a_terminal_a_paused_run_is_waited_for() {
 }
 
 #[test]
+fn a_step_of_a_later_handler_is_skipped_before_its_block_has_begun() {
+    let case = Case::new().runbook(
+        "steps:
+  - { id: told, await: { signal: go } }
+  - id: fails
+    shell: exit 1
+    catch:
+      - { when: error.kind == \"timeout\", steps: [{ id: late, shell: echo late >> done }] }
+      - { steps: [{ id: tell, shell: echo told >> done }, { id: mend, shell: echo mended >> done }] }
+",
+    );
+    let id = case.run().exits(3).id();
+    case.lockstep(["skip", &id, "fails/catch/nobody", "--reason", "x"]).exits(2).says("has no step");
+    case.lockstep(["skip", &id, "fails/catch/tell", "--reason", "told by phone"]).exits(3);
+    let outcome = case.lockstep(["signal", &id, "go", "--json"]);
+    outcome.exits(0).step("fails/catch/tell", "skipped").step("fails/catch/mend", "succeeded");
+    assert_eq!(case.read("done"), "mended\n");
+}
+
+#[test]
 fn a_step_is_skipped_for_a_reason_that_everybody_sees() {
     let case = Case::new().runbook(
         "steps:

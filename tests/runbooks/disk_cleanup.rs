@@ -1,4 +1,4 @@
-//! `incident/disk-cleanup` on a real file system of a few megabytes.
+//! `incident/disk-cleanup` on a real file system of a few megabytes, and `schedule/disk-sweep` on two of them.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -144,11 +144,46 @@ fn when_it_did_not_help_enough_the_run_fails() {
 }
 
 #[test]
+fn a_sweep_cleans_the_disks_that_are_filling_up_and_no_others() {
+    let (full, fine) = (Disk::mount(), Disk::mount());
+    for age in 30..33 {
+        full.write(&format!("old.{age}.gz"), 48, age); // 9.4 % each
+    }
+    full.fill_to(96);
+    fine.write("old.gz", 64, 30);
+    let run = sweep(&[&full, &fine]).param("limit", 90).finish();
+
+    let outputs = run.succeeded();
+    assert_eq!((&outputs["files"], &outputs["bytes"]), (&json!(2), &json!(96 * KIB)), "{run}");
+    assert!(full.has("old.30.gz") && !full.has("old.31.gz") && !full.has("old.32.gz"), "{run}");
+    assert!(fine.has("old.gz"));
+}
+
+#[test]
+fn a_disk_that_cannot_be_cleaned_keeps_a_sweep_from_no_other() {
+    let (stuck, full) = (Disk::mount(), Disk::mount());
+    stuck.fill_to(96);
+    full.write("old.gz", 96, 30); // 18.8 %
+    full.fill_to(96);
+    let run = sweep(&[&stuck, &full]).param("limit", 90).finish();
+
+    let error = run.failed();
+    assert!(error["step"].as_str().is_some_and(|step| step.starts_with("each")), "{error}");
+    assert!(stuck.has("filler") && !full.has("old.gz"), "{run}");
+}
+
+#[test]
 fn a_target_above_the_limit_is_refused() {
     let disk = Disk::mount();
     let run = disk.cleanup().param("limit", 50).param("target", 50).finish();
 
     run.failed_saying("target (50 %) must be below limit (50 %)");
+}
+
+/// A sweep over these, which may delete in the folder for logs of each.
+fn sweep(disks: &[&Disk]) -> Run {
+    let folders = disks.iter().map(|disk| (disk.root.path().display().to_string(), json!([disk.logs])));
+    Run::of("schedule/disk-sweep").param("folders", folders.collect::<serde_json::Map<_, _>>())
 }
 
 /// A file system of its own, so small that a test can fill it, with a folder for logs.

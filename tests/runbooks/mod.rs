@@ -9,6 +9,7 @@ mod postgres_server;
 mod process;
 mod restart_unhealthy_service;
 mod run;
+mod set_not_null;
 
 #[test]
 fn every_shipped_runbook_passes_its_check_without_a_warning() {

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::postgres_server::{PASSWORD, PostgresServer};
+use super::postgres_server::{PASSWORD, PostgresServer, checked};
 use super::run::{Finished, Run};
 
 #[test]
@@ -127,7 +126,7 @@ struct Database {
 impl Database {
     fn create(name: &'static str) -> Self {
         let database = Self { name, dumps: tempfile::tempdir().expect("a temporary folder") };
-        checked(PostgresServer::shared().client("createdb").arg(name));
+        PostgresServer::shared().create(name);
         database
     }
 
@@ -146,8 +145,7 @@ impl Database {
     }
 
     fn sql(&self, text: &str) -> String {
-        let mut psql = PostgresServer::shared().client("psql");
-        checked(psql.args(["-XAtq", "--set", "ON_ERROR_STOP=1", "--dbname", self.name, "-c", text]))
+        PostgresServer::shared().sql(self.name, text)
     }
 
     fn write(&self, dump: &str) {
@@ -168,12 +166,4 @@ impl Database {
         let left = format!("SELECT count(*) FROM pg_database WHERE datname = 'lockstep_verify_{}'", run.id());
         assert_eq!(self.sql(&left), "0", "{run}");
     }
-}
-
-/// Runs a command that must succeed, and gives what it printed.
-#[track_caller]
-fn checked(command: &mut Command) -> String {
-    let output = command.output().expect("a program of PostgreSQL starts");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }

@@ -40,6 +40,17 @@ impl PostgresServer {
         command
     }
 
+    /// Makes an empty database.
+    pub fn create(&self, database: &str) {
+        checked(self.client("createdb").arg(database));
+    }
+
+    /// What SQL gives in a database, one row a line.
+    #[track_caller]
+    pub fn sql(&self, database: &str, text: &str) -> String {
+        checked(self.client("psql").args(["-XAtq", "--set", "ON_ERROR_STOP=1", "--dbname", database, "-c", text]))
+    }
+
     fn start() -> Self {
         let programs = installed();
         let port = free_port();
@@ -60,6 +71,14 @@ impl PostgresServer {
         assert_eq!(greeting, "ready\n", "the server did not start; what it said stands above");
         Self { port, programs, _keeper: keeper }
     }
+}
+
+/// Runs a command that must succeed, and gives what it printed.
+#[track_caller]
+pub fn checked(command: &mut Command) -> String {
+    let output = command.output().expect("a program of PostgreSQL starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
 /// Takes the folder, PostgreSQL's programs and the port. Nothing is synced: what is in it need not outlive anything.

@@ -90,10 +90,25 @@ fn first(graph: &Graph, id: &str) -> Result<NodeId, Refused> {
     gate.map_or(Ok(own[place]), |gate| Err(gated(&format!("`--from {id}`"), &gate)))
 }
 
-/// The step of the file with this path.
+/// The step of the file with this path, or with the path that it would have in a run: there a handler is `catch`, whichever
+/// of the step's handlers it is, since only one of them runs.
 pub(super) fn node_by_path(graph: &Graph, path: &str) -> Option<NodeId> {
-    let place = graph.nodes.iter().position(|node| node.path == path)?;
-    u32::try_from(place).ok().map(NodeId)
+    let in_file = graph.nodes.iter().position(|node| node.path == path);
+    let in_run = || {
+        let mut same = graph.nodes.iter().enumerate().filter(|(_, node)| is_in_run(&node.path, path));
+        match (same.next(), same.next()) {
+            (Some((only, _)), None) => Some(only),
+            _ => None,
+        }
+    };
+    u32::try_from(in_file.or_else(in_run)?).ok().map(NodeId)
+}
+
+/// Whether a path of the file is this one in a run.
+fn is_in_run(in_file: &str, in_run: &str) -> bool {
+    let is_handler = |name: &str| name.strip_prefix("catch#").is_some_and(|number| number.parse::<u32>().is_ok());
+    let names = in_file.split('/').map(|name| if is_handler(name) { "catch" } else { name });
+    names.eq(in_run.split('/'))
 }
 
 fn unknown(graph: &Graph, path: &str, is_meant: impl Fn(NodeId) -> bool) -> Refused {
