@@ -28,8 +28,8 @@ pub struct Status {
     pub failure: Option<String>,
 }
 
-/// Whoever asks the task that keeps the library.
-#[derive(Debug)]
+/// Asks the task that keeps the library. Cloning asks the same one.
+#[derive(Clone, Debug)]
 pub struct Librarian {
     status: watch::Receiver<Arc<Status>>,
     asked: mpsc::Sender<oneshot::Sender<()>>,

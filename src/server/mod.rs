@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
@@ -90,7 +91,7 @@ impl Server {
         };
         let listener = bound.map(|bound| listen(bound, &state, settings));
         let server = Self { holding, librarian, listener, stopping };
-        manager::ready(&server.status());
+        manager::ready(&status(server.librarian.as_ref()));
         tracing::info!(
             data = %data.display(),
             pid = std::process::id(),
@@ -100,8 +101,9 @@ impl Server {
         Ok(server)
     }
 
-    /// Ends when the server is to stop, or has to.
+    /// Ends when the server is to stop, or has to. Nothing that it does meanwhile keeps it from hearing that.
     async fn stay(&self, signals: &mut Signals) {
+        let mut reloads = JoinSet::new();
         loop {
             tokio::select! {
                 word = signals.next() => match word {
@@ -109,20 +111,14 @@ impl Server {
                         tracing::info!("stopping: no more requests are taken");
                         return;
                     }
-                    Word::Reload => self.reload().await,
+                    Word::Reload => drop(reloads.spawn(reload(self.librarian.clone()))),
                 },
+                // Nobody waits for what these returned.
+                Some(_) = reloads.join_next() => {}
                 // Why it has is said when it is closed.
                 _ = self.holding.engine().stopped() => return,
             }
         }
-    }
-
-    async fn reload(&self) {
-        manager::reloading();
-        if let Some(librarian) = &self.librarian {
-            librarian.reload().await;
-        }
-        manager::ready(&self.status());
     }
 
     /// Lets everything come to its end, the engine last.
@@ -135,17 +131,26 @@ impl Server {
         }
         closed
     }
+}
 
-    /// One line for whoever asks the service manager.
-    fn status(&self) -> String {
-        let Some(librarian) = &self.librarian else { return "serving".to_owned() };
-        let status = Arc::clone(&librarian.status().borrow());
-        let broken = match status.broken.len() {
-            0 => String::new(),
-            broken => format!(", {} broken", count(broken, "file")),
-        };
-        format!("serving {}{broken}", count(status.runbooks, "runbook"))
+/// Has the runbooks read again.
+async fn reload(librarian: Option<Librarian>) {
+    manager::reloading();
+    if let Some(librarian) = &librarian {
+        librarian.reload().await;
     }
+    manager::ready(&status(librarian.as_ref()));
+}
+
+/// One line for whoever asks the service manager.
+fn status(librarian: Option<&Librarian>) -> String {
+    let Some(librarian) = librarian else { return "serving".to_owned() };
+    let status = Arc::clone(&librarian.status().borrow());
+    let broken = match status.broken.len() {
+        0 => String::new(),
+        broken => format!(", {} broken", count(broken, "file")),
+    };
+    format!("serving {}{broken}", count(status.runbooks, "runbook"))
 }
 
 fn listen(bound: TcpListener, state: &State, settings: &Settings) -> Listener {

@@ -1,6 +1,6 @@
 //! What an engine has done since it was opened, to be read at any time without asking its thread.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::store::journal::JournalStats;
@@ -24,6 +24,7 @@ pub(super) struct Meter {
     requests_waiting: AtomicU64,
     attempts_running: AtomicU64,
     attempts_waiting: AtomicU64,
+    is_full: AtomicBool,
     turn_buckets: [AtomicU64; TURN_BUCKETS_US.len() + 1],
     turn_us: AtomicU64,
 }
@@ -51,6 +52,8 @@ pub struct Figures {
     pub attempts_running: u64,
     /// Attempts that wait for a worker to have room.
     pub attempts_waiting: u64,
+    /// Whether nothing can be stored, and runs stand still until there is room.
+    pub is_full: bool,
     /// Turns by how long they took: one count for each of [`TURN_BUCKETS_US`], not added up, and one for all longer ones.
     pub turns: [u64; TURN_BUCKETS_US.len() + 1],
     /// How long all turns took.
@@ -100,6 +103,11 @@ impl Meter {
         self.attempts_waiting.store(waiting as u64, Ordering::Relaxed);
     }
 
+    /// Whether nothing can be stored now.
+    pub fn full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
     /// All of it.
     pub fn read(&self) -> Figures {
         let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
@@ -114,6 +122,7 @@ impl Meter {
             requests_waiting: of(&self.requests_waiting),
             attempts_running: of(&self.attempts_running),
             attempts_waiting: of(&self.attempts_waiting),
+            is_full: self.is_full.load(Ordering::Relaxed),
             turns: std::array::from_fn(|bucket| of(&self.turn_buckets[bucket])),
             turn_time: Duration::from_micros(of(&self.turn_us)),
         }

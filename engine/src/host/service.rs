@@ -375,6 +375,7 @@ impl Service {
         if full == self.said_full {
             return;
         }
+        self.meter.full(full);
         let at = self.driver.now().wall.to_string();
         match self.driver.full() {
             Some(why) => self.watchers.say("waiting", why, &at),

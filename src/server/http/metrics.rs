@@ -67,6 +67,7 @@ impl prometheus_client::collector::Collector for Snapshot {
             requests_waiting,
             attempts_running,
             attempts_waiting,
+            is_full,
             turns,
             turn_time,
         } = self.engine;
@@ -89,6 +90,7 @@ impl prometheus_client::collector::Collector for Snapshot {
         gauge(&mut to, "requests_waiting", "Requests that wait for the engine.", requests_waiting)?;
         gauge(&mut to, "attempts_running", "Attempts with the workers.", attempts_running)?;
         gauge(&mut to, "attempts_waiting", "Attempts that wait for a worker to have room.", attempts_waiting)?;
+        gauge(&mut to, "store_full", "1 while nothing can be stored, and runs stand still.", u64::from(is_full))?;
         let buckets: Vec<(f64, u64)> = bounds().zip(turns).collect();
         let count = turns.iter().sum();
         to.encode_descriptor(

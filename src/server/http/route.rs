@@ -125,6 +125,9 @@ fn readiness(state: &State) -> Response {
         reasons.push("the server is stopping".to_owned());
     }
     reasons.extend(state.pulse.is_missed().map(stuck));
+    if state.engine.figures().is_full {
+        reasons.push("nothing can be stored; runs stand still until there is room".to_owned());
+    }
     let library = state.library.as_ref().map(|library| Arc::clone(&library.borrow()));
     let runbooks = library
         .as_ref()

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value as Json;
@@ -24,8 +25,13 @@ impl Answer {
 
 /// Serves the case, and says where.
 fn serve(case: &Case, more: &[&str]) -> (Process, SocketAddr) {
+    serve_with(case, more, &[])
+}
+
+/// The same, with variables in the environment.
+fn serve_with(case: &Case, more: &[&str], environment: &[(&str, &str)]) -> (Process, SocketAddr) {
     let mut command = case.command(["serve", "--listen", "127.0.0.1:0"]);
-    command.args(more);
+    command.args(more).envs(environment.iter().copied());
     let mut server = ready(command);
     let line = server.said("listening for HTTP");
     (server, line.split("address=").nth(1).unwrap().trim().parse().unwrap())
@@ -47,6 +53,17 @@ fn ask(to: SocketAddr, request: &str) -> Answer {
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+/// Asks until the answer is what is waited for, or it is too late for that.
+fn first(ask: impl Fn() -> Answer, is_it: impl Fn(&Answer) -> bool) -> Answer {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let answer = ask();
+        if is_it(&answer) || Instant::now() > deadline {
+            return answer;
+        }
+    }
 }
 
 fn get(to: SocketAddr, path: &str) -> Answer {
@@ -169,26 +186,36 @@ fn what_is_too_large_is_refused_before_it_is_read() {
 #[test]
 fn a_server_whose_engine_does_not_answer_is_not_well() {
     let case = Case::new().runbook(HELLO);
-    let mut command = case.command(["serve", "--listen", "127.0.0.1:0"]);
     // The engine's thread stands still in the middle of a write; the watchdog wants to hear of it ten times a second.
-    command.env("LOCKSTEP_FAULTS", "journal.append=before:hang").env("WATCHDOG_USEC", "300000");
-    let mut server = Process::start(command);
-    let line = server.said("listening for HTTP");
-    let at = line.split("address=").nth(1).unwrap().trim().parse().unwrap();
+    let hangs = [("LOCKSTEP_FAULTS", "journal.append=before:hang"), ("WATCHDOG_USEC", "300000")];
+    let (mut server, at) = serve_with(&case, &["--runbooks", "."], &hangs);
     let run = case.start();
-    let deadline = std::time::Instant::now() + DEADLINE;
-    let sick = loop {
-        let health = get(at, "/healthz");
-        if health.status != 200 || std::time::Instant::now() > deadline {
-            break health;
-        }
-    };
+    let sick = first(|| get(at, "/healthz"), |answer| answer.status != 200);
     assert_eq!((sick.status, sick.json()["status"].as_str()), (503, Some("stuck")));
     assert_eq!(get(at, "/readyz").status, 503);
+    // A reload that cannot come to its end does not keep it from being stopped.
+    server.signal(Signal::HUP);
+    server.signal(Signal::TERM);
+    server.says("stopping");
     server.kill();
     // Nothing was acknowledged, and the guest was waiting for just that.
     run.signal(Signal::INT);
     run.outcome(&case).exits(3).says("interrupted before there was an answer");
+}
+
+#[test]
+fn a_server_that_can_store_nothing_is_not_ready_and_says_so() {
+    // What is to be stored here is the schedule: a run would only be refused.
+    let runbook = format!("runbook: tick\ntriggers: [{{ cron: '0 3 * * *' }}]\n{HELLO}");
+    let case = Case::new().runbook(HELLO).file("books/tick.yaml", runbook);
+    let full = [("LOCKSTEP_FAULTS", "journal.append=before:nospace")];
+    let (server, at) = serve_with(&case, &["--runbooks", "books"], &full);
+    let ready = first(|| get(at, "/readyz"), |answer| answer.status != 200);
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.contains("nothing can be stored"), "{}", ready.body);
+    assert!(get(at, "/metrics").body.contains("lockstep_store_full 1"));
+    assert_eq!(get(at, "/healthz").status, 200, "a restart would not help");
+    server.kill();
 }
 
 #[test]
