@@ -119,7 +119,7 @@ pub enum Command {
     Answer(answer::Options),
     /// Tell a run something that a step awaits.
     Signal(signal::Options),
-    /// Say when lines of a crontab are due.
+    /// Look at what starts runbooks by itself.
     Schedule(schedule::Options),
     /// Say which events a pattern matches.
     Event(event::Options),

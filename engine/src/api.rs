@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 pub use self::awaits::{AwaitView, Awaited, FieldView, HolderView};
-pub use self::schedule::{Enroll, Enrolled, EnrolledView, ScheduleStatus, ScheduleView};
+pub use self::schedule::{Enroll, Enrolled, EnrolledView, ScheduleStatus, ScheduleView, TickView, TicksView};
 
 use crate::core::run::{Loss, Person, Refused, Resolution, RunError, StepStatus};
 use crate::id::RunId;
@@ -184,6 +184,42 @@ pub enum Request {
         #[serde(default)]
         runbook: Option<String>,
     },
+    /// Let schedules be due from now on, as long as this engine lives: asked by who serves the folder, when everything is
+    /// enrolled. What was missed is caught up then. Until then an engine starts nothing by itself. Answered by
+    /// [`Reply::Done`].
+    StartSchedules {
+        /// Who asks.
+        by: String,
+    },
+    /// Have the ticks of a schedule start nothing until it is resumed. A schedule is named by `runbook:trigger`, or by its
+    /// runbook or trigger alone where that names one. Answered by [`Reply::Done`].
+    PauseSchedule {
+        /// The schedule.
+        schedule: String,
+        /// Who asks.
+        by: String,
+        /// Why.
+        #[serde(default)]
+        reason: Option<String>,
+    },
+    /// Let a schedule go on that is paused, or all of them that are held since the wall clock was set by more than a day.
+    /// Answered by [`Reply::Done`].
+    ResumeSchedule {
+        /// The schedule; `None` to believe the clock.
+        #[serde(default)]
+        schedule: Option<String>,
+        /// Who asks.
+        by: String,
+    },
+    /// What became of the ticks of a schedule between two instants, both inclusive. Answered by [`Reply::Ticks`].
+    Ticks {
+        /// The schedule.
+        schedule: String,
+        /// The first instant.
+        from: Timestamp,
+        /// The last one.
+        to: Timestamp,
+    },
     /// Say how a step in doubt goes on.
     Resolve {
         /// The run.
@@ -298,6 +334,8 @@ pub enum Reply {
     Enrolled(Vec<EnrolledView>),
     /// Answer to [`Request::Schedules`].
     Schedules(Vec<ScheduleView>),
+    /// Answer to [`Request::Ticks`].
+    Ticks(Box<TicksView>),
     /// It cannot be done; nothing has changed.
     Refused(Refusal),
 }

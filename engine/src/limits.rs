@@ -238,3 +238,32 @@ pub const MAX_REHEARSED_TURNS: u64 = 1_000_000;
 
 /// How often a run may go back to a step by `next`: beyond it, it goes round in a circle.
 pub const MAX_REVISITS: u32 = 10_000;
+
+/// Rows of a schedule's ledger that are kept in memory: a page.
+pub const LEDGER_ROWS_A_PAGE: usize = 16;
+
+/// Pages of a schedule's ledger that are kept beside the last one: 4,096 rows, which are eleven years of a schedule that is
+/// due every day, and three days of one that is due every minute and starts a run each time.
+pub const LEDGER_PAGES: u64 = 256;
+
+/// Milliseconds after which a tick counts as missed: less is a turn that took long, more is an engine that was not there.
+pub const LATE_MS: u64 = 60_000;
+
+/// Ticks of a schedule that wait for the end of its runs.
+pub const MAX_QUEUED_TICKS: usize = 1_000;
+
+/// Triggers that a schedule followed before the one it has and that are remembered.
+pub const MAX_EDITIONS: usize = 8;
+
+/// Ticks that one turn deals with, so that nobody else waits long.
+pub const MAX_TICKS_A_TURN: usize = 1_000;
+
+/// Milliseconds after which schedules are looked at whatever is due: a wall clock that was set cannot hold a tick back for
+/// longer.
+pub const LOOK_AT_CLOCK_MS: u64 = 60_000;
+
+/// Milliseconds by which a wall clock may be set before schedules are held: a day.
+pub const MAX_CLOCK_JUMP_MS: u64 = 86_400_000;
+
+/// Ticks of which one question tells.
+pub const MAX_TOLD_TICKS: usize = 1_000;

@@ -13,7 +13,7 @@ use lockstep_engine::core::run::{
     Caller, Change, Delay, Edit, Hold, ItemEnd, Items, Loss, Opening, Page, Question, Record, Resolution, Returned,
     RunError, RunOutcome, Settlement, Skip, StepStatus, StopCause, UndoEnd,
 };
-use lockstep_engine::core::schedule::{Enrollment, ScheduleChange, ScheduleName};
+use lockstep_engine::core::schedule::{ClockJump, Enrollment, Row, ScheduleChange, ScheduleName, Tick, TickEnd};
 use lockstep_engine::encode::{decode, encode};
 use lockstep_engine::id::{Lsn, RunId, StepNo, Token};
 use lockstep_engine::worker::{Failure, Outcome};
@@ -51,7 +51,11 @@ fn every_variant_has_a_sample() {
 }
 
 /// The registry of variants. A new one must be added here, to [`variant`] and to the samples.
-const VARIANTS: [&str; 60] = [
+const VARIANTS: [&str; 64] = [
+    "SchedulePaused",
+    "ScheduleResumed",
+    "Ticked",
+    "SchedulesHeld",
     "Enrolled",
     "Withdrawn",
     "Removed",
@@ -124,6 +128,10 @@ fn variant(record: &Record) -> &'static str {
         Record::Removed { .. } => return "Removed",
         Record::Scheduled { change: ScheduleChange::Enrolled(_), .. } => return "Enrolled",
         Record::Scheduled { change: ScheduleChange::Withdrawn { .. }, .. } => return "Withdrawn",
+        Record::Scheduled { change: ScheduleChange::Paused { .. }, .. } => return "SchedulePaused",
+        Record::Scheduled { change: ScheduleChange::Resumed { .. }, .. } => return "ScheduleResumed",
+        Record::Scheduled { change: ScheduleChange::Ticked(_), .. } => return "Ticked",
+        Record::SchedulesHeld { .. } => return "SchedulesHeld",
         Record::Changed { change, .. } => change,
     };
     match change {
@@ -359,6 +367,7 @@ fn samples() -> Vec<(String, Record)> {
                 cwd: None,
                 caller: None,
                 file: None,
+                tick: None,
             },
         ),
         (
@@ -371,6 +380,7 @@ fn samples() -> Vec<(String, Record)> {
                 cwd: Some("/srv".to_owned()),
                 caller: Some(Caller { run, step, waits: true }),
                 file: None,
+                tick: None,
             },
         ),
         (
@@ -379,12 +389,28 @@ fn samples() -> Vec<(String, Record)> {
                 run,
                 definition: "ab".repeat(32),
                 params: map(),
-                by,
+                by: by.clone(),
                 cwd: Some("/srv".to_owned()),
                 caller: None,
                 file: Some("runbooks/golden.yaml".to_owned()),
+                tick: None,
             },
         ),
+        (
+            "created-by-tick".to_owned(),
+            Record::Created {
+                run,
+                definition: "ab".repeat(32),
+                params: map(),
+                by,
+                cwd: None,
+                caller: None,
+                file: None,
+                tick: Some(Box::new(Tick { schedule: schedule(), at: Timestamp(1_700_000_000_000) })),
+            },
+        ),
+        ("schedules-held".to_owned(), Record::SchedulesHeld { held: Some(clock_jump()) }),
+        ("schedules-held-not".to_owned(), Record::SchedulesHeld { held: None }),
         ("checkpointed".to_owned(), Record::Checkpointed { lsn: Lsn(70_000), generation: 3, digest: [7; 32] }),
         ("lost".to_owned(), Record::Lost { loss: Some(Box::new(loss(run))) }),
         ("lost-position".to_owned(), Record::Lost { loss: None }),
@@ -392,21 +418,53 @@ fn samples() -> Vec<(String, Record)> {
         ("rested".to_owned(), Record::Rested { newest: Some(run), unchecked: 70_000 }),
     ];
     samples.extend(changes.into_iter().map(|(name, change)| (name, Record::Changed { run, change })));
-    let schedule = ScheduleName { runbook: "storage/golden".to_owned(), trigger: "nightly".to_owned() };
-    let scheduled = |(name, change): (&str, ScheduleChange)| {
-        (name.to_owned(), Record::Scheduled { schedule: schedule.clone(), change })
-    };
+    let scheduled =
+        |(name, change): (String, ScheduleChange)| (name, Record::Scheduled { schedule: schedule(), change });
     samples.extend(schedule_changes().into_iter().map(scheduled));
     samples
 }
 
-fn schedule_changes() -> Vec<(&'static str, ScheduleChange)> {
+fn schedule() -> ScheduleName {
+    ScheduleName { runbook: "storage/golden".to_owned(), trigger: "nightly".to_owned() }
+}
+
+fn clock_jump() -> ClockJump {
+    ClockJump { expected: Timestamp(1_700_000_000_000), found: Timestamp(1_800_000_000_000), time: 70_000 }
+}
+
+fn rows(run: RunId) -> impl Iterator<Item = (String, ScheduleChange)> {
+    let ends = [
+        TickEnd::Fired { run },
+        TickEnd::Queued,
+        TickEnd::Overlapped { by: Some(run) },
+        TickEnd::Overlapped { by: None },
+        TickEnd::Replaced,
+        TickEnd::Full,
+        TickEnd::NotCaughtUp,
+        TickEnd::Superseded,
+        TickEnd::TooOld,
+        TickEnd::Paused,
+        TickEnd::Disabled,
+        TickEnd::Withdrawn,
+        TickEnd::Invalid { message: "`host` is missing".to_owned() },
+    ];
+    ends.into_iter().enumerate().map(|(number, end)| {
+        let (from, at) = (Timestamp(1_700_000_000_000), Timestamp(1_700_000_060_500));
+        let to = (number > 2).then_some(Timestamp(1_700_000_060_000));
+        let name = format!("ticked-{}-{number}", end.name());
+        let late = number as u64 * 500;
+        (name, ScheduleChange::Ticked(Row { from, to, end, at, late, zones: "2026a".to_owned() }))
+    })
+}
+
+fn schedule_changes() -> Vec<(String, ScheduleChange)> {
     let by = "user:ana".to_owned();
     let enrolled = |trigger: Trigger, cwd: Option<&str>, instead: Option<String>| {
         let (definition, cwd) = ("ab".repeat(32), cwd.map(str::to_owned));
         ScheduleChange::Enrolled(Box::new(Enrollment {
             definition,
             trigger,
+            from: Timestamp(1_700_000_000_000),
             by: "service:serve".to_owned(),
             cwd,
             instead,
@@ -446,12 +504,18 @@ fn schedule_changes() -> Vec<(&'static str, ScheduleChange)> {
         ..plain(Due::Every(Millis(300_000)))
     };
     let once = Trigger { overlap: Overlap::Allow, ..plain(Due::At(Timestamp(1_700_000_000_000))) };
-    vec![
+    let paused = |reason: Option<&str>| ScheduleChange::Paused { by: by.clone(), reason: reason.map(str::to_owned) };
+    let changes = [
         ("enrolled", enrolled(whole, Some("/srv"), Some("cd".repeat(32)))),
         ("enrolled-every", enrolled(other, None, None)),
         ("enrolled-at", enrolled(once, None, None)),
-        ("withdrawn", ScheduleChange::Withdrawn { by, definition: "ab".repeat(32) }),
-    ]
+        ("withdrawn", ScheduleChange::Withdrawn { by: by.clone(), definition: "ab".repeat(32) }),
+        ("schedule-paused", paused(None)),
+        ("schedule-paused-because", paused(Some("lunch"))),
+        ("schedule-resumed", ScheduleChange::Resumed { by: by.clone() }),
+    ];
+    let named = changes.into_iter().map(|(name, change)| (name.to_owned(), change));
+    named.chain(rows(RunId::new(1_700_000_000_000, 1))).collect()
 }
 
 fn edit(params: Map) -> Edit {

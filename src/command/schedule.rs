@@ -2,21 +2,25 @@
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use lockstep_dsl::schedule::{self, Cron, CronError, Dst, Fold, Gap};
-use lockstep_engine::api::{Reply, Request};
+use lockstep_engine::api::{Reply, Request, ScheduleView};
 
 use crate::context::Context;
 use crate::ending::{Ending, Failure};
-use crate::host::look;
+use crate::host::{Session, look};
 use crate::output::ticks::{self, Explained};
 use crate::output::{self, json, schedules};
+use crate::runtime;
 
 const EXAMPLES: &str = "\
 Examples:
   lockstep schedule list                     the schedules of this folder, and when each is due next
-  lockstep schedule explain '30 2 * * *' --timezone Europe/Berlin --year 2027
+  lockstep schedule why-not storage/clean 2027-03-28T02:30
+                                             what became of that tick
+  lockstep schedule pause storage/clean --reason 'the array is being rebuilt'
+  lockstep schedule explain storage/clean --year 2027
   lockstep schedule explain '0 9 * * mon#1' --from 2027-01-01 --to 2028-01-01 --json";
 
 const LIST_EXAMPLES: &str = "\
@@ -25,8 +29,33 @@ Examples:
   lockstep schedule list --runbook storage/disk-cleanup
   lockstep schedule list --json | jq -r 'select(.status != \"enabled\") | .name'";
 
+const WHY_NOT_EXAMPLES: &str = "\
+Examples:
+  lockstep schedule why-not storage/clean 2027-03-28            every tick of that day
+  lockstep schedule why-not storage/clean:nightly 2027-03-28T02:30
+  lockstep schedule why-not storage/clean 2027-03-28T01:00:00Z --json
+
+Each tick has one end: it started a run, or it says why it did not. `overlapped`: a run of an earlier
+tick was open. `not_caught_up`, `superseded`, `too_old`: nobody served the folder when it was due.
+`paused`, `disabled`, `withdrawn`, `invalid`, `replaced`, `full`: as they say. A time that is no tick
+is answered with those before and after it.";
+
+const PAUSE_EXAMPLES: &str = "\
+Examples:
+  lockstep schedule pause storage/clean --reason 'the array is being rebuilt'
+  lockstep schedule resume storage/clean                     its next tick starts a run again
+
+A pause outlives restarts and edits of the runbook. Ticks that pass meanwhile are in the ledger as
+`paused`, and are not caught up. Runs that are open go on.";
+
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  lockstep schedule resume storage/clean     a schedule that is paused
+  lockstep schedule resume                   all of them, when the wall clock was set by more than a day";
+
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
+  lockstep schedule explain storage/clean --year 2027       a schedule that is enrolled
   lockstep schedule explain '*/15 8-17 * * mon-fri'          the next ten times, in UTC
   lockstep schedule explain '30 2 * * *' --timezone Europe/Berlin --year 2027
                                                             how often, and the odd days
@@ -55,8 +84,14 @@ pub struct Options {
 enum Verb {
     /// List the schedules that are enrolled, and when each is due next.
     List(List),
-    /// Say when a line of a crontab is due, and on which days that is odd.
+    /// Say when a schedule or a line of a crontab is due, and on which days that is odd.
     Explain(Explain),
+    /// Say what became of a tick: the run that it started, or why there is none.
+    WhyNot(WhyNot),
+    /// Have the ticks of a schedule start nothing until it is resumed.
+    Pause(Pause),
+    /// Let a schedule go on that is paused, or all of them after the wall clock was set.
+    Resume(Resume),
 }
 
 /// Options of `lockstep schedule list`.
@@ -71,14 +106,51 @@ struct List {
     json: bool,
 }
 
+/// Options of `lockstep schedule why-not`.
+#[derive(Debug, Args)]
+#[command(after_long_help = WHY_NOT_EXAMPLES)]
+struct WhyNot {
+    /// The schedule: `runbook:trigger`, or one of both where that names it.
+    #[arg(value_name = "NAME")]
+    schedule: String,
+    /// The tick: a time such as `2027-03-28T01:00:00Z`, one on the clock of the schedule's zone such as
+    /// `2027-03-28T02:30`, or a date for all of that day.
+    #[arg(value_name = "TIME")]
+    time: String,
+    /// Print one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Options of `lockstep schedule pause`.
+#[derive(Debug, Args)]
+#[command(after_long_help = PAUSE_EXAMPLES)]
+struct Pause {
+    /// The schedule: `runbook:trigger`, or one of both where that names it.
+    #[arg(value_name = "NAME")]
+    schedule: String,
+    /// Why, for whoever looks at it: journaled, and shown by `schedule list`.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Options of `lockstep schedule resume`.
+#[derive(Debug, Args)]
+#[command(after_long_help = RESUME_EXAMPLES)]
+struct Resume {
+    /// The schedule. Without one: believe the wall clock again, after which all schedules that are held go on.
+    #[arg(value_name = "NAME")]
+    schedule: Option<String>,
+}
+
 /// Options of `lockstep schedule explain`.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXPLAIN_EXAMPLES)]
 struct Explain {
-    /// The line, in quotes.
-    #[arg(value_name = "CRON")]
+    /// The line, in quotes, or the name of a schedule: `runbook:trigger`, or one of both where that names it.
+    #[arg(value_name = "CRON|NAME")]
     cron: String,
-    /// The time zone, by its IANA name.
+    /// The time zone of a line, by its IANA name.
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     timezone: String,
     /// What happens with times that do not exist and with those that come twice:
@@ -106,8 +178,130 @@ const A_FEW: usize = 10;
 pub fn execute(options: &Options, context: &Context) -> Result<Ending, Failure> {
     match &options.verb {
         Verb::List(options) => list(options, context),
+        Verb::Explain(options) if is_name(&options.cron) => explain_schedule(options, context),
         Verb::Explain(options) => explain(options, context),
+        Verb::WhyNot(options) => why_not(options, context),
+        Verb::Pause(options) => {
+            let (schedule, by) = (options.schedule.clone(), context.by.clone());
+            let reason = options.reason.clone();
+            change(Request::PauseSchedule { schedule, by, reason }, context)
+        }
+        Verb::Resume(options) => {
+            let (schedule, by) = (options.schedule.clone(), context.by.clone());
+            change(Request::ResumeSchedule { schedule, by }, context)
+        }
     }
+}
+
+/// Asks the engine that holds the folder, or one that is there for this alone.
+fn change(request: Request, context: &Context) -> Result<Ending, Failure> {
+    runtime::run(async {
+        let mut session = Session::open(context).await?;
+        let answered = session.call(request).await;
+        // A guest that asked for something at the last moment is attended first.
+        while let Some(again) = session.close().await? {
+            session = again;
+            session.idle().await;
+        }
+        answered.map(|_| Ending::Succeeded)
+    })
+}
+
+/// Lines have blanks in them, and nicknames begin with `@`.
+fn is_name(text: &str) -> bool {
+    !text.trim().contains(char::is_whitespace) && !text.starts_with('@')
+}
+
+fn why_not(options: &WhyNot, context: &Context) -> Result<Ending, Failure> {
+    let found = schedule_of(&options.schedule, context)?;
+    let (from, to) = stretch(&options.time, &zone_of(&found)?)?;
+    let millis = |at: Timestamp| lockstep_dsl::value::Timestamp(at.as_millisecond());
+    let request = Request::Ticks { schedule: found.name.clone(), from: millis(from), to: millis(to) };
+    let view = match look(context, &request)? {
+        Some(Reply::Ticks(view)) => view,
+        Some(other) => panic!("a request for ticks is answered by ticks, not by {other:?}"),
+        None => return Err(no_schedule(&options.schedule)),
+    };
+    if options.json {
+        json::ticks(&view)?;
+    } else {
+        output::print(&schedules::ticks(&view, context.stdout))?;
+    }
+    Ok(Ending::Succeeded)
+}
+
+/// A day in the zone of a schedule, or one point in time.
+fn stretch(text: &str, zone: &TimeZone) -> Result<(Timestamp, Timestamp), Failure> {
+    if let Ok(local) = text.parse::<DateTime>()
+        && text.len() > "2027-03-28".len()
+        && !text.ends_with(['Z', 'z'])
+        && !text[10..].contains(['+', '-'])
+    {
+        let at = local.to_zoned(zone.clone()).map(|at| at.timestamp());
+        let at = at.map_err(|error| Failure::usage(format!("`{text}` cannot be used: {error}")))?;
+        return Ok((at, at));
+    }
+    let from = instant(text, zone)?;
+    let Ok(date) = text.parse::<Date>() else { return Ok((from, from)) };
+    if text.len() != "2027-03-28".len() {
+        return Ok((from, from));
+    }
+    let next = date.tomorrow().map_err(|error| Failure::usage(format!("`{text}` cannot be used: {error}")))?;
+    let end = begin(next, zone)?;
+    Ok((from, end.checked_sub(jiff::SignedDuration::from_millis(1)).unwrap_or(end)))
+}
+
+/// The schedule of a name.
+fn schedule_of(name: &str, context: &Context) -> Result<ScheduleView, Failure> {
+    let rows = match look(context, &Request::Schedules { runbook: None })? {
+        Some(Reply::Schedules(rows)) => rows,
+        Some(other) => panic!("a request for schedules is answered by schedules, not by {other:?}"),
+        None => Vec::new(),
+    };
+    let is_meant = |row: &&ScheduleView| [&row.name, &row.runbook, &row.trigger].contains(&&name.to_owned());
+    let mut found = rows.iter().filter(is_meant);
+    match (rows.iter().find(|row| row.name == name).or_else(|| found.next()), found.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (Some(exact), Some(_)) if exact.name == name => Ok(exact.clone()),
+        (Some(_), Some(_)) => Err(Failure::usage(format!("`{name}` names several schedules"))
+            .help("name one as `lockstep schedule list` does: `runbook:trigger`")),
+        (None, _) => Err(no_schedule(name)),
+    }
+}
+
+fn no_schedule(name: &str) -> Failure {
+    let name = output::text::harmless_line(name);
+    Failure::usage(format!("there is no schedule `{name}`"))
+        .help("`lockstep schedule list` lists those that are enrolled; a line of a crontab has five fields")
+}
+
+fn zone_of(view: &ScheduleView) -> Result<TimeZone, Failure> {
+    let name = view.timezone.as_deref().unwrap_or("UTC");
+    schedule::zone(name).ok_or_else(|| no_zone(name))
+}
+
+fn no_zone(name: &str) -> Failure {
+    Failure::usage(format!("there is no time zone `{name}`"))
+        .help("zones have the names of the IANA database, such as `Europe/Berlin` or `UTC`")
+}
+
+/// Of a schedule that is enrolled: a line is explained as one that is given, other ticks are listed.
+fn explain_schedule(options: &Explain, context: &Context) -> Result<Ending, Failure> {
+    let view = schedule_of(&options.cron, context)?;
+    if view.kind != "cron" {
+        return Err(Failure::usage(format!("`{}` is due {} {}", view.name, view.kind, view.due))
+            .help("there is nothing to explain: it has neither a zone nor odd days"));
+    }
+    let options = Explain {
+        cron: view.due.clone(),
+        timezone: view.timezone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        dst: view.dst,
+        from: options.from.clone(),
+        to: options.to.clone(),
+        year: options.year,
+        json: options.json,
+    };
+    explain(&options, context)
 }
 
 fn list(options: &List, context: &Context) -> Result<Ending, Failure> {
@@ -128,10 +322,7 @@ fn list(options: &List, context: &Context) -> Result<Ending, Failure> {
 
 fn explain(options: &Explain, context: &Context) -> Result<Ending, Failure> {
     let cron = Cron::parse(&options.cron).map_err(|error| wrong_line(&options.cron, &error))?;
-    let zone = schedule::zone(&options.timezone).ok_or_else(|| {
-        Failure::usage(format!("there is no time zone `{}`", options.timezone))
-            .help("zones have the names of the IANA database, such as `Europe/Berlin` or `UTC`")
-    })?;
+    let zone = schedule::zone(&options.timezone).ok_or_else(|| no_zone(&options.timezone))?;
     let instant = |text: &Option<String>| text.as_deref().map(|text| instant(text, &zone)).transpose();
     let (from, to) = match options.year {
         Some(year) => (Some(new_year(year, &zone)?), Some(new_year(year + 1, &zone)?)),

@@ -83,7 +83,8 @@ fn signature(request: &mut Request) -> Signature<'_> {
         | Request::Runs { .. }
         | Request::Show { .. }
         | Request::History { .. }
-        | Request::Schedules { .. } => Signature::None,
+        | Request::Schedules { .. }
+        | Request::Ticks { .. } => Signature::None,
         Request::Start(start) => Signature::Name(&mut start.by),
         Request::Enroll(enroll) => Signature::Name(&mut enroll.by),
         Request::Resume { by, .. }
@@ -96,7 +97,10 @@ fn signature(request: &mut Request) -> Signature<'_> {
         | Request::RetryEdited { by, .. }
         | Request::Signal { by, .. }
         | Request::Resolve { by, .. }
-        | Request::Withdraw { by, .. } => Signature::Name(by),
+        | Request::Withdraw { by, .. }
+        | Request::StartSchedules { by }
+        | Request::PauseSchedule { by, .. }
+        | Request::ResumeSchedule { by, .. } => Signature::Name(by),
         Request::Vote { person, .. } | Request::Answer { person, .. } => Signature::Person(person),
     }
 }

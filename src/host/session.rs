@@ -276,6 +276,10 @@ const fn is_repeatable(request: &Request) -> bool {
         // The same triggers twice are enrolled once, and what is gone is not withdrawn again.
         | Request::Enroll(_)
         | Request::Withdraw { .. }
+        | Request::StartSchedules { .. }
+        | Request::PauseSchedule { .. }
+        | Request::ResumeSchedule { .. }
+        | Request::Ticks { .. }
         | Request::Schedules { .. } => true,
         // The second cancel cuts `finally` short; a second signal would be taken by another step; the
         // others would be refused as no longer possible.

@@ -1,6 +1,6 @@
 //! `--json`: one object a line on standard output and nothing else there.
 
-use lockstep_engine::api::{Event, RunRow, ScheduleView};
+use lockstep_engine::api::{Event, RunRow, ScheduleView, TicksView};
 use serde::Serialize;
 
 use super::{Watcher, print, say};
@@ -34,6 +34,27 @@ pub fn schedule_row(row: &ScheduleView) -> Result<(), Failure> {
     object["since"] = row.since.to_string().into();
     object["next"] = row.next.map(|next| next.to_string()).into();
     line(&object)
+}
+
+/// Prints what became of ticks, one object each; where there was none, one that says which come before and after.
+pub fn ticks(view: &TicksView) -> Result<(), Failure> {
+    let time = |at: Option<lockstep_dsl::value::Timestamp>| at.map(|at| at.to_string());
+    for tick in &view.ticks {
+        let mut object = serde_json::to_value(tick).expect("a row has text for keys");
+        object["schedule"] = view.schedule.name.clone().into();
+        object["at"] = tick.at.to_string().into();
+        object["decided"] = time(tick.decided).into();
+        line(&object)?;
+    }
+    if view.ticks.is_empty() {
+        line(&serde_json::json!({
+            "schedule": view.schedule.name,
+            "end": "not_a_tick",
+            "before": time(view.before),
+            "after": time(view.after),
+        }))?;
+    }
+    Ok(())
 }
 
 /// Prints a run of a list; its times as people write them.

@@ -45,6 +45,8 @@ impl Librarian {
         let (told, status) = watch::channel(Arc::new(Status::default()));
         let mut keeper = Keeper { folder: folder.to_owned(), library: Some(library), engine, told };
         keeper.read(true).await;
+        // Only now: what was missed is caught up by the runbooks as they are.
+        start_schedules(&keeper.engine).await?;
         let (asked, asking) = mpsc::channel(1);
         tokio::spawn(keeper.keep(changes, asking));
         Ok(Self { status, asked })
@@ -165,6 +167,14 @@ impl Keeper {
     fn tell_failure(&self, failure: String) {
         let before = Arc::clone(&self.told.borrow());
         self.told.send_replace(Arc::new(Status { failure: Some(failure), ..(*before).clone() }));
+    }
+}
+
+/// Lets schedules be due, once they all follow their runbooks.
+async fn start_schedules(engine: &EngineHandle) -> Result<(), Failure> {
+    match engine.call(Request::StartSchedules { by: BY.to_owned() }).await {
+        Reply::Refused(refusal) => Err(refusal.into()),
+        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
+use lockstep_dsl::schedule::Dst;
 use lockstep_dsl::value::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::PauseView;
+use crate::id::RunId;
 
 /// A runbook whose triggers are to be followed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,6 +76,57 @@ pub struct ScheduleView {
     pub by: String,
     /// Content hash of the runbook's definition.
     pub definition: String,
+    /// What happens with times that its zone leaves out or repeats.
+    #[serde(default)]
+    pub dst: Dst,
+    /// Its runs that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<RunId>,
+    /// How many of its ticks wait for their end.
+    #[serde(default)]
+    pub queued: usize,
+    /// That it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<PauseView>,
+}
+
+/// What became of ticks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicksView {
+    /// The schedule.
+    pub schedule: ScheduleView,
+    /// Its ticks, the oldest first; not more than [`MAX_TOLD_TICKS`](crate::limits::MAX_TOLD_TICKS).
+    pub ticks: Vec<TickView>,
+    /// The last tick before those that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Timestamp>,
+    /// The first tick after them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Timestamp>,
+}
+
+/// What became of one tick.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TickView {
+    /// When it was due, jitter left out.
+    pub at: Timestamp,
+    /// A word for it: `fired`, `queued`, `overlapped`, ...; `before_enrolled`, `to_come`, `due` and `unknown` where the
+    /// ledger has no row of it.
+    pub end: String,
+    /// The same in a sentence, lower case.
+    pub why: String,
+    /// The run that it started, or that was open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// When that was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Timestamp>,
+    /// How late that was, in milliseconds; jitter is not counted.
+    #[serde(default)]
+    pub late: u64,
+    /// The version of the zone data that said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<String>,
 }
 
 /// Whether a schedule starts runs.
@@ -80,6 +135,10 @@ pub struct ScheduleView {
 pub enum ScheduleStatus {
     /// It does.
     Enabled,
+    /// A person has paused it.
+    Paused,
+    /// The wall clock was set by more than a day, and nobody has said since that it is right.
+    Held,
     /// Its runbook says `enabled: false`.
     Disabled,
     /// Nothing is due any more.
@@ -93,6 +152,8 @@ impl ScheduleStatus {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
+            Self::Paused => "paused",
+            Self::Held => "held",
             Self::Disabled => "disabled",
             Self::Over => "over",
             Self::Broken => "broken",

@@ -10,7 +10,7 @@ use super::lock::Locks;
 use super::run::{
     Caller, Change, Claim, Definition, Edit, Input, Kept, Look, Loss, Opening, Record, Refused, Run, decide,
 };
-use super::schedule::{Schedule, ScheduleChange, ScheduleName, Schedules};
+use super::schedule::{ClockJump, Schedule, ScheduleChange, ScheduleName, Schedules, Tick};
 use crate::clock::Stamp;
 use crate::id::{RunId, StepNo};
 use crate::limits::{MAX_STEPS_PACKED_AT_ONCE, MIN_PACKED_WAIT_MS};
@@ -73,6 +73,8 @@ pub enum Command {
         caller: Option<Caller>,
         /// The key that it shares with other runs.
         key: Option<String>,
+        /// The tick that starts it.
+        tick: Option<Tick>,
     },
     /// A run that did not end well goes on under another definition.
     Edit {
@@ -103,6 +105,15 @@ pub enum Command {
         /// Who, or what, says so.
         by: String,
     },
+    /// A tick came to an end or waits, or a person has a word with a schedule.
+    Schedule {
+        /// The schedule.
+        schedule: ScheduleName,
+        /// What follows for it.
+        change: ScheduleChange,
+    },
+    /// The wall clock is not believed any more, or again.
+    HoldSchedules(Option<ClockJump>),
     /// Something happened to a run.
     Run(RunId, Input),
 }
@@ -115,12 +126,13 @@ impl State {
     /// The command cannot be followed; nothing has changed.
     pub fn decide(&mut self, command: Command, now: Stamp) -> Result<Vec<Record>, Refused> {
         match command {
-            Command::Create { run, graph, hash, params, by, cwd, opening, caller, key } => {
+            Command::Create { run, graph, hash, params, by, cwd, opening, caller, key, tick } => {
                 let mut records = Vec::with_capacity(4);
                 let (file, is_new) = (graph.file.clone(), !self.definitions.contains_key(&hash));
                 records.extend(self.journal_definition(&hash, &graph, now));
                 let file = (!is_new && caller.is_none()).then_some(file);
-                let record = Record::Created { run, definition: hash, params, by, cwd, caller, file };
+                let tick = tick.map(Box::new);
+                let record = Record::Created { run, definition: hash, params, by, cwd, caller, file, tick };
                 self.apply(&record, now);
                 records.push(record);
                 records.extend(self.run_decision(run, Input::Start { opening, key }, now)?);
@@ -138,14 +150,25 @@ impl State {
                 Ok(records)
             }
             Command::Enroll { graph, hash, by, cwd } => {
-                let changes = self.schedules.enroll(&graph, &hash, &by, cwd.as_deref());
+                let changes = self.schedules.enroll(&graph, &hash, &by, cwd.as_deref(), now.wall);
                 let is_used = changes.iter().any(|(_, change)| matches!(change, ScheduleChange::Enrolled(_)));
                 let definition = if is_used { self.journal_definition(&hash, &graph, now) } else { None };
                 Ok(definition.into_iter().chain(self.change_schedules(changes, now)).collect())
             }
             Command::Withdraw { runbook, by } => {
-                let changes = self.schedules.withdraw(&runbook, &by, |_| true);
+                let changes = self.schedules.withdraw(&runbook, &by, now.wall, |_| true);
                 Ok(self.change_schedules(changes, now))
+            }
+            Command::Schedule { schedule, change } => {
+                if self.schedules.get(&schedule).is_none() {
+                    return Err(Refused::NotNow(format!("there is no schedule `{schedule}`")));
+                }
+                Ok(self.change_schedules(vec![(schedule, change)], now))
+            }
+            Command::HoldSchedules(held) => {
+                let record = Record::SchedulesHeld { held };
+                self.apply(&record, now);
+                Ok(vec![record])
             }
             Command::Run(run, input) => self.run_decision(run, input, now),
         }
@@ -177,6 +200,7 @@ impl State {
         let result = decide(run, input, now, &mut changes);
         let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
         note_claims(&mut self.locks, run);
+        note_tick(&mut self.schedules, run);
         self.reindex(id, before, after, asks);
         result.map(|()| changes.into_iter().map(|change| Record::Changed { run: id, change }).collect())
     }
@@ -190,17 +214,19 @@ impl State {
             Record::Defined { hash, graph } => {
                 self.define(hash.clone(), Arc::new(graph.as_ref().clone()));
             }
-            Record::Created { run, definition, params, by, cwd, caller, file } => {
+            Record::Created { run, definition, params, by, cwd, caller, file, tick } => {
                 let known = self.definitions.get(definition).expect("a definition is journaled before its runs");
                 let mut new = Run::new(*run, definition.clone(), params.clone(), by.clone(), at.wall);
                 new.cwd.clone_from(cwd);
                 new.caller = *caller;
                 new.file.clone_from(file);
+                new.tick.clone_from(tick);
                 new.attach(Arc::clone(&known.graph), Arc::clone(&known.links));
                 self.keep(new);
             }
             Record::Changed { run, change } => self.change(*run, change, at),
             Record::Scheduled { schedule, change } => self.schedules.apply(schedule, change, at),
+            Record::SchedulesHeld { held } => self.schedules.hold(held.as_ref()),
             Record::Lost { loss: Some(loss) } => loss.runs.iter().for_each(|run| self.lose(*run, loss)),
             Record::Removed { runs } => runs.iter().for_each(|run| drop(self.release(*run))),
             Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
@@ -215,6 +241,7 @@ impl State {
         run.lose(loss);
         let after = Indexed::of(run);
         note_claims(&mut self.locks, run);
+        note_tick(&mut self.schedules, run);
         self.reindex(id, before, after, false);
     }
 
@@ -230,6 +257,7 @@ impl State {
         }
         let (after, asks) = (Indexed::of(run), !run.questions.is_empty());
         note_claims(&mut self.locks, run);
+        note_tick(&mut self.schedules, run);
         self.reindex(id, before, after, asks);
     }
 
@@ -264,6 +292,7 @@ impl State {
     /// Takes in a run that is not there yet.
     fn keep(&mut self, mut run: Run) {
         note_all_claims(&mut self.locks, &mut run);
+        note_tick(&mut self.schedules, &run);
         let (id, indexed, asks) = (run.id, Indexed::of(&run), !run.questions.is_empty());
         let twice = self.runs.insert(id, Kept::Open(Box::new(run)));
         assert!(twice.is_none(), "run {id} is there already");
@@ -332,12 +361,15 @@ impl State {
         self.keep(run);
     }
 
-    /// Takes in a run that was read from the image as the image holds it, into a state that is cold; its claims stand
-    /// beside it.
-    pub fn admit_cold(&mut self, id: RunId, kept: Kept, claims: &[(Option<StepNo>, Claim)]) {
+    /// Takes in a run that was read from the image as the image holds it, into a state that is cold; its claims and
+    /// its tick stand beside it.
+    pub fn admit_cold(&mut self, id: RunId, kept: Kept, claims: &[(Option<StepNo>, Claim)], tick: Option<&Tick>) {
         assert!(self.cold, "the indexes over all runs know nothing of a run that was not looked at");
         for (step, claim) in claims {
             self.locks.note((id, *step), Some(claim), false);
+        }
+        if let Some(tick) = tick {
+            self.schedules.note_run(tick, id, true);
         }
         self.runs.insert(id, kept);
     }
@@ -347,6 +379,7 @@ impl State {
         // It is taken in because something is to happen to it.
         let run = kept.open();
         note_all_claims(&mut self.locks, run);
+        note_tick(&mut self.schedules, run);
         let (id, indexed, asks) = (run.id, Indexed::of(run), !run.questions.is_empty());
         self.runs.insert(id, kept);
         self.reindex(id, Indexed::default(), indexed, asks);
@@ -360,6 +393,16 @@ impl State {
     /// The schedules.
     pub const fn schedules(&self) -> &Schedules {
         &self.schedules
+    }
+
+    /// Lets schedules be due from now on: see [`Schedules::is_armed`]. Says how many cannot be followed.
+    pub(crate) fn arm_schedules(&mut self) -> usize {
+        self.schedules.arm()
+    }
+
+    /// The schedules, where what is not part of their state is to be changed.
+    pub(crate) const fn schedules_mut(&mut self) -> &mut Schedules {
+        &mut self.schedules
     }
 
     /// Takes in a schedule that was read from the image.
@@ -397,6 +440,9 @@ impl State {
     pub fn withdraw(&mut self, id: RunId) -> Option<Run> {
         let run = self.runs.remove(&id)?.into_run();
         self.locks.forget_run(id);
+        if let Some(tick) = &run.tick {
+            self.schedules.note_run(tick, id, false);
+        }
         self.reindex(id, Indexed::of(&run), Indexed::default(), false);
         Some(run)
     }
@@ -439,6 +485,13 @@ impl State {
     /// When the next timer is due, in engine time, and whose it is.
     pub fn next_due(&self) -> Option<(u64, RunId)> {
         self.due.first().copied()
+    }
+}
+
+/// Tells the schedules whether a run that a tick started is open.
+fn note_tick(schedules: &mut Schedules, run: &Run) {
+    if let Some(tick) = &run.tick {
+        schedules.note_run(tick, run.id, !run.is_ended());
     }
 }
 

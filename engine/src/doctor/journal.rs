@@ -133,6 +133,7 @@ impl Truth {
             | Record::Created { .. }
             | Record::Changed { .. }
             | Record::Scheduled { .. }
+            | Record::SchedulesHeld { .. }
             | Record::Rested { .. }
             | Record::Removed { .. } => {}
         }

@@ -295,6 +295,7 @@ impl<'a> Ledger<'a> {
                 }
             }
             Record::Scheduled { .. }
+            | Record::SchedulesHeld { .. }
             | Record::Checkpointed { .. }
             | Record::Rested { .. }
             | Record::Lost { .. }

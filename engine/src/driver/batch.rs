@@ -94,6 +94,7 @@ impl Batch {
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
                 | Record::Scheduled { .. }
+                | Record::SchedulesHeld { .. }
                 | Record::Rested { .. }
                 | Record::Removed { .. }
                 | Record::Lost { .. } => {

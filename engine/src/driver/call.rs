@@ -48,18 +48,23 @@ impl<B: Backing> Driver<B> {
         });
         let Some((graph, hash, by)) = plan else { return Ok(Value::Map(given)) };
         let run = self.fresh_id(id, step)?;
-        let resolved = self.evaluator.resolve_params((&graph, &hash), &given, run, &by, self.now.wall);
+        let resolved = self.evaluator.resolve_params((&graph, &hash), &given, run, &by, self.now.wall, None);
         let wrong = |wrong: WrongParams| failure("invalid", format!("`{}`: {wrong}", graph.runbook));
         let params = resolved.map_err(wrong)?;
         // What is wrong with its key is known before it comes to be.
-        self.evaluator.concurrency_key((&graph, &hash), &params, run, &by, self.now.wall).map_err(wrong)?;
+        self.evaluator.concurrency_key((&graph, &hash), &params, run, &by, self.now.wall, None).map_err(wrong)?;
         let answer = [(CALL_RUN, Value::String(run.to_string())), (CALL_PARAMS, Value::Map(params))];
         Ok(Value::Map(answer.map(|(name, value)| (name.to_owned(), value)).into()))
     }
 
     /// An id that no run has: of this moment, and by the step that calls, so that the same decisions give the same one.
     fn fresh_id(&mut self, caller: RunId, step: StepNo) -> Result<RunId, Failure> {
-        let hash = blake3::hash(format!("{caller}/{}/{}", step.0, self.last.0).as_bytes());
+        self.fresh_id_of(&format!("{caller}/{}/{}", step.0, self.last.0))
+    }
+
+    /// An id that no run has: of this moment, and by a text, so that the same decisions give the same one.
+    pub(super) fn fresh_id_of(&mut self, seed: &str) -> Result<RunId, Failure> {
+        let hash = blake3::hash(seed.as_bytes());
         let bytes = hash.as_bytes();
         let first = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
         for next in 0..MAX_TAKEN_IDS {
@@ -111,11 +116,12 @@ impl<B: Backing> Driver<B> {
             self.state.define(hash.clone(), Arc::clone(&graph));
         }
         let opening = Opening::default();
-        let key = match self.evaluator.concurrency_key((&graph, &hash), &params, id, &by, self.now.wall) {
+        let key = match self.evaluator.concurrency_key((&graph, &hash), &params, id, &by, self.now.wall, None) {
             Ok(key) => key,
             Err(why) => return self.fail_call(id, caller, why.to_string(), batch),
         };
-        let create = Command::Create { run: id, graph, hash, params, by, cwd, opening, caller: Some(caller), key };
+        let create =
+            Command::Create { run: id, graph, hash, params, by, cwd, opening, caller: Some(caller), key, tick: None };
         if let Err(why) = self.decide(create, batch) {
             self.fail_call(id, caller, why.to_string(), batch);
         }

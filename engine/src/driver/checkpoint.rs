@@ -17,7 +17,7 @@ use super::pending::Pending;
 use super::{Driver, Input};
 use crate::core::State;
 use crate::core::run::{Kept, Record};
-use crate::core::schedule::ScheduleName;
+use crate::core::schedule::{ScheduleName, dropped_for};
 use crate::encode::encode;
 use crate::fault::{self, Bug};
 use crate::id::{Lsn, RunId};
@@ -33,6 +33,8 @@ pub(super) struct Dirty {
     pub runs: BTreeSet<RunId>,
     /// Schedules that changed.
     pub schedules: BTreeSet<ScheduleName>,
+    /// Whether it changed that the clock is believed.
+    pub clock: bool,
     /// Runs that were removed: the image may hold them still.
     pub removed: BTreeSet<RunId>,
     /// Bytes appended since.
@@ -51,6 +53,7 @@ impl Dirty {
     fn take_back(&mut self, other: Self) {
         self.runs.extend(other.runs);
         self.schedules.extend(other.schedules);
+        self.clock |= other.clock;
         self.removed.extend(other.removed);
     }
 }
@@ -97,6 +100,10 @@ pub(crate) const RUN_PREFIX: &[u8] = b"run/";
 pub(crate) const SUMMARY_PREFIX: &[u8] = b"sum/";
 /// Begins the keys of definitions that open runs use.
 pub(crate) const DEFINITION_PREFIX: &[u8] = b"def/";
+/// Begins the keys of pages of schedules' ledgers.
+pub(crate) const LEDGER_PREFIX: &[u8] = b"ledger/";
+/// The key of why schedules are held.
+pub(crate) const CLOCK_KEY: &[u8] = b"clock";
 /// Begins the keys of schedules.
 pub(crate) const SCHEDULE_PREFIX: &[u8] = b"sched/";
 /// The key of the oldest position that is still needed.
@@ -116,6 +123,11 @@ pub(crate) fn run_key(id: RunId) -> Vec<u8> {
 /// The key of a run's summary, or the beginning of the keys of several.
 pub(super) fn summary_key(prefix: &str) -> Vec<u8> {
     key(SUMMARY_PREFIX, prefix)
+}
+
+/// The key of a page of a schedule's ledger.
+pub(crate) fn page_key(name: &ScheduleName, number: u64) -> Vec<u8> {
+    key(LEDGER_PREFIX, &format!("{name}/{number:010}"))
 }
 
 fn key(prefix: &[u8], name: &str) -> Vec<u8> {
@@ -146,6 +158,7 @@ impl<B: Backing> Driver<B> {
             Record::Scheduled { schedule, .. } => {
                 self.dirty.schedules.insert(schedule.clone());
             }
+            Record::SchedulesHeld { .. } => self.dirty.clock = true,
             Record::Lost { loss: Some(loss) } => {
                 let there = loss.runs.iter().filter(|run| self.state.has(**run));
                 self.dirty.runs.extend(there);
@@ -368,11 +381,20 @@ impl<B: Backing> Driver<B> {
     }
 
     fn changed_schedules(&self) -> Vec<EntryChange> {
-        let entry = |name: &ScheduleName| {
-            let schedule = self.state.schedules().get(name).map(encode);
-            (key(SCHEDULE_PREFIX, &name.to_string()), schedule)
-        };
-        self.dirty.schedules.iter().map(entry).collect()
+        let schedules = self.state.schedules();
+        let mut changes = Vec::new();
+        if self.dirty.clock {
+            changes.push((CLOCK_KEY.to_vec(), schedules.held().map(encode)));
+        }
+        for name in &self.dirty.schedules {
+            let Some(schedule) = schedules.get(name) else { continue };
+            changes.push((key(SCHEDULE_PREFIX, &name.to_string()), Some(encode(schedule))));
+            for (number, rows) in schedule.ledger.full() {
+                changes.push((page_key(name, *number), Some(encode(rows))));
+                changes.extend(dropped_for(*number).map(|dropped| (page_key(name, dropped), None)));
+            }
+        }
+        changes
     }
 
     fn changed_definitions(&self) -> Vec<EntryChange> {
@@ -393,6 +415,12 @@ impl<B: Backing> Driver<B> {
         for id in stored.runs {
             if !self.dirty.runs.contains(&id) && self.state.release(id).is_some() {
                 self.positions.runs.remove(&id);
+            }
+        }
+        for name in stored.schedules {
+            // Pages that filled up since are in no image yet.
+            if !self.dirty.schedules.contains(&name) {
+                self.state.schedules_mut().forget_pages(&name, u64::MAX);
             }
         }
         for hash in touched {
@@ -428,6 +456,7 @@ impl Iterator for ChangedRuns<'_> {
             // What waits is encoded once, to be kept so as well.
             self.state.pack(id);
             let claims = self.state.locks().of_run(id).map(|(step, claim)| (step, claim.clone())).collect();
+            let tick = self.state.schedules().tick_of(id).cloned();
             let kept = self.state.kept(id).or_else(|| self.interrupted.get_mut(&id));
             let (Some(kept), Some(span)) = (kept, self.positions.runs.get(&id).copied()) else { continue };
             let ended = kept.is_ended();
@@ -439,7 +468,7 @@ impl Iterator for ChangedRuns<'_> {
                 if ended {
                     RunEntry::encode_ended(span, &definition, &kept.encoded())
                 } else {
-                    RunEntry::encode_open(span, &definition, claims, &kept.encoded())
+                    RunEntry::encode_open(span, &definition, claims, tick, &kept.encoded())
                 }
             });
             self.heavy.note(id, entry.as_ref());

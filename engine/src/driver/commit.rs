@@ -233,7 +233,10 @@ impl<B: Backing> Driver<B> {
     pub(super) fn decide(&mut self, command: Command, batch: &mut Batch) -> Result<(), Refused> {
         let run = match &command {
             Command::Create { run, .. } | Command::Edit { run, .. } | Command::Run(run, _) => Some(*run),
-            Command::Enroll { .. } | Command::Withdraw { .. } => None,
+            Command::Enroll { .. }
+            | Command::Withdraw { .. }
+            | Command::Schedule { .. }
+            | Command::HoldSchedules(_) => None,
         };
         let now = self.now;
         let state = &mut self.state;
@@ -270,6 +273,7 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Show { .. }
         | Request::History { .. }
         | Request::Schedules { .. }
+        | Request::Ticks { .. }
         | Request::Watch { .. } => true,
         Request::Start(_)
         | Request::Resume { .. }
@@ -282,6 +286,9 @@ pub(super) const fn only_looks(request: &Request) -> bool {
         | Request::Permit { .. }
         | Request::Enroll(_)
         | Request::Withdraw { .. }
+        | Request::StartSchedules { .. }
+        | Request::PauseSchedule { .. }
+        | Request::ResumeSchedule { .. }
         | Request::Skip { .. }
         | Request::Vote { .. }
         | Request::Answer { .. }

@@ -83,7 +83,7 @@ impl<B: Backing> Driver<B> {
         let has = |name: &str| run.params.get(name).filter(|value| **value != Value::Null);
         let kept = definition.0.params.iter().filter_map(|param| Some((param.name.clone(), has(&param.name)?.clone())));
         let all: Map = kept.chain(given.clone()).collect();
-        let resolved = self.evaluator.resolve_params(definition, &all, id, &run.by, self.now.wall);
+        let resolved = self.evaluator.resolve_params(definition, &all, id, &run.by, self.now.wall, run.tick.as_deref());
         resolved.map_err(|wrong| {
             let why = format!("the parameters of run {id} do not fit the corrected runbook\n{wrong}");
             let help = vec!["`-p NAME=VALUE` gives a parameter that is new".to_owned()];

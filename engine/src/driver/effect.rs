@@ -99,6 +99,7 @@ impl<B: Backing> Driver<B> {
                 Record::Defined { .. }
                 | Record::Checkpointed { .. }
                 | Record::Scheduled { .. }
+                | Record::SchedulesHeld { .. }
                 | Record::Rested { .. }
                 | Record::Lost { .. }
                 | Record::Removed { .. } => continue,

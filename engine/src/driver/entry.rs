@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::past::Span;
 use crate::core::run::{Claim, Definition, Kept, Run};
+use crate::core::schedule::Tick;
 use crate::encode::{Bytes, DecodeError, decode, encode};
 use crate::id::StepNo;
 
@@ -24,6 +25,8 @@ pub(crate) struct RunEntry<'a> {
     pub ended: bool,
     /// What it wants and holds of what others want, too.
     pub claims: Vec<(Option<StepNo>, Claim)>,
+    /// The tick that started it.
+    pub tick: Option<Tick>,
     state: RunState<'a>,
 }
 
@@ -43,6 +46,8 @@ struct Fields<'a> {
     ended: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     claims: Vec<(Option<StepNo>, Claim)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tick: Option<Tick>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     state: Option<Bytes<'a>>,
     /// What stood in place of all but the span at first.
@@ -53,15 +58,15 @@ struct Fields<'a> {
 impl<'a> RunEntry<'a> {
     /// Reads all but the state.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let Fields { span, definition, ended, claims, state, run } = decode(bytes)?;
+        let Fields { span, definition, ended, claims, tick, state, run } = decode(bytes)?;
         match (definition, state, run) {
             (Some(definition), Some(Bytes(state)), None) => {
                 let definition = Cow::Borrowed(definition);
-                Ok(Self { span, definition, ended, claims, state: RunState::Encoded(state) })
+                Ok(Self { span, definition, ended, claims, tick, state: RunState::Encoded(state) })
             }
             (None, None, Some(run)) => {
                 let definition = Cow::Owned(run.definition.clone());
-                Ok(Self { span, definition, ended: run.is_ended(), claims, state: RunState::Decoded(run) })
+                Ok(Self { span, definition, ended: run.is_ended(), claims, tick, state: RunState::Decoded(run) })
             }
             _ => Err(DecodeError::Malformed("it is no run".to_owned())),
         }
@@ -70,13 +75,19 @@ impl<'a> RunEntry<'a> {
     /// The bytes of an entry of a run that has ended; `state` as [`Kept::encoded`] gives it.
     pub fn encode_ended(span: Span, definition: &str, state: &[u8]) -> Vec<u8> {
         let (definition, state) = (Some(definition), Some(Bytes(state)));
-        encode(&Fields { span, definition, ended: true, claims: Vec::new(), state, run: None })
+        encode(&Fields { span, definition, ended: true, claims: Vec::new(), tick: None, state, run: None })
     }
 
     /// The same of one that is open.
-    pub fn encode_open(span: Span, definition: &str, claims: Vec<(Option<StepNo>, Claim)>, state: &[u8]) -> Vec<u8> {
+    pub fn encode_open(
+        span: Span,
+        definition: &str,
+        claims: Vec<(Option<StepNo>, Claim)>,
+        tick: Option<Tick>,
+        state: &[u8],
+    ) -> Vec<u8> {
         let (definition, state) = (Some(definition), Some(Bytes(state)));
-        encode(&Fields { span, definition, ended: false, claims, state, run: None })
+        encode(&Fields { span, definition, ended: false, claims, tick, state, run: None })
     }
 
     /// The run.
@@ -118,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_state_is_not_looked_at_before_it_is_needed() {
-        let bytes = RunEntry::encode_open(SPAN, "abc", Vec::new(), b"\xc1 is nothing that can be decoded");
+        let bytes = RunEntry::encode_open(SPAN, "abc", Vec::new(), None, b"\xc1 is nothing that can be decoded");
         let entry = RunEntry::decode(&bytes).unwrap();
         assert_eq!((entry.span, entry.definition.as_ref(), entry.ended), (SPAN, "abc", false));
         let definition = Definition::new("abc".to_owned(), Arc::new(Graph::empty()));
@@ -132,7 +143,7 @@ mod tests {
         let first = encode(&AtFirst { span: SPAN, run: &run(&definition) });
         let mut kept = RunEntry::decode(&first).unwrap().into_kept(&definition);
         let hash = kept.definition().to_owned();
-        let now = RunEntry::encode_open(SPAN, &hash, Vec::new(), &kept.encoded());
+        let now = RunEntry::encode_open(SPAN, &hash, Vec::new(), None, &kept.encoded());
         assert!(now.len() < first.len() + 16, "the hash stands once");
         let read = RunEntry::decode(&now).unwrap().into_kept(&definition).into_run();
         assert_eq!(encode(&read), encode(&run(&definition)));

@@ -87,7 +87,11 @@ impl Fold<'_> {
                     self.need_definition(definition)?;
                 }
             }
-            Record::Defined { .. } | Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { .. } => {}
+            Record::Defined { .. }
+            | Record::SchedulesHeld { .. }
+            | Record::Checkpointed { .. }
+            | Record::Rested { .. }
+            | Record::Lost { .. } => {}
         }
         match catch_unwind(AssertUnwindSafe(|| self.state.apply(record, at))) {
             Ok(()) => {

@@ -2,7 +2,7 @@
 //!
 //! A turn has these phases, in this order:
 //! 1. *take inputs*: reports of attempts, answers of slow evaluations and requests first, new starts last;
-//! 2. *fire timers* that are due;
+//! 2. *fire timers* and *schedules* that are due;
 //! 3. *answer questions* of the core, those that follow from the answers too, so that steps without a worker ride along;
 //! 4. *commit* all that was decided as one frame;
 //! 5. *conclude*: only now do effects, answers and events leave.
@@ -28,6 +28,7 @@ mod effect;
 mod ended;
 pub(crate) mod entry;
 pub(crate) mod find;
+mod fire;
 pub(crate) mod fold;
 mod locks;
 pub(crate) mod past;
@@ -61,6 +62,7 @@ use self::started::Started;
 use crate::api::{Refusal, Request};
 use crate::clock::{Clock, Stamp};
 use crate::core::run::{Answer, Input as RunInput, Kept, Look, Question, Run};
+use crate::core::schedule::Schedules;
 use crate::core::{Command, State};
 use crate::eval::Evaluator;
 use crate::id::{Lsn, RunId, StepNo, Token};
@@ -186,7 +188,8 @@ impl<B: Backing> Driver<B> {
             }
         }
         let mut turn = Turn::default();
-        self.now = self.clock.now(Some(&self.now));
+        let before = self.now;
+        self.now = self.clock.now(Some(&before));
         if !self.release_held(&mut turn) {
             self.refuse_requests(&mut turn);
             return turn;
@@ -194,6 +197,7 @@ impl<B: Backing> Driver<B> {
         let mut batch = Batch::default();
         self.take_inputs(&mut batch);
         self.fire_timers(&mut batch);
+        self.fire_schedules(&before, &mut batch, &mut turn);
         self.answer_questions(&mut batch, &mut turn);
         turn.again = batch.more || !self.waiting.is_empty() || !(self.starts.is_empty() || self.starts_held);
         self.commit(batch, &mut turn);
@@ -212,7 +216,7 @@ impl<B: Backing> Driver<B> {
             return Some(held.next_try);
         }
         let timer = self.state.next_due().map(|(due, _)| due);
-        timer.into_iter().chain(self.checkpoint_due()).min()
+        timer.into_iter().chain(self.checkpoint_due()).chain(self.tick_due()).min()
     }
 
     /// The moment of this turn.
@@ -258,6 +262,11 @@ impl<B: Backing> Driver<B> {
         self.stored_run(id).ok()
     }
 
+    /// The schedules, as they are after the last turn.
+    pub const fn schedules(&self) -> &Schedules {
+        self.state.schedules()
+    }
+
     /// Where what belongs to attempts lies.
     pub const fn places(&self) -> &Places {
         &self.places
@@ -273,9 +282,14 @@ impl<B: Backing> Driver<B> {
         self.interrupted.keys().copied()
     }
 
-    /// Whether nothing happens any more without a request: every run has ended, is interrupted or waits for a person.
+    /// Whether nothing happens any more without a request: every run has ended, is interrupted or waits for a person, and
+    /// no schedule is due any more.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.starts.is_empty() && self.evaluating.is_empty() && self.state.is_at_rest()
+        self.waiting.is_empty()
+            && self.starts.is_empty()
+            && self.evaluating.is_empty()
+            && self.state.is_at_rest()
+            && self.state.schedules().next_due().is_none()
     }
 
     /// The evaluator, for what is evaluated outside of a turn.

@@ -135,7 +135,14 @@ impl Positions {
                 }
             }
             Record::Scheduled { change: ScheduleChange::Withdrawn { definition, .. }, .. } => self.end_use(definition),
-            Record::Checkpointed { .. } | Record::Rested { .. } | Record::Lost { loss: None } => {}
+            Record::Scheduled {
+                change: ScheduleChange::Paused { .. } | ScheduleChange::Resumed { .. } | ScheduleChange::Ticked(_),
+                ..
+            }
+            | Record::SchedulesHeld { .. }
+            | Record::Checkpointed { .. }
+            | Record::Rested { .. }
+            | Record::Lost { loss: None } => {}
         }
     }
 
@@ -263,6 +270,7 @@ pub(crate) fn definition(frames: &dyn Frames, hash: &str, at: Lsn) -> Result<Opt
                 | Record::Changed { .. }
                 | Record::Checkpointed { .. }
                 | Record::Scheduled { .. }
+                | Record::SchedulesHeld { .. }
                 | Record::Rested { .. }
                 | Record::Removed { .. }
                 | Record::Lost { .. } => None,

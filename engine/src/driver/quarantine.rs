@@ -67,6 +67,7 @@ fn is_of(record: &Record, id: RunId) -> bool {
         Record::Defined { .. }
         | Record::Checkpointed { .. }
         | Record::Scheduled { .. }
+        | Record::SchedulesHeld { .. }
         | Record::Rested { .. }
         | Record::Lost { .. }
         | Record::Removed { .. } => false,

@@ -36,6 +36,9 @@ impl<B: Backing> Driver<B> {
             Request::Schedules { runbook } => {
                 Reply::Schedules(schedule_views(self.state.schedules(), runbook.as_deref(), self.now.wall))
             }
+            Request::Ticks { schedule, from, to } => {
+                self.ticks(schedule, *from, *to).map_or_else(Reply::Refused, |view| Reply::Ticks(Box::new(view)))
+            }
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -48,6 +51,9 @@ impl<B: Backing> Driver<B> {
             | Request::Permit { .. }
             | Request::Enroll(_)
             | Request::Withdraw { .. }
+            | Request::StartSchedules { .. }
+            | Request::PauseSchedule { .. }
+            | Request::ResumeSchedule { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }

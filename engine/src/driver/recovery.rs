@@ -13,8 +13,8 @@ use super::backing::Backing;
 use super::base::LastBase;
 use super::batch::Batch;
 use super::checkpoint::{
-    DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, NEEDS_KEY, PLACE_PREFIX, REMOVED_KEY, RUN_PREFIX, SCHEDULE_PREFIX,
-    SUMMARY_PREFIX, run_key, summary_key,
+    CLOCK_KEY, DEFINITION_PREFIX, Dirty, FORGOTTEN_KEY, Heavy, LEDGER_PREFIX, NEEDS_KEY, PLACE_PREFIX, REMOVED_KEY,
+    RUN_PREFIX, SCHEDULE_PREFIX, SUMMARY_PREFIX, run_key, summary_key,
 };
 use super::definitions::Definitions;
 use super::entry::RunEntry;
@@ -26,6 +26,7 @@ use super::whole::Whole;
 use super::{Driver, Places};
 use crate::clock::Clock;
 use crate::core::run::{Change, Input, Record};
+use crate::core::schedule::ClockJump;
 use crate::core::{Command, State};
 use crate::encode::{DecodeError, VERSION, decode};
 use crate::eval::Evaluator;
@@ -140,6 +141,7 @@ impl<B: Backing> Driver<B> {
             .and_then(|()| read(&mut self.image, PLACE_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, RUN_PREFIX, Order::Up))
             .and_then(|()| read(&mut self.image, SCHEDULE_PREFIX, Order::Up))
+            .and_then(|()| read(&mut self.image, CLOCK_KEY, Order::Up))
             // Of those that have ended, the newest is enough.
             .and_then(|()| read(&mut self.image, SUMMARY_PREFIX, Order::Down));
         match loaded {
@@ -195,6 +197,7 @@ impl<B: Backing> Driver<B> {
     /// Lets the next checkpoint hold everything that is in memory.
     fn mark_everything(&mut self) {
         self.dirty.runs = self.positions.runs.keys().copied().collect();
+        self.dirty.clock = true;
         self.dirty.schedules = self.state.schedules().iter().map(|(name, _)| name.clone()).collect();
         let definitions = self.positions.definitions.keys().chain(self.positions.uses.keys());
         self.positions.touched = definitions.cloned().collect();
@@ -388,7 +391,7 @@ pub(crate) struct Opening {
     pub state: State,
     /// Where they are.
     pub positions: Positions,
-    /// The entries of runs that have ended.
+    /// The entries of runs that have ended, and pages of ledgers.
     pub past: Vec<Entry>,
     /// The first thing that could not be understood.
     wrong: Option<String>,
@@ -431,8 +434,13 @@ impl Opening {
             };
             let id = id.parse().map_err(|_| format!("`{id}` is no run"))?;
             self.positions.admit(id, &entry.definition, entry.span);
-            let (definition, claims) = (Arc::clone(definition), entry.claims.clone());
-            self.state.admit_cold(id, entry.into_kept(&definition), &claims);
+            let (definition, claims, tick) = (Arc::clone(definition), entry.claims.clone(), entry.tick.clone());
+            self.state.admit_cold(id, entry.into_kept(&definition), &claims, tick.as_ref());
+        } else if key == CLOCK_KEY {
+            let held: ClockJump = decode(value).map_err(undecodable)?;
+            self.state.schedules_mut().hold(Some(&held));
+        } else if key.starts_with(LEDGER_PREFIX) {
+            self.past.push((key.to_vec(), value.to_vec()));
         } else if let Some(schedule) = name(key, SCHEDULE_PREFIX) {
             let name = schedule.parse().map_err(|_| format!("`{schedule}` is no schedule"))?;
             let schedule = decode(value).map_err(undecodable)?;

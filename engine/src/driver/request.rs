@@ -81,14 +81,21 @@ impl<B: Backing> Driver<B> {
                 self.change_run(&run, Input::Resolve { step, how, by }, batch)
             }
             Request::Enroll(enroll) => self.enroll(*enroll, batch),
-            Request::Withdraw { runbook, by } => self
-                .decide(Command::Withdraw { runbook, by }, batch)
-                .map(|()| Reply::Done)
-                .map_err(|refused| Refusal::from(&refused)),
+            Request::Withdraw { runbook, by } => self.withdraw_schedules(runbook, by, batch),
+            Request::StartSchedules { by } => {
+                self.start_schedules(&by);
+                Ok(Reply::Done)
+            }
+            Request::PauseSchedule { schedule, by, reason } => {
+                check_length("reason", reason.as_deref())?;
+                self.pause_schedule(&schedule, by, reason, batch)
+            }
+            Request::ResumeSchedule { schedule, by } => self.resume_schedule(schedule.as_deref(), by, batch),
             Request::Runs { .. }
             | Request::Show { .. }
             | Request::History { .. }
             | Request::Schedules { .. }
+            | Request::Ticks { .. }
             | Request::Watch { .. } => Err(invalid("this request changes nothing".to_owned())),
         }
     }
@@ -162,7 +169,7 @@ impl<B: Backing> Driver<B> {
         let Definition { graph, hash, bytes } = self.definitions.of(&graph);
         let params = self
             .evaluator
-            .resolve_params((&graph, &hash), &params, id, &by, self.now.wall)
+            .resolve_params((&graph, &hash), &params, id, &by, self.now.wall, None)
             .map_err(|wrong| invalid(wrong.to_string()))?;
         check_start(bytes, &params)?;
         let known = self.state.definition(&hash).is_some();
@@ -172,10 +179,11 @@ impl<B: Backing> Driver<B> {
         }
         let key = self
             .evaluator
-            .concurrency_key((&graph, &hash), &params, id, &by, self.now.wall)
+            .concurrency_key((&graph, &hash), &params, id, &by, self.now.wall, None)
             .map_err(|wrong| invalid(wrong.to_string()))?;
         let hash_of = hash.to_string();
-        let create = Command::Create { run: id, graph, hash: hash_of, params, by, cwd, opening, caller: None, key };
+        let create =
+            Command::Create { run: id, graph, hash: hash_of, params, by, cwd, opening, caller: None, key, tick: None };
         match self.decide(create, batch) {
             Ok(()) => Ok(Reply::Started { run: id }),
             Err(refused) => {

@@ -108,6 +108,7 @@ impl<B: Backing> Driver<B> {
         if before.dirty.since.is_some() {
             self.dirty.runs.extend(before.dirty.runs);
             self.dirty.schedules.extend(before.dirty.schedules);
+            self.dirty.clock |= before.dirty.clock;
             self.dirty.removed.extend(before.dirty.removed);
             self.dirty.since.get_or_insert(self.now.time);
             self.dirty.bytes = self.dirty.bytes.max(before.dirty.bytes);

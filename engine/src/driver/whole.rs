@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use lockstep_dsl::graph::Graph;
 
-use super::checkpoint::{RUN_PREFIX, run_key, summary_key};
+use super::checkpoint::{LEDGER_PREFIX, RUN_PREFIX, page_key, run_key, summary_key};
 use super::entry::RunEntry;
 use super::fold::{Broken, Fold, Shelf};
 use super::past::{Positions, Summary};
 use super::recovery::{Opening, decode_record, load_base};
 use crate::core::State;
 use crate::core::run::{Definition, Kept, Record, Run};
+use crate::core::schedule::{Row, ScheduleName};
 use crate::encode::{decode, encode};
 use crate::id::{Lsn, RunId};
 use crate::store::{Entry, Frame, Frames, OpenError, StoredBases};
@@ -28,6 +29,8 @@ pub(crate) struct Whole {
     pub past: BTreeMap<RunId, Summary>,
     /// Those of them whose records are not all kept, as the base holds them.
     kept: BTreeMap<RunId, Vec<u8>>,
+    /// Pages of schedules' ledgers, by their keys.
+    ledger: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Whole {
@@ -47,12 +50,13 @@ impl Whole {
 
     /// What a base holds.
     pub fn after(opening: Opening) -> Self {
-        let Opening { state, positions, past: entries, .. } = opening;
+        let Opening { state, positions, past: mut entries, .. } = opening;
+        let ledger = entries.extract_if(.., |(key, _)| key.starts_with(LEDGER_PREFIX)).collect();
         let summaries = entries.iter().filter(|(key, _)| !key.starts_with(RUN_PREFIX));
         let summaries = summaries.filter_map(|(_, value)| decode::<Summary>(value).ok());
         let past = summaries.map(|summary| (summary.row.id, summary)).collect();
         let kept = entries.into_iter().filter_map(|(key, value)| Some((id_of(&key)?, value))).collect();
-        Self { state, positions, past, kept }
+        Self { state, positions, past, kept, ledger }
     }
 
     /// Takes in what a frame holds from a position on, and lets go of the runs that it ended.
@@ -88,7 +92,7 @@ impl Whole {
         frame: &Frame,
         from: Lsn,
     ) -> Result<Vec<RunId>, OpenError> {
-        let Self { state, positions, past, kept } = self;
+        let Self { state, positions, past, kept, ledger: _ } = self;
         let mut lookup = PastShelf { past, kept, frames };
         let mut applied = Fold { state, positions, broken, shelf: &mut lookup };
         let mut changed = Vec::new();
@@ -116,10 +120,21 @@ impl Whole {
         self.kept.contains_key(&id)
     }
 
-    /// The entries of runs that have ended, as an image holds them.
+    /// The rows of a page of a schedule's ledger that was kept before the records that were read.
+    pub fn page(&self, name: &ScheduleName, number: u64) -> Vec<Row> {
+        self.ledger.get(&page_key(name, number)).and_then(|bytes| decode(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The entries of runs that have ended, and pages of ledgers, as an image holds them.
     pub fn past_entries(self) -> Vec<Entry> {
         let rows = self.past.iter().map(|(id, summary)| (summary_key(&id.to_string()), encode(summary)));
-        rows.chain(self.kept.into_iter().map(|(id, run)| (run_key(id), run))).collect()
+        let runs = self.kept.into_iter().map(|(id, run)| (run_key(id), run));
+        let mut entries: Vec<Entry> = rows.chain(runs).chain(self.ledger).collect();
+        for (name, schedule) in self.state.schedules().iter() {
+            let full = schedule.ledger.full().iter();
+            entries.extend(full.map(|(number, rows)| (page_key(name, *number), encode(rows))));
+        }
+        entries
     }
 }
 

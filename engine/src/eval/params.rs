@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lockstep_dsl::expr::Budget;
-use lockstep_dsl::graph::{Graph, Param};
+use lockstep_dsl::graph::{Graph, Param, Trigger};
 use lockstep_dsl::param::{self, Given, ParamError};
 use lockstep_dsl::scalar;
 use lockstep_dsl::value::{Map, Timestamp, Value};
@@ -12,6 +12,7 @@ use lockstep_dsl::value::{Map, Timestamp, Value};
 use super::context::Context;
 use super::{Evaluator, Stop};
 use crate::core::run::{Links, Question, Run};
+use crate::core::schedule::Tick;
 use crate::id::RunId;
 use crate::limits::QUICK_OPERATIONS;
 
@@ -35,12 +36,14 @@ impl Evaluator {
         id: RunId,
         by: &str,
         now: Timestamp,
+        tick: Option<&Tick>,
     ) -> Result<Map, WrongParams> {
         let given = given.iter().map(|(name, value)| (name.clone(), Given::Data(value.clone()))).collect();
         let resolved = param::resolve(&graph.params, given)
             .map_err(|errors| WrongParams(errors.iter().map(ParamError::to_string).collect()))?;
         // Templates see the run and the parameters before them, as if it existed already.
         let mut run = Run::new(id, hash.to_owned(), resolved.values, by.to_owned(), now);
+        run.tick = tick.cloned().map(Box::new);
         run.attach(Arc::clone(graph), Arc::new(Links::default()));
         let mut errors = Vec::new();
         for (index, param) in graph.params.iter().enumerate() {
@@ -63,6 +66,29 @@ impl Evaluator {
         if errors.is_empty() { Ok(run.params) } else { Err(WrongParams(errors)) }
     }
 
+    /// What a trigger gives to the run that a tick of it is about to start.
+    ///
+    /// # Errors
+    /// A template of it cannot be worked out.
+    pub fn trigger_params(
+        &self,
+        (graph, hash): (&Arc<Graph>, &str),
+        trigger: &Trigger,
+        tick: &Tick,
+        id: RunId,
+        now: Timestamp,
+    ) -> Result<Map, WrongParams> {
+        let mut run = Run::new(id, hash.to_owned(), Map::new(), String::new(), now);
+        run.tick = Some(Box::new(tick.clone()));
+        run.attach(Arc::clone(graph), Arc::new(Links::default()));
+        let mut given = Map::new();
+        for (name, field) in &trigger.params {
+            let value = self.of_params(&run, now, None).and_then(|context| context.field(field));
+            given.insert(name.clone(), value.map_err(|stop| WrongParams(vec![said(PARAMETER, name, stop)]))?);
+        }
+        Ok(given)
+    }
+
     /// The key that a run which is about to start shares with others; `None` where its runbook has none.
     ///
     /// # Errors
@@ -74,9 +100,11 @@ impl Evaluator {
         id: RunId,
         by: &str,
         now: Timestamp,
+        tick: Option<&Tick>,
     ) -> Result<Option<String>, WrongParams> {
         let Some(concurrency) = &graph.concurrency else { return Ok(None) };
         let mut run = Run::new(id, hash.to_owned(), params.clone(), by.to_owned(), now);
+        run.tick = tick.cloned().map(Box::new);
         run.attach(Arc::clone(graph), Arc::new(Links::default()));
         let text = self.of_params(&run, now, None).and_then(|context| context.text(&concurrency.key));
         let key = text.map_err(|stop| WrongParams(vec![format!("`concurrency`: {}", message_of(stop))]))?;

@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
             "run" => Some(run_names(run)),
             "error" => Some(Branch::Owned(self.error(place).map_or(Value::Null, RunError::to_value))),
             // A run by hand has none.
-            "event" => Some(Branch::Owned(Value::Null)),
+            "event" => Some(Branch::Owned(run.tick.as_ref().map_or(Value::Null, |tick| tick.event()))),
             "secrets" => Some(secrets(source)),
             _ => self.result(name).or_else(|| self.of_item(name, place)),
         }

@@ -82,6 +82,10 @@ bugs! {
         "An attempt that was asked to stop is not asked again after a crash.",
     ChangeNotInImage = "change-not-in-image" in "engine/src/driver/checkpoint.rs":
         "A run that changed is not part of the next checkpoint.",
+    TickAlone = "tick-alone" in "engine/src/driver/fire.rs":
+        "The run of a tick and the row that says so are two frames.",
+    WatermarkFalls = "watermark-falls" in "engine/src/core/schedule/state.rs":
+        "An edit of a schedule sets its watermark, also where that was further already.",
     EndLostToRefusal = "end-lost-to-refusal" in "engine/src/driver/request.rs":
         "A request that is refused lets go of a run that ended in the same turn.",
     OrderByHash = "order-by-hash" in "engine/src/driver/ask.rs":

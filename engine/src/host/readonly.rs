@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use lockstep_dsl::value::Timestamp;
+
 use crate::api::{Gone, Refusal, RefusalKind, Reply, Request};
 use crate::clock::{Clock as _, SystemClock};
 use crate::core::run::Run;
+use crate::core::schedule::Row;
 use crate::driver::find::choose;
 use crate::driver::past::{Library, PastError, Span, Summary};
 use crate::driver::read::{Newest, bare_view, history_rows, later_rows, removed_rows};
@@ -14,7 +17,7 @@ use crate::id::RunId;
 use crate::limits::MAX_LISTED_RUNS;
 use crate::store::folder::{self, open_read_only};
 use crate::store::{Frames, OpenError};
-use crate::view::{gone_row, name_holders, row_view, run_row, run_view, schedule_views};
+use crate::view::{gone_row, name_holders, named_schedule, row_view, run_row, run_view, schedule_views, ticks_view};
 
 /// The durable state of a data folder at the moment it was opened. Open runs are shown as interrupted.
 pub struct ReadOnly {
@@ -55,6 +58,7 @@ impl ReadOnly {
                 let now = SystemClock::new().now(None).wall;
                 Ok(Reply::Schedules(schedule_views(self.whole.state.schedules(), runbook.as_deref(), now)))
             }
+            Request::Ticks { schedule, from, to } => self.ticks(schedule, *from, *to),
             Request::Watch { .. }
             | Request::Start(_)
             | Request::Resume { .. }
@@ -67,6 +71,9 @@ impl ReadOnly {
             | Request::Permit { .. }
             | Request::Enroll(_)
             | Request::Withdraw { .. }
+            | Request::StartSchedules { .. }
+            | Request::PauseSchedule { .. }
+            | Request::ResumeSchedule { .. }
             | Request::Skip { .. }
             | Request::Vote { .. }
             | Request::Answer { .. }
@@ -75,6 +82,16 @@ impl ReadOnly {
             }
         };
         answered.unwrap_or_else(Reply::Refused)
+    }
+
+    fn ticks(&self, name: &str, from: Timestamp, to: Timestamp) -> Result<Reply, Refusal> {
+        let schedules = self.whole.state.schedules();
+        let name = named_schedule(schedules, name)?;
+        let Some(schedule) = schedules.get(&name) else { return Ok(Reply::Schedules(Vec::new())) };
+        let stored = schedule.ledger.stored().flat_map(|number| self.whole.page(&name, number).into_iter().rev());
+        let rows: Vec<Row> = schedule.ledger.rows().cloned().chain(stored).collect();
+        let now = SystemClock::new().now(None).wall;
+        Ok(Reply::Ticks(Box::new(ticks_view(schedules, (&name, schedule), (from, to), &rows, now))))
     }
 
     /// The runs that are open, and so interrupted, by id.

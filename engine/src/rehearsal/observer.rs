@@ -87,6 +87,7 @@ fn changes(frame: &Frame) -> Vec<(RunId, Change)> {
             | Record::Defined { .. }
             | Record::Checkpointed { .. }
             | Record::Scheduled { .. }
+            | Record::SchedulesHeld { .. }
             | Record::Rested { .. }
             | Record::Removed { .. }
             | Record::Lost { .. },

@@ -48,6 +48,7 @@ names!(
         Record::Changed { .. } => "changed",
         Record::Checkpointed { .. } => "checkpointed",
         Record::Scheduled { .. } => "scheduled",
+        Record::SchedulesHeld { .. } => "schedules held",
         Record::Rested { .. } => "rested",
         Record::Lost { .. } => "lost",
         Record::Removed { .. } => "removed",
@@ -247,6 +248,7 @@ impl Coverage {
             Record::Created { .. }
             | Record::Checkpointed { .. }
             | Record::Scheduled { .. }
+            | Record::SchedulesHeld { .. }
             | Record::Rested { .. }
             | Record::Lost { .. }
             | Record::Removed { .. } => {}

@@ -18,6 +18,7 @@ pub fn history_row(lsn: Lsn, at: Stamp, record: &Record, run: &Run) -> Option<Hi
         Record::Defined { .. }
         | Record::Checkpointed { .. }
         | Record::Scheduled { .. }
+        | Record::SchedulesHeld { .. }
         | Record::Rested { .. }
         | Record::Removed { .. }
         | Record::Lost { loss: None } => return None,

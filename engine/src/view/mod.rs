@@ -7,6 +7,7 @@ mod history;
 mod holders;
 mod plan;
 mod schedule;
+mod ticks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,8 @@ use serde_json::Value as Json;
 pub use self::history::{gone_row, history_row, without_definition};
 pub use self::holders::name_holders;
 pub use self::plan::plan;
-pub use self::schedule::schedule_views;
+pub use self::schedule::{named_schedule, schedule_view, schedule_views};
+pub use self::ticks::ticks_view;
 
 use crate::api::{AwaitView, Awaited, EditView, ErrorView, Gone, PauseView, RunRow, RunView, SkipView, StepView};
 use crate::core::run::{Delay, Edited, Phase, Run, Skip};

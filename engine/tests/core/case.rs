@@ -103,6 +103,7 @@ impl Case {
             cwd: None,
             opening,
             caller: None,
+            tick: None,
             key: None,
         })
         .expect("a new run can start");

@@ -54,8 +54,18 @@ impl Shard {
         let graph = Arc::new(plan.graph());
         let key = graph.concurrency.as_ref().map(|_| "a key".to_owned());
         let (hash, by) = (graph.hash(), "user:test".to_owned());
-        let create =
-            Command::Create { run, graph, hash, params: Map::new(), by, cwd: None, opening, caller: None, key };
+        let create = Command::Create {
+            run,
+            graph,
+            hash,
+            params: Map::new(),
+            by,
+            cwd: None,
+            opening,
+            caller: None,
+            key,
+            tick: None,
+        };
         self.command(create).expect("a new run can start");
         number
     }

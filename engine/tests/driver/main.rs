@@ -15,6 +15,7 @@ mod interrupted;
 mod kinds;
 mod locks;
 mod look;
+mod play;
 mod property;
 mod quarantine;
 mod removal;

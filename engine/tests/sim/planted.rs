@@ -43,6 +43,8 @@ const CAUGHT: &[(Bug, &str)] = &[
 const HARMLESS: &[(Bug, &str)] = &[
     (Bug::UnknownIsFailure, "the engine stops and is started again, which costs time alone"),
     (Bug::EditNotCompared, "clients correct no runbook"),
+    (Bug::TickAlone, "clients enroll no runbook"),
+    (Bug::WatermarkFalls, "clients enroll no runbook"),
 ];
 
 /// The first seed, if any, in which a planted bug breaks this.

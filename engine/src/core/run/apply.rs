@@ -40,6 +40,7 @@ impl Run {
             gate: None,
             cwd: None,
             caller: None,
+            tick: None,
             file: None,
             edits: Vec::new(),
             removed: BTreeMap::new(),

@@ -17,7 +17,7 @@ use super::pause::Hold;
 pub use super::question::Question;
 pub use super::status::{RunOutcome, Skip, StepStatus};
 pub use super::undo::UndoEnd;
-use crate::core::schedule::{ScheduleChange, ScheduleName};
+use crate::core::schedule::{ClockJump, ScheduleChange, ScheduleName, Tick};
 use crate::id::{Lsn, RunId, StepNo, Token};
 use crate::worker::Outcome;
 
@@ -52,6 +52,9 @@ pub enum Record {
         /// The runbook's file, as a path from `cwd`, where the definition was journaled before and so may name another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
+        /// The tick that started it; what became of that is journaled in the same frame.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tick: Option<Box<Tick>>,
     },
     /// A run changed.
     #[serde(rename = "run")]
@@ -94,6 +97,13 @@ pub enum Record {
         schedule: ScheduleName,
         /// How.
         change: ScheduleChange,
+    },
+    /// The wall clock was set by so much that no schedule is due until a person says so; or they have, or it was set back.
+    #[serde(rename = "clock")]
+    SchedulesHeld {
+        /// What it showed; `None` once it is believed again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<ClockJump>,
     },
     /// No run is open and no schedule is enrolled. Written when the engine is closed, so that the next one need not read what came before; it is
     /// read only as the very last record of the journal.
@@ -656,6 +666,7 @@ impl Record {
             | Self::Checkpointed { .. }
             | Self::Rested { .. }
             | Self::Scheduled { .. }
+            | Self::SchedulesHeld { .. }
             | Self::Lost { .. }
             | Self::Removed { .. } => None,
         }
@@ -670,28 +681,12 @@ impl Record {
             Self::Scheduled { change: ScheduleChange::Enrolled(enrollment), .. } => Some(&enrollment.definition),
             Self::Defined { .. }
             | Self::Changed { .. }
-            | Self::Scheduled { change: ScheduleChange::Withdrawn { .. }, .. }
+            | Self::Scheduled { .. }
+            | Self::SchedulesHeld { .. }
             | Self::Checkpointed { .. }
             | Self::Rested { .. }
             | Self::Lost { .. }
             | Self::Removed { .. } => None,
-        }
-    }
-}
-
-impl StopCause {
-    /// What stops the steps inside a block that is stopped for this cause.
-    #[must_use]
-    pub const fn inward(self) -> Self {
-        match self {
-            Self::Timeout | Self::Total => Self::Enclosing,
-            Self::Cancel
-            | Self::Enclosing
-            | Self::RunTimeout
-            | Self::Failure
-            | Self::Won
-            | Self::Finish
-            | Self::Break => self,
         }
     }
 }

@@ -25,6 +25,7 @@ use super::signal::Signal;
 use super::slab::Slab;
 use super::tally::Tally;
 use super::waiver::Waiver;
+use crate::core::schedule::Tick;
 use crate::id::{RunId, StepNo, Token};
 
 /// An index into [`Run::activations`].
@@ -70,6 +71,9 @@ pub struct Run {
     /// The runbook's file, as a path from `cwd`; `None` where it is the one that the definition names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The tick that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tick: Option<Box<Tick>>,
     /// The definitions that it had before this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<Edited>,

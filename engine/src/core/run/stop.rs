@@ -143,3 +143,20 @@ impl Turn<'_> {
             && self.run.step(step).inner.is_empty()
     }
 }
+
+impl StopCause {
+    /// What stops the steps inside a block that is stopped for this cause.
+    #[must_use]
+    pub const fn inward(self) -> Self {
+        match self {
+            Self::Timeout | Self::Total => Self::Enclosing,
+            Self::Cancel
+            | Self::Enclosing
+            | Self::RunTimeout
+            | Self::Failure
+            | Self::Won
+            | Self::Finish
+            | Self::Break => self,
+        }
+    }
+}

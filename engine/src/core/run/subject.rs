@@ -43,6 +43,8 @@ enum Glance {
     Changed { run: RunId },
     #[serde(rename = "sched")]
     Scheduled {},
+    #[serde(rename = "clock")]
+    SchedulesHeld {},
     #[serde(rename = "ckpt")]
     Checkpointed {},
     #[serde(rename = "rest")]
@@ -65,6 +67,7 @@ impl About {
             Glance::Changed { run } => Self::Change(run),
             Glance::Lost { loss: Some(_) } => Self::Loss,
             Glance::Scheduled {}
+            | Glance::SchedulesHeld {}
             | Glance::Checkpointed {}
             | Glance::Rested {}
             | Glance::Removed {}
@@ -111,6 +114,7 @@ mod tests {
             cwd: None,
             caller: None,
             file: None,
+            tick: None,
         };
         let changed = Record::Changed { run, change: Change::CancelRequested { by: "ben".into(), undo: false } };
         let checkpointed = Record::Checkpointed { lsn: Lsn(3), generation: 1, digest: [4; 32] };
