@@ -122,8 +122,13 @@ impl Library {
         Ok(Some(Loaded { changed, withdrawn, broken }))
     }
 
-    /// Keeps a runbook as the last good version; once it is known wherever it must be.
+    /// Keeps a runbook as the last good version; once it is known wherever it must be. What is kept already is not written
+    /// again: a server that starts has thousands of these.
     pub fn keep(&mut self, book: Book) -> io::Result<()> {
+        let kept = self.books.get(book.name());
+        if kept.is_some_and(|kept| (&kept.hash, &kept.file) == (&book.hash, &book.file)) {
+            return Ok(());
+        }
         self.shelf.put(&book)?;
         self.books.insert(book.name().to_owned(), book);
         Ok(())
