@@ -145,6 +145,8 @@ const NOT_DEMANDED: &[(&str, &str)] = &[
     ("quarantined", "only a bug of ours leads there"),
     ("lost", "a person accepts a loss while no engine runs"),
     ("removed", "runs are removed after days, on behalf of who holds the driver"),
+    ("scheduled", "clients enroll no runbook: `engine/tests/driver/play.rs` plays schedules"),
+    ("schedules held", "clients enroll no runbook"),
     ("permitted", NO_PAUSE),
     ("wanted", NO_LOCKS),
     ("locked", NO_LOCKS),
