@@ -43,10 +43,8 @@ impl Librarian {
         let changes = watch(folder);
         let library = Library::open(folder.to_owned(), data).map_err(Failure::system(failed()))?;
         let (told, status) = watch::channel(Arc::new(Status::default()));
-        let mut keeper = Keeper { folder: folder.to_owned(), library: Some(library), engine, told };
+        let mut keeper = Keeper { folder: folder.to_owned(), library: Some(library), engine, told, schedules: false };
         keeper.read(true).await;
-        // Only now: what was missed is caught up by the runbooks as they are.
-        start_schedules(&keeper.engine).await?;
         let (asked, asking) = mpsc::channel(1);
         tokio::spawn(keeper.keep(changes, asking));
         Ok(Self { status, asked })
@@ -74,6 +72,8 @@ struct Keeper {
     /// Whom schedules are enrolled with.
     engine: EngineHandle,
     told: watch::Sender<Arc<Status>>,
+    /// Whether schedules are due by now.
+    schedules: bool,
 }
 
 impl Keeper {
@@ -113,6 +113,20 @@ impl Keeper {
             }
         }
         self.library = Some(library);
+        if !self.schedules {
+            self.start_schedules().await;
+        }
+    }
+
+    /// Lets schedules be due. Only behind a reading: what was missed is caught up by the runbooks as they are. A full disk
+    /// refuses it; then it is asked for again whenever the folder is looked at, which is once a minute.
+    async fn start_schedules(&mut self) {
+        match self.engine.call(Request::StartSchedules { by: BY.to_owned() }).await {
+            Reply::Refused(refusal) => {
+                tracing::error!(error = %refusal, "no schedule is due yet; it is tried again in a minute");
+            }
+            _ => self.schedules = true,
+        }
     }
 
     /// Has the schedules of what is good follow it, and keeps it then: a server that dies in between does it again. What
@@ -167,14 +181,6 @@ impl Keeper {
     fn tell_failure(&self, failure: String) {
         let before = Arc::clone(&self.told.borrow());
         self.told.send_replace(Arc::new(Status { failure: Some(failure), ..(*before).clone() }));
-    }
-}
-
-/// Lets schedules be due, once they all follow their runbooks.
-async fn start_schedules(engine: &EngineHandle) -> Result<(), Failure> {
-    match engine.call(Request::StartSchedules { by: BY.to_owned() }).await {
-        Reply::Refused(refusal) => Err(refusal.into()),
-        _ => Ok(()),
     }
 }
 
