@@ -128,9 +128,10 @@ impl State {
         match command {
             Command::Create { run, graph, hash, params, by, cwd, opening, caller, key, tick } => {
                 let mut records = Vec::with_capacity(4);
-                let (file, is_new) = (graph.file.clone(), !self.definitions.contains_key(&hash));
+                // Also where the definition says the same: one text can lie in two files, and which of them the definition
+                // names that is read later depends on who journaled it, and who knew of it then.
+                let file = caller.is_none().then(|| graph.file.clone());
                 records.extend(self.journal_definition(&hash, &graph, now));
-                let file = (!is_new && caller.is_none()).then_some(file);
                 let tick = tick.map(Box::new);
                 let record = Record::Created { run, definition: hash, params, by, cwd, caller, file, tick };
                 self.apply(&record, now);

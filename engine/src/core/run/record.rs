@@ -49,7 +49,8 @@ pub enum Record {
         /// The step that called it, where one did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         caller: Option<Caller>,
-        /// The runbook's file, as a path from `cwd`, where the definition was journaled before and so may name another.
+        /// The runbook's file, as a path from `cwd`: the definition may name another with the same text. `None` for a run that
+        /// another one called, and from a program that wrote it only where the definition was known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<String>,
         /// The tick that started it; what became of that is journaled in the same frame.
