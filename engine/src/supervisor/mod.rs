@@ -7,7 +7,7 @@
 //! The engine and the supervisor meet in the attempt's folder (`spool`). The engine writes `task`, takes a lock on
 //! that file, and starts the supervisor with *that file as its standard input*: the lock belongs to the open file, so it
 //! is held exactly as long as a supervisor lives, whatever becomes of the engine, and no process number is ever trusted.
-//! A supervisor may also have been started before, *ready* and told nothing; then it is given that file ([`handover`]).
+//! A supervisor may also have been started before, *ready* and told nothing; then it is given that file (`handover`).
 //! Standard output is a socket to the engine that started it, its *line*: what must not lie on a disk comes in by it,
 //! a zero goes out whenever the log has grown, and its end says that there is nothing more to come. When it breaks, the
 //! supervisor goes on all the same; an engine that comes later looks at the log and at the folder.
